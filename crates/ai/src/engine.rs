@@ -1,0 +1,101 @@
+//! The seam between a call and whatever talks in it.
+//!
+//! The bridge owns an [`EngineSession`] and is its only user: it feeds caller audio with [`EngineSession::hear`], polls
+//! [`EngineSession::poll_event`] for what the engine wants, and drops the session when the call is over. Sessions never touch
+//! a socket of the call, a clock of the media path or the call's state.
+//!
+//! ```text
+//!   caller ─ 16 kHz frames ─▶ hear()          poll_event() ─ Audio{24 kHz} ─▶ playout ─▶ caller
+//!                             start()  dtmf()               ─ Goodbye, Said, Interrupted …
+//! ```
+
+use async_trait::async_trait;
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+/// What an engine can do; the bridge and the API adapt to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Understands the caller; without it the engine only speaks.
+    pub listens: bool,
+    /// Signals by itself when the caller talks over it.
+    pub detects_interruption: bool,
+    /// Sample rate of the audio it wants, hertz: 8,000 or 16,000.
+    pub input_rate: u32,
+    /// Sample rate of the audio it gives, hertz: 8,000, 16,000 or 24,000.
+    pub output_rate: u32,
+}
+
+/// What the engine is told about the call it will hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// The words to begin with, as configured or as given for this call.
+    pub greeting: String,
+    pub display_name: String,
+    pub instructions: Option<String>,
+    pub voice: Option<String>,
+    /// Number or name of the other side, as signalled: a stranger's text.
+    pub remote_party: String,
+    /// We called them.
+    pub outbound: bool,
+}
+
+/// What an engine reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineEvent {
+    /// Speech to be played: mono, at [`Capabilities::output_rate`], of any length and burstiness.
+    Audio(Vec<i16>),
+    /// What the audio since the last `Said` says.
+    Said(String),
+    /// What the caller said.
+    Heard(String),
+    /// The caller talks over the agent: what is queued must not be played.
+    Interrupted,
+    /// The engine has said its last words: hang up once they have been played.
+    Goodbye,
+    /// The session is over and will report nothing more.
+    Failed(EngineError),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A setting is missing or wrong; the text names the setting and the remedy.
+    #[error("{0}")]
+    Config(String),
+    #[error("the engine is not available: {0}")]
+    Unavailable(String),
+    #[error("the engine failed: {0}")]
+    Broken(String),
+}
+
+/// Opens sessions. One instance serves all calls.
+#[async_trait]
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// The name used in the user document, the API and the logs.
+    fn name(&self) -> &'static str;
+
+    fn capabilities(&self) -> Capabilities;
+
+    /// Connects while the phone rings; the session is silent until [`EngineSession::start`].
+    async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError>;
+}
+
+/// One conversation.
+pub trait EngineSession: Send {
+    /// The line is open: begin with the greeting.
+    fn start(&mut self);
+
+    /// Caller audio: mono, at [`Capabilities::input_rate`], in frames of 20 ms without gaps. Must return at once.
+    fn hear(&mut self, samples: &[i16]);
+
+    /// The caller pressed a key.
+    fn dtmf(&mut self, digit: char);
+
+    /// Everything handed out so far has been played (or flushed).
+    fn playout_drained(&mut self);
+
+    /// The next event. Wakes the task when there is one; after [`EngineEvent::Failed`] it stays pending.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<EngineEvent>;
+}

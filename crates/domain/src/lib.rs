@@ -1,0 +1,33 @@
+//! What the product is: users, their telephone accounts, calls and what is kept of them.
+//!
+//! Values and decisions only. Nothing here does IO, awaits, reads a clock or draws a random number: time and entropy
+//! are arguments. Nothing here knows a vendor, a SIP stack or a database.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`ids`] | newtypes for every name: user, call, MAC address, contact token |
+//! | [`secret`] | passwords that never print themselves |
+//! | [`fault`] | what is wrong with an input, field by field |
+//! | [`user`] | the configuration document of one user, parsed |
+//! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
+//! | [`registration`] | the states a registration can be in, as shown to people |
+//! | [`dial`] | what may be dialled |
+//! | [`call`] | one call as a pure machine: inputs and time in, outputs out |
+//! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
+
+pub mod account;
+pub mod call;
+pub mod dial;
+pub mod fault;
+pub mod ids;
+pub mod record;
+pub mod registration;
+pub mod secret;
+pub mod user;
+
+pub use account::{Account, Change, HostPort, Transport};
+pub use dial::DialTarget;
+pub use fault::{FieldFault, Faults};
+pub use ids::{CallId, ContactToken, MacAddress, UserId};
+pub use secret::Secret;
+pub use user::User;

@@ -1,0 +1,64 @@
+//! The call detail record.
+
+use super::Termination;
+use crate::{CallId, UserId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Inbound,
+    Outbound,
+}
+
+/// One call. Written when it begins (without an end), and again when it ends, so that a crash leaves a trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cdr {
+    pub id: CallId,
+    pub user_id: UserId,
+    pub direction: Direction,
+    pub from: String,
+    pub to: String,
+    pub started_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub termination: Option<Termination>,
+    /// Revision of the user's configuration that the call ran with.
+    pub config_revision: u64,
+    pub sip_call_id: Option<String>,
+    pub engine: Option<String>,
+    /// File name below the recordings folder.
+    pub recording: Option<String>,
+    pub media: Option<MediaSummary>,
+    /// What the caller of the API attached to an outbound call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Cdr {
+    /// Milliseconds from answer to end.
+    pub fn talk_ms(&self) -> Option<i64> {
+        Some(self.ended_at?.as_millisecond() - self.answered_at?.as_millisecond())
+    }
+}
+
+/// The audio path in figures.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaSummary {
+    pub codec: String,
+    pub local_port: u16,
+    pub remote_address: Option<String>,
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    /// Packets that never came.
+    pub packets_lost: u64,
+    /// Packets that came too late to be played.
+    pub packets_late: u64,
+    /// Datagrams on the RTP port that were not usable RTP.
+    pub packets_rejected: u64,
+    /// Interarrival jitter at the end, milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f32,
+    /// 20 ms frames of the caller that were concealed.
+    pub frames_concealed: u64,
+}

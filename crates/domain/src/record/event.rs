@@ -1,0 +1,54 @@
+//! What happens in a call, as it is kept and pushed to the live feed.
+
+use super::Termination;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    Caller,
+    Agent,
+}
+
+/// One event: when, and what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallEvent {
+    pub at: Timestamp,
+    /// Milliseconds since the call began.
+    pub offset_ms: u64,
+    #[serde(flatten)]
+    pub fact: CallFact,
+}
+
+/// What happened. Stored as JSON under the tag `event`; variants may be added, never renamed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum CallFact {
+    /// An INVITE came in.
+    Invited { from: String },
+    /// We sent an INVITE.
+    Dialled { to: String },
+    /// 100–199 of the other side, or ours to it.
+    Ringing { code: u16 },
+    MediaOpened { local_port: u16, codec: String },
+    AgentReady { engine: String },
+    Answered,
+    /// The dialog is up: our 200 was acknowledged, or we acknowledged theirs.
+    Established,
+    /// The first RTP packet of the other side, and where it really came from.
+    RtpLatched { address: String },
+    SpeechStarted { speaker: Speaker },
+    /// `text` is what was said, where it is known.
+    SpeechEnded {
+        speaker: Speaker,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    Dtmf { digit: char },
+    Hold { on: bool },
+    /// Something degraded but the call goes on.
+    Warning { text: String },
+    Ended { termination: Termination },
+}

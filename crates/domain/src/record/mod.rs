@@ -1,0 +1,9 @@
+//! What is kept of a call: its events as they happen, the call detail record, and how it ended.
+
+pub mod cdr;
+pub mod event;
+pub mod termination;
+
+pub use cdr::{Cdr, Direction, MediaSummary};
+pub use event::{CallEvent, CallFact, Speaker};
+pub use termination::{CallResult, EndReason, Termination};

@@ -1,0 +1,59 @@
+//! The states of a registration as people see them: in the API, the logs and the dashboard.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Where a registration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationState {
+    /// Not wanted: never connected, disconnected, or inactive.
+    Off,
+    /// A first REGISTER is under way.
+    Registering,
+    /// The registrar granted a binding that has not run out.
+    Registered,
+    /// It failed for now and is tried again at `next_attempt_at`.
+    Retrying,
+    /// The registrar refuses the credentials (401/407 after an answer, 403, 404). Tried again only when they change, or after
+    /// a long pause, so that the provider does not ban the address.
+    WrongPassword,
+    /// The binding is being removed.
+    Unregistering,
+}
+
+/// A registration with its reason and its next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegistrationStatus {
+    pub state: RegistrationState,
+    /// When this state was entered.
+    pub since: Option<Timestamp>,
+    /// Why, for a person: "503 Service Unavailable", "no answer within 32 s".
+    pub reason: Option<String>,
+    /// The last final status code of the registrar.
+    pub last_code: Option<u16>,
+    pub next_attempt_at: Option<Timestamp>,
+    /// When the granted binding runs out.
+    pub expires_at: Option<Timestamp>,
+    /// REGISTER requests sent since the account started.
+    pub attempts: u64,
+    /// Our Contact at the registrar.
+    pub contact: Option<String>,
+}
+
+impl RegistrationStatus {
+    pub const OFF: Self = Self {
+        state: RegistrationState::Off,
+        since: None,
+        reason: None,
+        last_code: None,
+        next_attempt_at: None,
+        expires_at: None,
+        attempts: 0,
+        contact: None,
+    };
+
+    pub fn is_registered(&self) -> bool {
+        self.state == RegistrationState::Registered
+    }
+}

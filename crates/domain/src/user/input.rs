@@ -1,0 +1,436 @@
+//! A client's JSON turned into a user: parse, don't validate. All faults are found in one pass.
+//!
+//! Flat fields of the first version (`sip_username`, `greeting`) and the nested maps of the document
+//! (`sip.sip_username`, `calls.default_greeting`) are both accepted; a fault names the field as the client wrote it.
+
+use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
+use crate::{Faults, HostPort, MacAddress, Secret, Transport, UserId};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// What a client sent: `None` where it said nothing. `Some(None)` clears an optional field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserInput {
+    pub user_id: Option<UserId>,
+    pub display_name: Option<String>,
+    pub sip_username: Option<String>,
+    pub sip_password: Option<Secret>,
+    pub sip_server: Option<HostPort>,
+    pub sip_port: Option<u16>,
+    pub account_label: Option<String>,
+    pub is_active: Option<bool>,
+    pub connect: Option<bool>,
+    pub transport: Option<Transport>,
+    pub auth_username: Option<Option<String>>,
+    pub from_user: Option<Option<String>>,
+    pub caller_id: Option<Option<String>>,
+    pub outbound_proxy: Option<Option<HostPort>>,
+    pub mac_address: Option<MacAddress>,
+    pub model: Option<String>,
+    pub firmware: Option<String>,
+    pub custom_user_agent: Option<Option<String>>,
+    pub greeting: Option<String>,
+    pub max_call_duration: Option<u32>,
+    pub answer_timeout: Option<u32>,
+    pub rtp_port_min: Option<u16>,
+    pub rtp_port_max: Option<u16>,
+    pub use_fixed_rtp_port: Option<bool>,
+    pub engine: Option<Option<String>>,
+    pub voice: Option<Option<String>>,
+    pub instructions: Option<Option<String>>,
+}
+
+/// Fields that responses carry and that a client may send back unchanged; they are not settings.
+const READ_ONLY: [&str; 9] = [
+    "created_at",
+    "updated_at",
+    "sip_status",
+    "registration",
+    "user_agent",
+    "has_password",
+    "password_encrypted_at",
+    "config_state",
+    "revision",
+];
+
+impl UserInput {
+    /// Reads a request body. Unknown fields are faults: a misspelt field that is silently dropped helps nobody.
+    pub fn from_json(body: &Value) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut input = Self::default();
+        match body.as_object() {
+            Some(map) => input.read_map(map, "", &mut faults),
+            None => faults.add("", "must be a JSON object"),
+        }
+        faults.into_result(input)
+    }
+
+    fn read_map(&mut self, map: &Map<String, Value>, prefix: &str, faults: &mut Faults) {
+        for (key, value) in map {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match (prefix, key.as_str(), value) {
+                ("", "sip" | "device" | "calls" | "ai", Value::Object(inner)) => self.read_map(inner, key, faults),
+                ("", "sip" | "device" | "calls" | "ai", Value::Null) => {}
+                ("", "sip" | "device" | "calls" | "ai", _) => faults.add(path, "must be an object"),
+                (_, key, _) if READ_ONLY.contains(&key) => {}
+                (prefix, key, value) => self.read_field(prefix, key, &Field { path: &path, value }, faults),
+            }
+        }
+    }
+
+    fn read_field(&mut self, map: &str, key: &str, field: &Field<'_>, faults: &mut Faults) {
+        // A flat field belongs to any map; a nested one only to its own.
+        let within = |home: &str| map.is_empty() || map == home;
+        match key {
+            "user_id" => self.user_id = field.parsed(faults, "text"),
+            "display_name" if within("sip") => self.display_name = field.text(faults, 1, 128),
+            "sip_username" if within("sip") => self.sip_username = field.sip_username(faults),
+            "sip_password" if within("sip") => self.sip_password = field.password(faults),
+            "sip_server" if within("sip") => self.sip_server = field.parsed(faults, "text"),
+            "sip_port" if within("sip") => self.sip_port = field.number(faults, 1, 65_535),
+            "account_label" if within("sip") => self.account_label = field.text(faults, 0, 128),
+            "is_active" if within("sip") => self.is_active = field.boolean(faults),
+            "connect" if map == "sip" => self.connect = field.boolean(faults),
+            "transport" if within("sip") => self.transport = field.transport(faults),
+            "auth_username" if within("sip") => self.auth_username = field.optional(|f| f.text(faults, 1, 128)),
+            "from_user" if within("sip") => self.from_user = field.optional(|f| f.uri_user(faults)),
+            "caller_id" if within("sip") => self.caller_id = field.optional(|f| f.uri_user(faults)),
+            "outbound_proxy" if within("sip") => self.outbound_proxy = field.optional(|f| f.parsed(faults, "text")),
+            "mac_address" if within("device") => self.mac_address = field.parsed(faults, "text"),
+            "model" if within("device") => self.model = field.text(faults, 1, 64),
+            "firmware" if within("device") => self.firmware = field.text(faults, 1, 64),
+            "custom_user_agent" if within("device") => {
+                self.custom_user_agent = field.optional(|f| f.text(faults, 1, 256));
+            }
+            "greeting" if map.is_empty() => self.greeting = field.text(faults, 1, 2_000),
+            "default_greeting" if within("calls") => self.greeting = field.text(faults, 1, 2_000),
+            "max_call_duration" if within("calls") => self.max_call_duration = field.number(faults, 1, 86_400),
+            "answer_timeout" if within("calls") => self.answer_timeout = field.number(faults, 1, 300),
+            "rtp_port_min" if within("calls") => self.rtp_port_min = field.number(faults, 1_024, 65_535),
+            "rtp_port_max" if within("calls") => self.rtp_port_max = field.number(faults, 1_024, 65_535),
+            "use_fixed_rtp_port" if within("calls") => self.use_fixed_rtp_port = field.boolean(faults),
+            "engine" if map == "ai" => self.engine = field.optional(|f| f.text(faults, 1, 32)),
+            "voice" if map == "ai" => self.voice = field.optional(|f| f.text(faults, 1, 64)),
+            "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
+            _ => faults.add(field.path, "is not a known field"),
+        }
+    }
+
+    /// A new user. `mac` is used when the client names none; the caller has made sure that it is free.
+    pub fn create(self, now: Timestamp, mac: MacAddress) -> Result<User, Faults> {
+        let mut faults = Faults::default();
+        for (missing, field) in [
+            (self.user_id.is_none(), "user_id"),
+            (self.display_name.is_none(), "display_name"),
+            (self.sip_username.is_none(), "sip_username"),
+            (self.sip_password.is_none(), "sip_password"),
+        ] {
+            if missing {
+                faults.add(field, "is required");
+            }
+        }
+        let (Some(id), Some(display_name), Some(username), Some(password)) =
+            (self.user_id.clone(), self.display_name.clone(), self.sip_username.clone(), self.sip_password.clone())
+        else {
+            return Err(faults);
+        };
+        let server = HostPort { host: defaults::SIP_SERVER.to_owned(), port: None };
+        let blank = User {
+            sip: SipSettings {
+                account_label: display_name.split_whitespace().next().unwrap_or(&display_name).to_owned(),
+                username,
+                password,
+                server,
+                port: defaults::SIP_PORT,
+                is_active: true,
+                connect: false,
+                transport: Transport::Udp,
+                auth_username: None,
+                from_user: None,
+                caller_id: None,
+                outbound_proxy: None,
+            },
+            device: Device {
+                mac_address: mac,
+                model: defaults::MODEL.to_owned(),
+                firmware: defaults::FIRMWARE.to_owned(),
+                custom_user_agent: None,
+            },
+            calls: CallSettings {
+                default_greeting: defaults::greeting(&display_name),
+                max_call_duration: defaults::MAX_CALL_DURATION,
+                answer_timeout: defaults::ANSWER_TIMEOUT,
+                rtp_port_min: defaults::RTP_PORT_MIN,
+                rtp_port_max: defaults::RTP_PORT_MAX,
+                use_fixed_rtp_port: true,
+            },
+            ai: AiSettings::default(),
+            id,
+            display_name,
+            created_at: now,
+            updated_at: now,
+        };
+        self.apply(&blank, now)
+    }
+
+    /// The user after this change. An absent or empty password keeps the old one.
+    pub fn apply(self, old: &User, now: Timestamp) -> Result<User, Faults> {
+        let mut faults = Faults::default();
+        let mut user = old.clone();
+        if self.user_id.is_some_and(|id| id != old.id) {
+            faults.add("user_id", format!("cannot change: this user is {}", old.id));
+        }
+        set(&mut user.display_name, self.display_name);
+        set(&mut user.sip.username, self.sip_username);
+        set(&mut user.sip.password, self.sip_password.filter(|p| !p.is_empty()));
+        set(&mut user.sip.server, self.sip_server);
+        set(&mut user.sip.port, self.sip_port);
+        set(&mut user.sip.account_label, self.account_label);
+        set(&mut user.sip.is_active, self.is_active);
+        set(&mut user.sip.connect, self.connect);
+        set(&mut user.sip.transport, self.transport);
+        set(&mut user.sip.auth_username, self.auth_username);
+        set(&mut user.sip.from_user, self.from_user);
+        set(&mut user.sip.caller_id, self.caller_id);
+        set(&mut user.sip.outbound_proxy, self.outbound_proxy);
+        set(&mut user.device.mac_address, self.mac_address);
+        set(&mut user.device.model, self.model);
+        set(&mut user.device.firmware, self.firmware);
+        set(&mut user.device.custom_user_agent, self.custom_user_agent);
+        set(&mut user.calls.default_greeting, self.greeting);
+        set(&mut user.calls.max_call_duration, self.max_call_duration);
+        set(&mut user.calls.answer_timeout, self.answer_timeout);
+        set(&mut user.calls.rtp_port_min, self.rtp_port_min);
+        set(&mut user.calls.rtp_port_max, self.rtp_port_max);
+        set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
+        set(&mut user.ai.engine, self.engine);
+        set(&mut user.ai.voice, self.voice);
+        set(&mut user.ai.instructions, self.instructions);
+        if user.calls.rtp_port_min > user.calls.rtp_port_max {
+            let (min, max) = (user.calls.rtp_port_min, user.calls.rtp_port_max);
+            faults.add("rtp_port_max", format!("must not be below rtp_port_min ({min}), is {max}"));
+        }
+        if user != *old {
+            user.updated_at = now;
+        }
+        faults.into_result(user)
+    }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+/// One field of the body with its path, for fault messages.
+struct Field<'a> {
+    path: &'a str,
+    value: &'a Value,
+}
+
+impl Field<'_> {
+    /// `null` clears; anything else is read by `read`.
+    fn optional<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<Option<T>> {
+        match self.value {
+            Value::Null => Some(None),
+            Value::String(text) if text.trim().is_empty() => Some(None),
+            _ => read(self).map(Some),
+        }
+    }
+
+    fn string(&self, faults: &mut Faults) -> Option<&str> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            faults.add(self.path, "must be a text");
+        }
+        text
+    }
+
+    /// One line of text: trimmed, without control characters.
+    fn text(&self, faults: &mut Faults, min: usize, max: usize) -> Option<String> {
+        let text = self.string(faults)?.trim();
+        if text.chars().any(char::is_control) {
+            faults.add(self.path, "must not contain control characters");
+            return None;
+        }
+        self.of_length(text, faults, min, max)
+    }
+
+    /// Text of several lines.
+    fn prose(&self, faults: &mut Faults, max: usize) -> Option<String> {
+        let text = self.string(faults)?.trim();
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            faults.add(self.path, "must not contain control characters other than line breaks");
+            return None;
+        }
+        self.of_length(text, faults, 1, max)
+    }
+
+    fn of_length(&self, text: &str, faults: &mut Faults, min: usize, max: usize) -> Option<String> {
+        if (min..=max).contains(&text.chars().count()) {
+            return Some(text.to_owned());
+        }
+        faults.add(self.path, format!("must have {min} to {max} characters"));
+        None
+    }
+
+    fn password(&self, faults: &mut Faults) -> Option<Secret> {
+        let text = self.string(faults)?;
+        if text.chars().any(char::is_control) || text.len() > 256 {
+            faults.add(self.path, "must have at most 256 bytes and no control characters");
+            return None;
+        }
+        Some(Secret::new(text))
+    }
+
+    /// Characters that may stand unescaped in the user part of a SIP URI (RFC 3261 §25.1), a safe subset.
+    fn uri_user(&self, faults: &mut Faults) -> Option<String> {
+        let text = self.text(faults, 1, 64)?;
+        if text.chars().all(is_uri_user_char) {
+            return Some(text);
+        }
+        faults.add(self.path, "may contain letters, digits and + - _ . * # only");
+        None
+    }
+
+    fn sip_username(&self, faults: &mut Faults) -> Option<String> {
+        let text = self.text(faults, 1, 128)?;
+        let text = text.strip_prefix("sip:").map(str::to_owned).unwrap_or(text);
+        let (user, host) = match text.split_once('@') {
+            Some((user, host)) => (user, Some(host)),
+            None => (text.as_str(), None),
+        };
+        let user_ok = !user.is_empty() && user.chars().all(is_uri_user_char);
+        if user_ok && host.is_none_or(|h| h.parse::<HostPort>().is_ok()) {
+            return Some(text);
+        }
+        faults.add(self.path, "must be a name such as ext1001 or alice@company.com");
+        None
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, faults: &mut Faults, kind: &str) -> Option<T> {
+        let Some(text) = self.value.as_str() else {
+            faults.add(self.path, format!("must be a {kind}"));
+            return None;
+        };
+        text.trim().parse().map_err(|e: T::Err| faults.add(self.path, e.to_string())).ok()
+    }
+
+    fn transport(&self, faults: &mut Faults) -> Option<Transport> {
+        let parsed = self.value.as_str().and_then(|t| t.parse().ok());
+        if parsed.is_none() {
+            faults.add(self.path, "must be udp or tcp");
+        }
+        parsed
+    }
+
+    fn boolean(&self, faults: &mut Faults) -> Option<bool> {
+        let value = self.value.as_bool();
+        if value.is_none() {
+            faults.add(self.path, "must be true or false");
+        }
+        value
+    }
+
+    fn number<T: TryFrom<u64>>(&self, faults: &mut Faults, min: u64, max: u64) -> Option<T> {
+        let value = self.value.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| T::try_from(n).ok());
+        if value.is_none() {
+            faults.add(self.path, format!("must be a whole number from {min} to {max}"));
+        }
+        value
+    }
+}
+
+fn is_uri_user_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | '*' | '#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn create(body: Value) -> Result<User, Faults> {
+        UserInput::from_json(&body)?.create(Timestamp::UNIX_EPOCH, MacAddress::generate([1, 2, 3]))
+    }
+
+    fn alice() -> User {
+        create(json!({"user_id": "alice", "display_name": "Alice Johnson", "sip_username": "alice@company.com",
+            "sip_password": "secure_password", "greeting": "Hi!"}))
+        .expect("valid")
+    }
+
+    #[test]
+    fn a_new_user_has_the_documented_defaults() {
+        let user = alice();
+        assert_eq!(user.sip.server.to_string(), "sip.zoho.com");
+        assert_eq!(user.user_agent(), "Yealink SIP-T46S 66.85.0.5 ~00:15:65:01:02:03");
+        assert_eq!(user.account().aor(), "sip:alice@company.com");
+        assert_eq!(user.account().server.to_string(), "sip.zoho.com:5060");
+        assert_eq!(user.sip.account_label, "Alice");
+        assert!(!user.wants_line(), "connect is asked for, not assumed");
+    }
+
+    #[test]
+    fn the_default_greeting_names_the_user() {
+        let user = create(json!({"user_id": "dad", "display_name": "Dad", "sip_username": "dad_home_line", "sip_password": "p"}));
+        let greeting = user.expect("valid").calls.default_greeting;
+        assert_eq!(greeting, "Hello! This is Dad's AI assistant. How can I help you today?");
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = create(json!({"user_id": "a b", "sip_port": 0, "sip": {"sip_server": "a b"}, "calls": {"answer_timeout": "x"},
+            "is_active": "yes", "colour": 1}))
+        .expect_err("faulty");
+        let mut fields: Vec<_> = faults.0.iter().map(|f| f.field.as_str()).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["calls.answer_timeout", "colour", "is_active", "sip.sip_server", "sip_port", "user_id"]);
+    }
+
+    #[test]
+    fn required_fields_are_named_at_once() {
+        let faults = create(json!({})).expect_err("empty");
+        assert_eq!(faults.0.len(), 4);
+    }
+
+    #[test]
+    fn a_put_keeps_what_it_does_not_name() {
+        let old = alice();
+        let body = json!({"greeting": "New", "sip_password": "", "sip": {"connect": true}, "created_at": "x"});
+        let input = UserInput::from_json(&body).expect("valid");
+        let new = input.apply(&old, Timestamp::from_second(9).expect("valid")).expect("valid");
+        assert_eq!(new.calls.default_greeting, "New");
+        assert_eq!(new.sip.password, old.sip.password);
+        assert!(new.wants_line());
+        assert_ne!(new.updated_at, old.updated_at);
+    }
+
+    #[test]
+    fn a_put_that_changes_nothing_keeps_the_time_of_update() {
+        let old = alice();
+        let same = UserInput::default().apply(&old, Timestamp::from_second(9).expect("valid")).expect("valid");
+        assert_eq!(same, old);
+    }
+
+    #[test]
+    fn header_injection_is_refused() {
+        for (field, value) in [
+            ("display_name", "A\r\nVia: x"),
+            ("custom_user_agent", "A\nB"),
+            ("sip_username", "a>;x"),
+            ("caller_id", "1 2"),
+            ("sip_server", "h\r\nX: y"),
+        ] {
+            let body = json!({ field: value });
+            assert!(UserInput::from_json(&body).is_err(), "{field}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_contradict_are_faults() {
+        let input = UserInput::from_json(&json!({"rtp_port_min": 20000, "rtp_port_max": 10000})).expect("each is valid");
+        assert!(input.apply(&alice(), Timestamp::UNIX_EPOCH).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! One user's configuration document, parsed: every value in here is valid.
+//!
+//! The stored form (field names, defaults for missing maps, fields we do not know) is the store's; the edge that turns a
+//! client's JSON into these types is [`input`].
+
+pub mod input;
+
+use crate::{Account, HostPort, MacAddress, Secret, Transport, UserId};
+use jiff::Timestamp;
+
+/// A user: SIP credentials, the desk phone it imitates, how its calls go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub display_name: String,
+    pub sip: SipSettings,
+    pub device: Device,
+    pub calls: CallSettings,
+    pub ai: AiSettings,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipSettings {
+    /// As the provider gave it: `ext1001` or `alice@company.com`.
+    pub username: String,
+    pub password: Secret,
+    pub server: HostPort,
+    /// Used when `server` has no port of its own.
+    pub port: u16,
+    pub account_label: String,
+    pub is_active: bool,
+    /// Desired state: the line is kept registered while this and `is_active` hold.
+    pub connect: bool,
+    pub transport: Transport,
+    pub auth_username: Option<String>,
+    pub from_user: Option<String>,
+    pub caller_id: Option<String>,
+    pub outbound_proxy: Option<HostPort>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub mac_address: MacAddress,
+    pub model: String,
+    pub firmware: String,
+    pub custom_user_agent: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSettings {
+    pub default_greeting: String,
+    /// Seconds.
+    pub max_call_duration: u32,
+    /// Seconds an outbound call may ring.
+    pub answer_timeout: u32,
+    pub rtp_port_min: u16,
+    pub rtp_port_max: u16,
+    /// Take RTP ports from the range above; otherwise from the server's range.
+    pub use_fixed_rtp_port: bool,
+}
+
+/// Which engine talks and how. Empty means the server's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AiSettings {
+    pub engine: Option<String>,
+    pub voice: Option<String>,
+    pub instructions: Option<String>,
+}
+
+/// The values a document has when it does not say otherwise.
+pub mod defaults {
+    pub const SIP_SERVER: &str = "sip.zoho.com";
+    pub const SIP_PORT: u16 = 5060;
+    pub const MODEL: &str = "SIP-T46S";
+    pub const FIRMWARE: &str = "66.85.0.5";
+    pub const MAX_CALL_DURATION: u32 = 1800;
+    pub const ANSWER_TIMEOUT: u32 = 30;
+    pub const RTP_PORT_MIN: u16 = 10_000;
+    pub const RTP_PORT_MAX: u16 = 10_100;
+
+    pub fn greeting(display_name: &str) -> String {
+        format!("Hello! This is {display_name}'s AI assistant. How can I help you today?")
+    }
+}
+
+impl User {
+    /// The User-Agent this user's requests carry.
+    pub fn user_agent(&self) -> String {
+        match &self.device.custom_user_agent {
+            Some(custom) => custom.clone(),
+            None => format!("Yealink {} {} ~{}", self.device.model, self.device.firmware, self.device.mac_address),
+        }
+    }
+
+    /// Whether a registration is wanted.
+    pub fn wants_line(&self) -> bool {
+        self.sip.is_active && self.sip.connect
+    }
+
+    /// The telephone account of this user, whether or not it is wanted now.
+    pub fn account(&self) -> Account {
+        let sip = &self.sip;
+        let (aor_user, aor_host) = match sip.username.split_once('@') {
+            Some((user, host)) => (user.to_owned(), host.to_owned()),
+            None => {
+                let without_port = HostPort { port: None, ..sip.server.clone() };
+                (sip.username.clone(), without_port.to_string())
+            }
+        };
+        Account {
+            user: self.id.clone(),
+            display_name: self.display_name.clone(),
+            aor_user,
+            aor_host,
+            auth_username: sip.auth_username.clone().unwrap_or_else(|| sip.username.clone()),
+            password: sip.password.clone(),
+            server: HostPort { port: Some(sip.server.port.unwrap_or(sip.port)), ..sip.server.clone() },
+            outbound_proxy: sip.outbound_proxy.clone(),
+            transport: sip.transport,
+            from_user: sip.from_user.clone(),
+            caller_id: sip.caller_id.clone(),
+            user_agent: self.user_agent(),
+        }
+    }
+}

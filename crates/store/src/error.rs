@@ -1,0 +1,23 @@
+//! What can go wrong in a store, in variants that a caller can act on.
+
+use callie_domain::UserId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("user {0} exists already")]
+    AlreadyExists(UserId),
+    #[error("user {0} does not exist")]
+    NotFound(UserId),
+    /// Somebody else wrote in between: read again and repeat.
+    #[error("user {0} was changed by somebody else in the meantime")]
+    Conflict(UserId),
+    /// The document is there but cannot be read; the fault says why.
+    #[error("the document of user {user} cannot be read: {fault}")]
+    Faulty { user: UserId, fault: String },
+    /// The backend cannot be reached or refuses to work for now.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Key file, database file or schema are not as they must be; the text names the remedy.
+    #[error("{0}")]
+    Setup(String),
+}

@@ -1,0 +1,53 @@
+//! What is kept of calls.
+
+use crate::StoreError;
+use async_trait::async_trait;
+use callie_domain::record::{CallEvent, CallResult, Cdr, Direction};
+use callie_domain::{CallId, UserId};
+use jiff::Timestamp;
+
+/// Which calls to list. Empty fields do not narrow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallFilter {
+    pub user_id: Option<UserId>,
+    pub direction: Option<Direction>,
+    pub result: Option<CallResult>,
+    /// Calls begun at or after.
+    pub from: Option<Timestamp>,
+    /// Calls begun before.
+    pub until: Option<Timestamp>,
+    /// At most this many, newest first; 0 means 50.
+    pub limit: usize,
+    /// Only calls older than this one: the last id of the page before.
+    pub before: Option<CallId>,
+}
+
+/// A page of calls, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallPage {
+    pub calls: Vec<Cdr>,
+    /// Pass it as `before` for the next page; `None` on the last.
+    pub next: Option<CallId>,
+}
+
+#[async_trait]
+pub trait RecordStore: Send + Sync + 'static {
+    /// Writes the record of a call that begins, before anything else happens to it.
+    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError>;
+
+    /// Appends events in order. A call's events and its final record may be written together by [`Self::finish`].
+    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError>;
+
+    /// Writes the final record and the remaining events in one transaction.
+    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError>;
+
+    async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError>;
+
+    async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError>;
+
+    async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError>;
+
+    /// Closes every record without an end as lost: called once at start, when no call of this process can be running.
+    /// Returns the records it closed.
+    async fn close_orphans(&self, now: Timestamp) -> Result<Vec<Cdr>, StoreError>;
+}
