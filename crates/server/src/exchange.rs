@@ -1,0 +1,88 @@
+//! The exchange as the API sees it: lines and calls, without a task or a socket in sight.
+//!
+//! The composition root implements [`Exchange`] over the accounts reconciler and the call registry; tests implement it with
+//! a few lines.
+
+use async_trait::async_trait;
+use callie_domain::record::{CallEvent, Cdr, Direction};
+use callie_domain::registration::RegistrationStatus;
+use callie_domain::{CallId, DialTarget, UserId};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// One user's line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineStatus {
+    /// An account runs for this user: registered, or trying to.
+    pub connected: bool,
+    pub registration: RegistrationStatus,
+    pub active_calls: usize,
+}
+
+/// A call that is up now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ActiveCall {
+    pub id: CallId,
+    pub user_id: UserId,
+    pub direction: Direction,
+    pub remote_party: String,
+    pub started_at: Timestamp,
+    pub answered: bool,
+}
+
+/// What the API asks for when a user is to call somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DialRequest {
+    pub user: UserId,
+    pub target: DialTarget,
+    /// Spoken instead of the greeting.
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    #[error("user {0} does not exist")]
+    NoSuchUser(UserId),
+    #[error("user {0} has no registered line: connect it first (POST /users/{0}/sip/connect)")]
+    NotConnected(UserId),
+    #[error("user {0} is at its limit of concurrent calls")]
+    TooManyCalls(UserId),
+    #[error("the server is stopping")]
+    ShuttingDown,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What the live feed carries.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LiveEvent {
+    /// Something happened in a call.
+    Call { call_id: CallId, user_id: UserId, direction: Direction, #[serde(flatten)] event: CallEvent },
+    /// A call's record is complete.
+    CallRecorded { cdr: Box<Cdr> },
+    /// A registration changed.
+    Registration { user_id: UserId, registration: RegistrationStatus },
+    /// A user's document was created, changed or deleted.
+    User { user_id: UserId, change: &'static str },
+}
+
+/// Lines and calls.
+#[async_trait]
+pub trait Exchange: Send + Sync + 'static {
+    /// `None` when no such user is known to the reconciler (yet).
+    fn line(&self, user: &UserId) -> Option<LineStatus>;
+
+    fn active_calls(&self) -> Vec<ActiveCall>;
+
+    /// Begins a call and returns at once; its course is told by events and its record.
+    async fn dial(&self, request: DialRequest) -> Result<CallId, DialError>;
+
+    /// Ends a call that is up. `false` when there is none of that name.
+    async fn hang_up(&self, call: CallId) -> bool;
+
+    /// The live feed. Slow readers lose the oldest events and are told how many.
+    fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>>;
+}
