@@ -1,0 +1,67 @@
+//! Speech or silence: frame energy against an adaptive noise floor. Not a voice classifier; a loud tone counts as speech.
+
+/// Frames of 20 ms that must be loud before it counts as speech: 60 ms keeps clicks out.
+const ONSET_FRAMES: u32 = 3;
+/// Level above the floor that counts as loud: 10 dB.
+const ABOVE_FLOOR: f32 = 3.16;
+/// Never take anything below this RMS for speech: −48 dBFS of 16-bit full scale.
+const MIN_RMS: f32 = 130.0;
+/// The floor rises by this factor a frame (about 6 dB in 2 s), and falls at once.
+const FLOOR_RISE: f32 = 1.007;
+
+/// Feed it every 20 ms frame; it says whether somebody is speaking in it.
+#[derive(Debug)]
+pub struct Detector {
+    floor: f32,
+    loud_frames: u32,
+}
+
+impl Detector {
+    pub fn new() -> Self {
+        Self { floor: MIN_RMS, loud_frames: 0 }
+    }
+
+    /// `frame`: mono 16-bit samples of 20 ms at any rate.
+    pub fn is_speech(&mut self, frame: &[i16]) -> bool {
+        let energy: f32 = frame.iter().map(|&s| f32::from(s) * f32::from(s)).sum();
+        let rms = (energy / frame.len().max(1) as f32).sqrt();
+        let threshold = (self.floor * ABOVE_FLOOR).max(MIN_RMS);
+        let loud = rms > threshold;
+        self.floor = if rms < self.floor { rms.max(1.0) } else { (self.floor * FLOOR_RISE).min(rms).min(2_000.0) };
+        self.loud_frames = if loud { self.loud_frames + 1 } else { 0 };
+        self.loud_frames >= ONSET_FRAMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(amplitude: f32) -> Vec<i16> {
+        (0..160).map(|i| (amplitude * (i as f32 * 0.3).sin()) as i16).collect()
+    }
+
+    #[test]
+    fn speech_is_told_from_silence_and_steady_noise() {
+        let mut detector = Detector::new();
+        assert!((0..50).all(|_| !detector.is_speech(&tone(20.0))), "near silence");
+        let heard = (0..50).filter(|_| detector.is_speech(&tone(6_000.0))).count();
+        assert_eq!(heard, 48, "speech after the onset");
+        assert!(!detector.is_speech(&tone(20.0)), "silence again");
+    }
+
+    #[test]
+    fn a_click_is_not_speech() {
+        let mut detector = Detector::new();
+        assert!(!detector.is_speech(&tone(9_000.0)));
+        assert!(!detector.is_speech(&tone(9_000.0)));
+        assert!(!detector.is_speech(&tone(10.0)));
+    }
+
+    #[test]
+    fn steady_noise_becomes_the_floor() {
+        let mut detector = Detector::new();
+        let late = (0..1_500).filter(|&i| detector.is_speech(&tone(800.0)) && i > 1_000).count();
+        assert_eq!(late, 0);
+    }
+}
