@@ -1,0 +1,5 @@
+//! Speech codecs of the telephone's side.
+
+pub mod g711;
+
+pub use g711::G711;

@@ -1,0 +1,7 @@
+//! RTP as far as a telephone call needs it: the fixed header and telephone events.
+
+pub mod header;
+pub mod telephone_event;
+
+pub use header::{RtpError, RtpHeader, RtpPacket};
+pub use telephone_event::{DtmfReceiver, DtmfSender, EventPacket, TelephoneEvent};
