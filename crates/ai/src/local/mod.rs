@@ -6,11 +6,9 @@
 //! | module | holds |
 //! |---|---|
 //! | `script` | the conversation as a pure machine, its clock counted in heard frames |
-//! | `detector` | speech or silence, by energy above an adaptive noise floor |
 //! | `synthesiser` | text to 8 kHz speech on a few threads shared by all calls |
 //! | `session` | the three tied to the seam |
 
-mod detector;
 mod script;
 mod session;
 mod synthesiser;

@@ -2,12 +2,12 @@
 //! sentence, never more than one ahead of the synthesiser.
 
 use super::{
-    detector::Detector,
     script::{Input, Output, Script},
     synthesiser::{SAMPLE_RATE, Synthesiser, sentences, tone},
 };
 use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
 use async_trait::async_trait;
+use callie_media::activity::ActivityDetector;
 use std::{
     collections::VecDeque,
     task::{Context, Poll, Waker},
@@ -60,7 +60,7 @@ enum Part {
 struct Session {
     synthesiser: Synthesiser,
     script: Script,
-    detector: Detector,
+    detector: ActivityDetector,
     greeting: VecDeque<String>,
     /// The first sentence, synthesised while the phone rang.
     prepared: Option<Vec<i16>>,
@@ -83,7 +83,7 @@ impl Session {
         Self {
             synthesiser,
             script: Script::new(brief.outbound),
-            detector: Detector::new(),
+            detector: ActivityDetector::default(),
             greeting: sentences(&brief.greeting).into(),
             prepared: None,
             parts: VecDeque::new(),

@@ -11,16 +11,18 @@ const FLOOR_RISE: f32 = 1.007;
 
 /// Feed it every 20 ms frame; it says whether somebody is speaking in it.
 #[derive(Debug)]
-pub struct Detector {
+pub struct ActivityDetector {
     floor: f32,
     loud_frames: u32,
 }
 
-impl Detector {
-    pub fn new() -> Self {
+impl Default for ActivityDetector {
+    fn default() -> Self {
         Self { floor: MIN_RMS, loud_frames: 0 }
     }
+}
 
+impl ActivityDetector {
     /// `frame`: mono 16-bit samples of 20 ms at any rate.
     pub fn is_speech(&mut self, frame: &[i16]) -> bool {
         let energy: f32 = frame.iter().map(|&s| f32::from(s) * f32::from(s)).sum();
@@ -43,7 +45,7 @@ mod tests {
 
     #[test]
     fn speech_is_told_from_silence_and_steady_noise() {
-        let mut detector = Detector::new();
+        let mut detector = ActivityDetector::default();
         assert!((0..50).all(|_| !detector.is_speech(&tone(20.0))), "near silence");
         let heard = (0..50).filter(|_| detector.is_speech(&tone(6_000.0))).count();
         assert_eq!(heard, 48, "speech after the onset");
@@ -52,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_click_is_not_speech() {
-        let mut detector = Detector::new();
+        let mut detector = ActivityDetector::default();
         assert!(!detector.is_speech(&tone(9_000.0)));
         assert!(!detector.is_speech(&tone(9_000.0)));
         assert!(!detector.is_speech(&tone(10.0)));
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn steady_noise_becomes_the_floor() {
-        let mut detector = Detector::new();
+        let mut detector = ActivityDetector::default();
         let late = (0..1_500).filter(|&i| detector.is_speech(&tone(800.0)) && i > 1_000).count();
         assert_eq!(late, 0);
     }
