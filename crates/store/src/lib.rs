@@ -4,11 +4,18 @@
 //! |---|---|
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
+//! | [`seal`] | [`Keyring`]: passwords at rest |
+//! | [`doc`] | the stored form of a user |
+//! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
+//! | [`suite`] | the tests that every backend must pass |
 
 pub mod config;
+pub mod doc;
 pub mod error;
 pub mod record;
+pub mod seal;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use error::StoreError;
 pub use record::{CallFilter, CallPage, RecordStore};
+pub use seal::Keyring;

@@ -1,0 +1,58 @@
+//! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai` and
+//! some fields of `sip` of ours. All backends store this form; it never holds a password in clear that we wrote.
+//!
+//! | function | does |
+//! |---|---|
+//! | [`read`] | document → user; all that is wrong with it at once |
+//! | [`write`] | user → document, keeping every field of the old one that we do not know |
+//! | [`seal_typed_password`] | seals a password that somebody typed into a document in clear |
+//!
+//! Missing maps and fields have the documented defaults; `null` is the same as missing. Times are RFC 3339 texts.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::read;
+pub use write::{seal_typed_password, write};
+
+/// The field that is sealed, as its sealed value is bound to it.
+pub const PASSWORD_PATH: &str = "sip.sip_password";
+
+/// The fields of each map that are settings: the ones that are read and written. Everything else is kept as it is.
+const MAPS: [(&str, &[&str]); 4] = [
+    (
+        "sip",
+        &[
+            "user_id",
+            "display_name",
+            "sip_username",
+            "sip_password",
+            "sip_server",
+            "sip_port",
+            "account_label",
+            "is_active",
+            "connect",
+            "transport",
+            "auth_username",
+            "from_user",
+            "caller_id",
+            "outbound_proxy",
+        ],
+    ),
+    ("device", &["user_id", "mac_address", "model", "firmware", "custom_user_agent"]),
+    (
+        "calls",
+        &[
+            "user_id",
+            "default_greeting",
+            "max_call_duration",
+            "answer_timeout",
+            "rtp_port_min",
+            "rtp_port_max",
+            "use_fixed_rtp_port",
+        ],
+    ),
+    ("ai", &["engine", "voice", "instructions"]),
+];

@@ -1,0 +1,206 @@
+//! Golden files: for each form of document how it reads, and what we write over it.
+//!
+//! `golden/<name>.json` is the document, `<name>.user.txt` the user it means, `<name>.written.json` the document after one
+//! write of that user. After a wanted change run the tests with `CALLIE_GOLDEN=write` and look at the difference.
+
+use super::{PASSWORD_PATH, read, seal_typed_password, write};
+use crate::{DocFault, Keyring};
+use callie_domain::{Secret, User, UserId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+use zeroize::Zeroizing;
+
+fn alice() -> UserId {
+    "alice".parse().expect("a valid id")
+}
+
+fn keyring() -> Keyring {
+    Keyring::new("k2026a", [("k2026a".to_owned(), Zeroizing::new([7; 32]))], "test").expect("a valid keyring")
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().expect("a time")
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("valid JSON")
+}
+
+fn alice_from(doc: &Value) -> Result<User, DocFault> {
+    read(&alice(), doc, &keyring())
+}
+
+/// Compares with a golden file, or writes it when asked to.
+fn golden(name: &str, actual: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    if std::env::var_os("CALLIE_GOLDEN").is_some_and(|v| v == "write") {
+        fs::write(&path, actual).expect("written");
+    }
+    let expected = fs::read_to_string(&path).expect("the golden file is there");
+    if name.ends_with(".json") {
+        assert_eq!(parse(actual), parse(&expected), "{name}");
+    } else {
+        assert_eq!(actual, expected, "{name}");
+    }
+}
+
+fn check(name: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.json"));
+    let doc = parse(&fs::read_to_string(path).expect("the golden file is there"));
+    let user = alice_from(&doc).expect("a usable document");
+    assert_eq!(user.sip.password, Secret::new("secure_password"), "{name}");
+    golden(&format!("{name}.user.txt"), &format!("{user:#?}\n"));
+
+    let mut written = write(&user, Some(&doc), &keyring(), now()).expect("written");
+    assert_eq!(alice_from(&written).as_ref(), Ok(&user), "{name}: what is written reads as the same user");
+    let again = write(&user, Some(&written), &keyring(), now()).expect("written");
+    assert_eq!(again, written, "{name}: a second write changes nothing");
+    if doc["sip"]["sip_password"] != written["sip"]["sip_password"] {
+        // The nonce is drawn anew each time.
+        written["sip"]["sip_password"] = json!("(sealed)");
+    }
+    golden(&format!("{name}.written.json"), &format!("{written:#}\n"));
+}
+
+#[test]
+fn a_full_document() {
+    check("full");
+}
+
+#[test]
+fn a_document_with_the_first_versions_maps_only() {
+    check("seed_only");
+}
+
+#[test]
+fn a_document_of_the_first_version_with_missing_maps() {
+    check("python");
+}
+
+#[test]
+fn a_new_document_holds_no_clear_password() {
+    let user = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "CANARY"}})).expect("usable");
+    let doc = write(&user, None, &keyring(), now()).expect("written");
+    assert!(!doc.to_string().contains("CANARY"));
+    assert_eq!(doc["sip"]["password_encrypted_at"], "2026-11-22T12:00:00Z");
+    assert_eq!(alice_from(&doc), Ok(user));
+}
+
+#[test]
+fn what_is_missing_has_its_default() {
+    let user =
+        alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "p", "sip_port": null}, "ai": null})).expect("usable");
+    assert_eq!(user.display_name, "alice");
+    assert_eq!((user.sip.server.to_string().as_str(), user.sip.port), ("sip.zoho.com", 5060));
+    assert!(user.sip.is_active && !user.sip.connect);
+    assert_eq!(user.device.mac_address.to_string(), "00:15:65:2b:d8:06");
+    assert_eq!(user.created_at, Timestamp::UNIX_EPOCH);
+}
+
+#[test]
+fn switches_set_by_the_sqlite_shell_are_numbers() {
+    let doc = json!({"sip": {"sip_username": "a", "sip_password": "p", "is_active": 0, "connect": 1}});
+    let user = alice_from(&doc).expect("usable");
+    assert!(!user.sip.is_active && user.sip.connect);
+}
+
+fn faulty_fields(doc: &Value) -> Vec<String> {
+    match alice_from(doc) {
+        Err(DocFault::Fields(faults)) => faults.0.into_iter().map(|f| f.field).collect(),
+        other => panic!("{doc} must have faulty fields: {other:?}"),
+    }
+}
+
+#[test]
+fn every_faulty_field_is_named_by_its_path() {
+    let sip = json!({"sip_username": "a", "sip_password": "p"});
+    for (doc, mut want) in [
+        (json!({}), vec!["sip.sip_username", "sip.sip_password"]),
+        (
+            json!({"sip": 5, "device": [], "calls": "x", "ai": true}),
+            vec!["ai", "calls", "device", "sip", "sip.sip_password", "sip.sip_username"],
+        ),
+        (
+            json!({"sip": {"sip_username": 1, "sip_password": 2, "sip_port": "5060", "is_active": "yes", "created_at": 3,
+                "user_id": "bob"}, "device": {"mac_address": "x"}, "calls": {"answer_timeout": 2, "rtp_port_min": -1}}),
+            vec![
+                "calls.rtp_port_min",
+                "device.mac_address",
+                "sip.created_at",
+                "sip.is_active",
+                "sip.sip_password",
+                "sip.sip_port",
+                "sip.sip_username",
+                "sip.user_id",
+            ],
+        ),
+        (json!({"sip": sip, "calls": {"rtp_port_min": 20000, "rtp_port_max": 10000}}), vec!["calls.rtp_port_max"]),
+        (json!({"sip": {"sip_username": "a\r\nVia: x", "sip_password": "p"}}), vec!["sip.sip_username"]),
+        (json!({"sip": sip, "calls": {"is_active": 2, "use_fixed_rtp_port": 2}}), vec!["calls.use_fixed_rtp_port"]),
+    ] {
+        let mut fields = faulty_fields(&doc);
+        fields.sort_unstable();
+        want.sort_unstable();
+        assert_eq!(fields, want, "{doc}");
+    }
+}
+
+#[test]
+fn what_is_not_an_object_is_malformed() {
+    for doc in [json!([]), json!("x"), json!(null), json!(1)] {
+        assert!(matches!(alice_from(&doc), Err(DocFault::Malformed(_))), "{doc}");
+    }
+}
+
+#[test]
+fn faults_do_not_quote_passwords() {
+    let ring = keyring();
+    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD_PATH, &Secret::new("CANARY")).expect("sealed");
+    for password in [json!("CANARY\r\n"), json!({"x": "CANARY"}), json!(moved), json!("callie-enc:v9:CANARY")] {
+        let fault = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": password}})).expect_err("faulty");
+        assert!(!format!("{fault} {fault:?}").contains("CANARY"));
+    }
+}
+
+#[test]
+fn a_sealed_password_that_does_not_open_is_neither_used_nor_overwritten() {
+    let ring = keyring();
+    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD_PATH, &Secret::new("p")).expect("sealed");
+    for sealed in [moved.as_str(), "callie-enc:v1:k1999x:AAAA", "callie-enc:v2:x", "callie-enc:v1:k2026a:AAAA"] {
+        let mut doc = json!({"sip": {"sip_username": "a", "sip_password": sealed}});
+        assert!(matches!(alice_from(&doc), Err(DocFault::SecretUndecryptable(_))), "{sealed}");
+        let user = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "p"}})).expect("usable");
+        assert!(write(&user, Some(&doc), &ring, now()).is_err(), "{sealed}");
+        assert_eq!(seal_typed_password(&alice(), &mut doc, &ring, now()), Ok(false), "{sealed}");
+        assert_eq!(doc["sip"]["sip_password"], sealed);
+    }
+}
+
+#[test]
+fn a_password_typed_in_clear_is_sealed_and_nothing_else_changes() {
+    let typed = json!({"sip": {"sip_username": "a", "sip_password": "CANARY", "x": 1}, "y": 2});
+    let mut doc = typed.clone();
+    assert_eq!(seal_typed_password(&alice(), &mut doc, &keyring(), now()), Ok(true));
+    assert!(!doc.to_string().contains("CANARY"));
+    assert_eq!(alice_from(&doc), alice_from(&typed));
+    let sip = doc["sip"].as_object_mut().expect("a map");
+    assert_eq!(sip.remove("password_encrypted_at"), Some(json!("2026-11-22T12:00:00Z")));
+    sip.insert("sip_password".into(), json!("CANARY"));
+    assert_eq!(doc, typed);
+    for nothing_to_seal in [json!({}), json!([]), json!({"sip": 5}), json!({"sip": {"sip_password": 5}})] {
+        assert_eq!(seal_typed_password(&alice(), &mut nothing_to_seal.clone(), &keyring(), now()), Ok(false));
+    }
+}
+
+#[test]
+fn an_old_key_gives_way_to_the_primary_on_the_next_write() {
+    let old = keyring();
+    let user = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "p"}})).expect("usable");
+    let doc = write(&user, None, &old, now()).expect("written");
+    let keys = [("k2026a", 7), ("k2027a", 8)].map(|(kid, byte)| (kid.to_owned(), Zeroizing::new([byte; 32])));
+    let new = Keyring::new("k2027a", keys, "test").expect("valid");
+    let written = write(&user, Some(&doc), &new, now()).expect("written");
+    assert!(new.is_current(written["sip"]["sip_password"].as_str().expect("a text")));
+    assert_eq!(read(&alice(), &written, &new), Ok(user));
+}

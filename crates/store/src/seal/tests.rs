@@ -1,0 +1,212 @@
+//! Sealing, opening, and the key file.
+
+use super::*;
+use crate::StoreError;
+use callie_domain::{Secret, UserId};
+use jiff::Timestamp;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+const FIELD: &str = "sip.sip_password";
+
+fn user(name: &str) -> UserId {
+    name.parse().expect("a valid id")
+}
+
+fn ring(primary: &str, keys: &[(&str, u8)]) -> Keyring {
+    let keys = keys.iter().map(|(kid, byte)| ((*kid).to_owned(), Zeroizing::new([*byte; 32])));
+    Keyring::new(primary, keys, "test").expect("a valid keyring")
+}
+
+fn sealed(ring: &Keyring, secret: &str) -> String {
+    ring.seal(&user("alice"), FIELD, &Secret::new(secret)).expect("seals")
+}
+
+fn summer() -> Timestamp {
+    "2026-07-01T00:00:00Z".parse().expect("a time")
+}
+
+#[test]
+fn what_was_sealed_opens() {
+    let ring = ring("k2026a", &[("k2026a", 7)]);
+    for secret in ["", "p", "secure_password", "pässwörd ☎", &"x".repeat(256)] {
+        let stored = sealed(&ring, secret);
+        assert!(!stored.contains("password") && ring.is_current(&stored), "{stored}");
+        assert_eq!(ring.open(&user("alice"), FIELD, &stored), Ok(Secret::new(secret)));
+    }
+}
+
+/// Pins the format: this text must open for ever.
+#[test]
+fn the_format_does_not_change() {
+    let ring = ring("k2026a", &[("k2026a", 7)]);
+    let stored = ring.seal_with_nonce([1; 12], &user("alice"), FIELD, &Secret::new("secure_password")).expect("seals");
+    assert_eq!(stored, "callie-enc:v1:k2026a:AQEBAQEBAQEBAQEBsKMVw3KV37itxrlzCgAun-Ms-pi5_X4LB-Mq097AqG2B9wBD2BLzaFVEKIjWM5Ls");
+}
+
+#[test]
+fn a_sealed_value_works_in_its_place_only() {
+    let one = ring("k2026a", &[("k2026a", 7), ("k2026b", 9)]);
+    let stored = sealed(&one, "secure_password");
+    let other_kid = stored.replace("k2026a", "k2026b");
+    let unknown_kid = stored.replace("k2026a", "k1999x");
+    let same_name_other_key = ring("k2026a", &[("k2026a", 8)]);
+    for (ring, who, field, text, want) in [
+        (&one, "bob", FIELD, &stored, SealError::NotAuthentic),
+        (&one, "alice", "sip.other", &stored, SealError::NotAuthentic),
+        (&one, "alice", FIELD, &other_kid, SealError::NotAuthentic),
+        (&same_name_other_key, "alice", FIELD, &stored, SealError::NotAuthentic),
+        (&one, "alice", FIELD, &unknown_kid, SealError::UnknownKey("k1999x".into())),
+    ] {
+        assert_eq!(ring.open(&user(who), field, text), Err(want), "{who} {field} {text}");
+    }
+}
+
+#[test]
+fn a_damaged_value_never_opens() {
+    let ring = ring("k2026a", &[("k2026a", 7)]);
+    let stored = sealed(&ring, "secure_password");
+    for end in 0..stored.len() {
+        assert!(ring.open(&user("alice"), FIELD, &stored[..end]).is_err(), "cut at {end}");
+    }
+    let payload_at = stored.rfind(':').expect("has parts") + 1;
+    for at in payload_at..stored.len() {
+        for replacement in ['A', 'z', '-', '=', ' '] {
+            let mut mutated: Vec<char> = stored.chars().collect();
+            if mutated[at] != replacement {
+                mutated[at] = replacement;
+                let mutated: String = mutated.into_iter().collect();
+                assert!(ring.open(&user("alice"), FIELD, &mutated).is_err(), "{replacement:?} at {at}");
+            }
+        }
+    }
+    assert!(ring.open(&user("alice"), FIELD, &format!("{stored}AAAA")).is_err(), "longer");
+}
+
+#[test]
+fn the_length_is_hidden_and_no_two_are_alike() {
+    let ring = ring("k2026a", &[("k2026a", 7)]);
+    let length = |n: usize| sealed(&ring, &"x".repeat(n)).len();
+    assert!((0..=30).all(|n| length(n) == length(0)));
+    assert!((31..=62).all(|n| length(n) == length(31)));
+    assert!(length(31) > length(30));
+    assert_ne!(sealed(&ring, "same"), sealed(&ring, "same"));
+    assert_eq!(ring.seal(&user("alice"), FIELD, &Secret::new("x".repeat(5_000))), Err(SealError::TooLong));
+}
+
+#[test]
+fn sealed_and_clear_text_are_told_apart() {
+    for (text, want) in [
+        ("secure_password", AtRest::Plain),
+        ("", AtRest::Plain),
+        ("callie", AtRest::Plain),
+        ("callie-enc:v1:k2026a:AAAA", AtRest::Sealed { kid: Some("k2026a") }),
+        ("callie-enc:v1:k 1:AAAA", AtRest::Sealed { kid: None }),
+        ("callie-enc:v2:k2026a:AAAA", AtRest::Sealed { kid: None }),
+        (" callie-enc:v1:k2026a:AAAA", AtRest::Sealed { kid: None }),
+        ("callie-enc:", AtRest::Sealed { kid: None }),
+    ] {
+        assert_eq!(classify(text), want, "{text}");
+    }
+}
+
+#[test]
+fn the_primary_key_seals_and_old_keys_open() {
+    let before = ring("k2026a", &[("k2026a", 7)]);
+    let stored = sealed(&before, "pw");
+    let after = ring("k2026b", &[("k2026a", 7), ("k2026b", 9)]);
+    assert!(!after.is_current(&stored));
+    assert_eq!(after.open(&user("alice"), FIELD, &stored), Ok(Secret::new("pw")));
+    assert!(after.is_current(&sealed(&after, "pw")));
+}
+
+#[test]
+fn check_values_tell_keys_apart() {
+    let value = |byte| ring("k2026a", &[("k2026a", byte)]).check_value("k2026a");
+    assert!(value(1).is_some());
+    assert_eq!(value(1), value(1));
+    assert_ne!(value(1), value(2));
+    assert_eq!(ring("k2026a", &[("k2026a", 1)]).check_value("k2026b"), None);
+}
+
+#[test]
+fn keys_do_not_print() {
+    let ring = ring("k2026a", &[("k2026a", 7)]);
+    assert_eq!(format!("{ring:?}"), "Keyring { primary: \"k2026a\", kids: [\"k2026a\"], .. }");
+}
+
+#[test]
+fn the_first_run_makes_a_key_file_for_its_owner_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    let first = Keyring::load_or_create(&path, summer()).expect("made");
+    assert_eq!(first.primary(), "k2026a");
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    let later = Keyring::load_or_create(&path, "2031-01-01T00:00:00Z".parse().expect("a time")).expect("read");
+    assert_eq!(later.check_value("k2026a"), first.check_value("k2026a"));
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn first_runs_at_the_same_time_agree_on_one_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    let values: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| Keyring::load_or_create(&path, summer()).expect("usable"))).collect();
+        runs.into_iter().map(|run| run.join().expect("no panic").check_value("k2026a")).collect()
+    });
+    assert!(values.iter().all(|v| v.is_some() && *v == values[0]), "{values:?}");
+}
+
+fn refusal(path: &Path) -> String {
+    match Keyring::load_or_create(path, summer()) {
+        Err(StoreError::Setup(text)) => text,
+        other => panic!("must be refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    Keyring::load_or_create(&path, summer()).expect("made");
+    for mode in [0o640, 0o604, 0o620, 0o644] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
+        let text = refusal(&path);
+        assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_a_keyring_is_refused_without_quoting_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    for (content, mention) in [
+        ("", "not a keyring"),
+        (r#"{"primary":"CANARY"}"#, "not a keyring"),
+        (r#"{"primary":"k1","keys":{"k1":{"raw":"CANARY"}}}"#, "32 bytes"),
+        (r#"{"primary":"k1","keys":{"k1":{"kms":"CANARY"}}}"#, "field raw"),
+        (r#"{"primary":"k1","keys":{"k1":"CANARY"}}"#, "not a keyring"),
+        (r#"{"primary":"k2","keys":{"k1":{"raw":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}}}"#, "primary key"),
+        (r#"{"primary":"k 1","keys":{"k 1":{"raw":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}}}"#, "key name"),
+    ] {
+        fs::write(&path, content).expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+        let text = refusal(&path);
+        assert!(text.contains(mention) && text.contains("keyring.json") && !text.contains("CANARY"), "{content}: {text}");
+    }
+    assert!(refusal(&folder.path().join("missing/keyring.json")).contains("folder exists"));
+}
+
+#[test]
+fn a_master_key_may_come_as_text() {
+    let ring = Keyring::from_master_key(" BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").expect("a key");
+    let stored = sealed(&ring, "pw");
+    assert_eq!(classify(&stored), AtRest::Sealed { kid: Some("env") });
+    for bad in ["", "CANARY", "BwcHBw=="] {
+        let text = Keyring::from_master_key(bad).expect_err("refused").to_string();
+        assert!(text.contains("CALLIE_MASTER_KEY") && !text.contains("CANARY"), "{text}");
+    }
+}
