@@ -88,7 +88,11 @@ impl HostPort {
 /// As written in a URI: IPv6 addresses in brackets.
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]", self.host)? } else { f.write_str(&self.host)? }
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
         match self.port {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
@@ -147,10 +151,8 @@ pub fn diff(desired: Option<&Account>, running: Option<&Account>) -> Change {
         (None, Some(_)) => Change::Stop,
         (Some(d), Some(r)) if d == r => Change::Keep,
         (Some(d), Some(r)) => {
-            let same_binding = d.aor() == r.aor()
-                && d.server == r.server
-                && d.outbound_proxy == r.outbound_proxy
-                && d.transport == r.transport;
+            let same_binding =
+                d.aor() == r.aor() && d.server == r.server && d.outbound_proxy == r.outbound_proxy && d.transport == r.transport;
             if same_binding { Change::Reregister } else { Change::Restart }
         }
     }

@@ -27,7 +27,7 @@ pub mod user;
 
 pub use account::{Account, Change, HostPort, Transport};
 pub use dial::DialTarget;
-pub use fault::{FieldFault, Faults};
+pub use fault::{Faults, FieldFault};
 pub use ids::{CallId, ContactToken, MacAddress, UserId};
 pub use secret::Secret;
 pub use user::User;

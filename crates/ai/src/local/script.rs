@@ -1,5 +1,7 @@
 //! The offline conversation as a pure machine: greeting → prompt and tone → the caller's message → thanks → hang up.
 //!
+//! When we called, the other side is let finish its hello first.
+//!
 //! Its clock is the caller's audio: one [`Input::Frame`] is 20 ms.
 
 /// Silence after speech that ends the message, in frames of 20 ms: 2.4 s.
@@ -8,6 +10,13 @@ const END_OF_MESSAGE: u32 = 120;
 const NO_MESSAGE: u32 = 300;
 /// The longest message: 2 minutes.
 const LONGEST_MESSAGE: u32 = 6_000;
+
+/// Outbound: silence from the start after which we speak without having heard a hello, 1.5 s.
+const NO_HELLO: u32 = 75;
+/// Outbound: silence that ends the other side's hello, 700 ms.
+const END_OF_HELLO: u32 = 35;
+/// Outbound: a hello longer than 20 s is talked over (an endless announcement).
+const LONGEST_HELLO: u32 = 1_000;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +42,30 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
+    /// Outbound: the other side answers with a hello, or with silence.
+    Hello(Heard),
     Greeting,
     Prompting,
-    Listening { spoken: bool, silent_frames: u32, frames: u32 },
+    Listening(Heard),
     Over,
+}
+
+/// What was heard since a stage began, in frames of 20 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Heard {
+    spoken: bool,
+    silent_frames: u32,
+    frames: u32,
+}
+
+impl Heard {
+    fn and(self, speech: bool) -> Self {
+        Self {
+            spoken: self.spoken || speech,
+            silent_frames: if speech { 0 } else { self.silent_frames + 1 },
+            frames: self.frames + 1,
+        }
+    }
 }
 
 /// The machine.
@@ -53,10 +82,12 @@ impl Script {
 
     pub fn handle(&mut self, input: Input) -> Vec<Output> {
         match (self.stage, input) {
-            (Stage::Waiting, Input::Start) => {
-                self.stage = Stage::Greeting;
-                vec![Output::Greet]
+            (Stage::Waiting, Input::Start) if self.outbound => {
+                self.stage = Stage::Hello(Heard::default());
+                Vec::new()
             }
+            (Stage::Waiting, Input::Start) => self.greet(),
+            (Stage::Hello(heard), Input::Frame { speech }) => self.await_hello(heard.and(speech)),
             (Stage::Greeting, Input::Drained) => {
                 self.stage = Stage::Prompting;
                 let prompt = if self.outbound {
@@ -67,25 +98,37 @@ impl Script {
                 vec![Output::Say(prompt), Output::Tone]
             }
             (Stage::Prompting, Input::Drained) => {
-                self.stage = Stage::Listening { spoken: false, silent_frames: 0, frames: 0 };
+                self.stage = Stage::Listening(Heard::default());
                 Vec::new()
             }
-            (Stage::Listening { spoken, silent_frames, frames }, Input::Frame { speech }) => {
-                self.listen(spoken || speech, if speech { 0 } else { silent_frames + 1 }, frames + 1)
-            }
+            (Stage::Listening(heard), Input::Frame { speech }) => self.listen(heard.and(speech)),
             _ => Vec::new(),
         }
     }
 
-    fn listen(&mut self, spoken: bool, silent_frames: u32, frames: u32) -> Vec<Output> {
-        let last_words = if frames >= LONGEST_MESSAGE {
+    fn greet(&mut self) -> Vec<Output> {
+        self.stage = Stage::Greeting;
+        vec![Output::Greet]
+    }
+
+    fn await_hello(&mut self, heard: Heard) -> Vec<Output> {
+        let pause = if heard.spoken { END_OF_HELLO } else { NO_HELLO };
+        if heard.silent_frames >= pause || heard.frames >= LONGEST_HELLO {
+            return self.greet();
+        }
+        self.stage = Stage::Hello(heard);
+        Vec::new()
+    }
+
+    fn listen(&mut self, heard: Heard) -> Vec<Output> {
+        let last_words = if heard.frames >= LONGEST_MESSAGE {
             "I have to stop here. Thank you for your message. Goodbye."
-        } else if spoken && silent_frames >= END_OF_MESSAGE {
+        } else if heard.spoken && heard.silent_frames >= END_OF_MESSAGE {
             "Thank you. Your message has been recorded. Goodbye."
-        } else if !spoken && silent_frames >= NO_MESSAGE {
+        } else if !heard.spoken && heard.silent_frames >= NO_MESSAGE {
             "I did not hear anything. Thank you for calling. Goodbye."
         } else {
-            self.stage = Stage::Listening { spoken, silent_frames, frames };
+            self.stage = Stage::Listening(heard);
             return Vec::new();
         };
         self.stage = Stage::Over;
@@ -129,9 +172,19 @@ mod tests {
 
     #[test]
     fn talking_during_the_greeting_is_not_the_message() {
-        let mut script = Script::new(true);
+        let mut script = Script::new(false);
         script.handle(Input::Start);
         assert_eq!(script.handle(Input::Frame { speech: true }), []);
         assert!(matches!(script.handle(Input::Drained)[..], [Output::Say(_), Output::Tone]));
+    }
+
+    #[test]
+    fn an_outbound_call_lets_the_other_side_say_hello() {
+        for (speech_until, want) in [(0, NO_HELLO - 1), (50, 50 + END_OF_HELLO - 1), (5_000, LONGEST_HELLO - 1)] {
+            let mut script = Script::new(true);
+            assert_eq!(script.handle(Input::Start), []);
+            let greeted = (0..10_000).find(|&i| script.handle(Input::Frame { speech: i < speech_until }) == [Output::Greet]);
+            assert_eq!(greeted, Some(want));
+        }
     }
 }

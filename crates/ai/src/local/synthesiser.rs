@@ -139,7 +139,8 @@ mod tests {
     #[tokio::test]
     async fn strange_texts_are_spoken_or_left_out() {
         let synthesiser = Synthesiser::start().expect("built in");
-        for text in ["", "\u{0}\u{1}", "日本語", "💥💥", "9999999999999999999999999999999", "<xml/>", "'''''", &"a".repeat(5_000)] {
+        for text in ["", "\u{0}\u{1}", "日本語", "💥💥", "9999999999999999999999999999999", "<xml/>", "'''''", &"a".repeat(5_000)]
+        {
             let (reply, mut spoken) = mpsc::channel(1);
             synthesiser.speak(text.into(), reply).expect("queued");
             assert!(spoken.recv().await.is_some(), "{text:?}");

@@ -73,7 +73,9 @@ pub enum Output {
     /// Send 200 with our SDP.
     Answer,
     /// Send this final error response.
-    Reject { code: u16 },
+    Reject {
+        code: u16,
+    },
     SendInvite,
     CancelInvite,
     /// The line is open: the agent may speak.
@@ -116,14 +118,7 @@ pub struct Call {
 
 impl Call {
     pub fn new(direction: Direction, policy: Policy) -> Self {
-        Self {
-            direction,
-            policy,
-            phase: Phase::New,
-            media_open: false,
-            agent_ready: false,
-            draining_for: EndReason::AgentEnded,
-        }
+        Self { direction, policy, phase: Phase::New, media_open: false, agent_ready: false, draining_for: EndReason::AgentEnded }
     }
 
     pub fn phase(&self) -> Phase {

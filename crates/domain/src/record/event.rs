@@ -27,28 +27,51 @@ pub struct CallEvent {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum CallFact {
     /// An INVITE came in.
-    Invited { from: String },
+    Invited {
+        from: String,
+    },
     /// We sent an INVITE.
-    Dialled { to: String },
+    Dialled {
+        to: String,
+    },
     /// 100–199 of the other side, or ours to it.
-    Ringing { code: u16 },
-    MediaOpened { local_port: u16, codec: String },
-    AgentReady { engine: String },
+    Ringing {
+        code: u16,
+    },
+    MediaOpened {
+        local_port: u16,
+        codec: String,
+    },
+    AgentReady {
+        engine: String,
+    },
     Answered,
     /// The dialog is up: our 200 was acknowledged, or we acknowledged theirs.
     Established,
     /// The first RTP packet of the other side, and where it really came from.
-    RtpLatched { address: String },
-    SpeechStarted { speaker: Speaker },
+    RtpLatched {
+        address: String,
+    },
+    SpeechStarted {
+        speaker: Speaker,
+    },
     /// `text` is what was said, where it is known.
     SpeechEnded {
         speaker: Speaker,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
-    Dtmf { digit: char },
-    Hold { on: bool },
+    Dtmf {
+        digit: char,
+    },
+    Hold {
+        on: bool,
+    },
     /// Something degraded but the call goes on.
-    Warning { text: String },
-    Ended { termination: Termination },
+    Warning {
+        text: String,
+    },
+    Ended {
+        termination: Termination,
+    },
 }

@@ -381,9 +381,10 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_once() {
-        let faults = create(json!({"user_id": "a b", "sip_port": 0, "sip": {"sip_server": "a b"}, "calls": {"answer_timeout": "x"},
+        let faults =
+            create(json!({"user_id": "a b", "sip_port": 0, "sip": {"sip_server": "a b"}, "calls": {"answer_timeout": "x"},
             "is_active": "yes", "colour": 1}))
-        .expect_err("faulty");
+            .expect_err("faulty");
         let mut fields: Vec<_> = faults.0.iter().map(|f| f.field.as_str()).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["calls.answer_timeout", "colour", "is_active", "sip.sip_server", "sip_port", "user_id"]);
