@@ -10,14 +10,8 @@ pub use answer::{negotiate, read_answer};
 pub use error::SdpError;
 pub use offer::offer;
 
+pub use callie_media::codec::G711;
 use std::net::{IpAddr, SocketAddr};
-
-/// Stand-in until media's own type is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum G711 {
-    Pcmu,
-    Pcma,
-}
 
 /// Our side of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
