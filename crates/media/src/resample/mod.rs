@@ -1,6 +1,12 @@
 //! Sample-rate conversion between the telephone's 8 kHz and the agent's 16 or 24 kHz.
+//!
+//! Polyphase filters: a windowed sinc at the high rate is split into one short filter per phase, so that no product is
+//! computed for a stuffed zero or a dropped sample. Each passes 0–3.4 kHz within 0.1 dB, keeps aliases and images (from
+//! 4.6 kHz up) 70 dB down and delays by less than 2.5 ms. The taps are computed once per process; a converter itself
+//! holds only its last `K` samples.
 
 mod down;
+mod filter;
 mod up;
 
 pub use down::Downsampler;
@@ -12,5 +18,8 @@ pub type Up8To16 = Upsampler<2, 40>;
 pub type Up8To24 = Upsampler<3, 32>;
 /// 2.4 ms of delay.
 pub type Down16To8 = Downsampler<2, 40>;
-/// 2.0 ms of delay.
+/// 1.9 ms of delay.
 pub type Down24To8 = Downsampler<3, 32>;
+
+#[cfg(test)]
+mod tests;
