@@ -1,1 +1,18 @@
+//! The world in a box: a carrier on loopback and scripted telephones that call through it.
+//!
+//! What it is: the far side of every test, of `callie demo` and of the load bench.
+//! What it is not: any part of the product. It speaks SIP with its own few hundred lines, so that a
+//! fault of the product cannot hide behind the same fault here.
+//!
+//! ```text
+//!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
+//!        └───────────────────── RTP ─────────────────────┘
+//! ```
 
+pub mod analysis;
+pub mod carrier;
+pub mod digest;
+pub mod message;
+pub mod phone;
+pub mod samples;
+pub mod wire;
