@@ -1,0 +1,287 @@
+//! The server as a child process: the real binary, a data folder of its own, ports of its own, settings by environment.
+//!
+//! `make test` and `make e2e` build the binary first; it is looked for beside the test programs (`target/debug/callie`).
+
+use crate::{PortBlock, eventually, process::Process};
+use anyhow::{Context, Result};
+use reqwest::{Client, Method};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::Arc,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A debug build on a busy machine may be slow to start; a hang is longer.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How a server is to be started.
+#[derive(Debug)]
+pub struct Setup {
+    environment: BTreeMap<String, String>,
+    folder: Arc<TempDir>,
+    ports: PortBlock,
+    http: SocketAddr,
+    sip: SocketAddr,
+    rtp: RangeInclusive<u16>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Callie {
+    process: Process,
+    setup: Setup,
+    client: Client,
+}
+
+impl Setup {
+    #[expect(clippy::new_without_default, reason = "it takes ports and makes a folder")]
+    pub fn new() -> Self {
+        let mut ports = PortBlock::take();
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one()));
+        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one()));
+        let rtp = ports.range(20);
+        let folder = Arc::new(TempDir::new().expect("the temporary folder is writable"));
+        let setup = Self { environment: BTreeMap::new(), folder, ports, http, sip, rtp };
+        let data = setup.data_dir().display().to_string();
+        setup.env("CALLIE_DATA_DIR", data)
+    }
+
+    /// Sets a variable of the server's environment.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Lets SIP host names lead to addresses of loopback.
+    pub fn hosts<'a>(self, hosts: impl IntoIterator<Item = (&'a str, SocketAddr)>) -> Self {
+        let list: Vec<String> = hosts.into_iter().map(|(name, address)| format!("{name}={address}")).collect();
+        self.env("CALLIE_SIP_HOSTS", list.join(","))
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// More ports for the peers of this test.
+    pub fn ports(&mut self) -> &mut PortBlock {
+        &mut self.ports
+    }
+
+    pub async fn start(self) -> Result<Callie> {
+        let mut command = Command::new(binary()?);
+        // Nothing of the machine's own settings or .env files may reach a test.
+        command.arg("serve").current_dir(self.folder.path()).env_clear();
+        for inherited in ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE"] {
+            if let Some(value) = std::env::var_os(inherited) {
+                command.env(inherited, value);
+            }
+        }
+        command
+            .env("CALLIE_HTTP_LISTEN", self.http.to_string())
+            .env("CALLIE_SIP_LISTEN", self.sip.to_string())
+            .env("CALLIE_RTP_PORTS", format!("{}-{}", self.rtp.start(), self.rtp.end()))
+            .env("RUST_LOG", "info")
+            .envs(&self.environment);
+        let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
+        // Small timeouts: a test rather fails with a sentence than hangs.
+        let client = Client::builder().timeout(Duration::from_secs(20)).build()?;
+        let mut callie = Callie { process, setup: self, client };
+        callie.await_ready().await?;
+        Ok(callie)
+    }
+}
+
+impl Callie {
+    /// A server on free ports with an empty data folder.
+    pub async fn start() -> Self {
+        Setup::new().start().await.expect("callie starts")
+    }
+
+    pub fn setup() -> Setup {
+        Setup::new()
+    }
+
+    async fn await_ready(&mut self) -> Result<()> {
+        let deadline = std::time::Instant::now() + READY_WITHIN;
+        loop {
+            if let Some(status) = self.process.exit_status() {
+                anyhow::bail!("callie ended with {status} before it was ready:\n{}", self.log());
+            }
+            let health = self.client.get(format!("http://{}/health/ready", self.setup.http)).send().await;
+            if health.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            anyhow::ensure!(std::time::Instant::now() < deadline, "callie is not ready after 30 s:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    pub fn http(&self) -> SocketAddr {
+        self.setup.http
+    }
+
+    /// Where it listens for SIP, UDP and TCP.
+    pub fn sip(&self) -> SocketAddr {
+        self.setup.sip
+    }
+
+    pub fn rtp_ports(&self) -> RangeInclusive<u16> {
+        self.setup.rtp.clone()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.setup.data_dir()
+    }
+
+    pub fn database(&self) -> Option<PathBuf> {
+        let files = std::fs::read_dir(self.data_dir()).ok()?;
+        files.filter_map(|f| Some(f.ok()?.path())).find(|path| path.extension().is_some_and(|e| e == "db" || e == "sqlite"))
+    }
+
+    /// Free ports for this test's peers.
+    pub fn ports(&mut self) -> &mut PortBlock {
+        &mut self.setup.ports
+    }
+
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it as the kernel ends a process: at once, without a word.
+    pub fn kill(mut self) -> Setup {
+        self.process.signal("KILL");
+        self.process.wait(Duration::from_secs(5)).expect("SIGKILL ends it");
+        self.into_setup()
+    }
+
+    /// Ends it as an operator does.
+    pub fn terminate(mut self, within: Duration) -> (ExitStatus, String, Setup) {
+        self.process.signal("TERM");
+        let status = self.process.wait(within).unwrap_or_else(|| panic!("SIGTERM ends it within {within:?}:\n{}", self.log()));
+        let log = self.log();
+        (status, log, self.into_setup())
+    }
+
+    fn into_setup(self) -> Setup {
+        self.setup
+    }
+
+    /// One request: status and JSON body (`Null` when there is none).
+    pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.client.request(method.clone(), format!("http://{}{path}", self.http()));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.request(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        self.request(Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        self.request(Method::DELETE, path, None).await
+    }
+
+    /// A file as the API hands it out, written beside the data folder.
+    pub async fn download(&self, path: &str, name: &str) -> Result<PathBuf> {
+        let answer = self.client.get(format!("http://{}{path}", self.http())).send().await?.error_for_status()?;
+        let file = self.setup.folder.path().join(name);
+        std::fs::write(&file, answer.bytes().await?)?;
+        Ok(file)
+    }
+
+    /// Creates a user at a registrar of loopback, under the password that the peers' configurations expect.
+    pub async fn create_user(&self, id: &str, registrar: SocketAddr, more: Value) {
+        let mut user = serde_json::json!({
+            "user_id": id,
+            "display_name": format!("{id} of the tests"),
+            "sip_username": id,
+            "sip_password": format!("secret-{id}"),
+            "sip_server": registrar.to_string(),
+            "use_fixed_rtp_port": false,
+        });
+        for (key, value) in more.as_object().cloned().unwrap_or_default() {
+            user[key] = value;
+        }
+        let (status, body) = self.post("/users", user).await;
+        assert!(matches!(status, 200 | 201), "POST /users for {id}: {status} {body}");
+    }
+
+    /// Asks for the line.
+    pub async fn connect(&self, id: &str) {
+        let (status, body) = self.request(Method::POST, &format!("/users/{id}/sip/connect"), None).await;
+        assert!(matches!(status, 200 | 202), "connect {id}: {status} {body}");
+    }
+
+    /// Asks for the line and waits until it is registered.
+    pub async fn register(&self, id: &str) {
+        self.connect(id).await;
+        self.await_registration(id, true, Duration::from_secs(15)).await;
+    }
+
+    pub async fn await_registration(&self, id: &str, registered: bool, within: Duration) {
+        eventually(&format!("{id} registered: {registered}"), within, || async {
+            (self.line(id).await["registered"] == registered).then_some(())
+        })
+        .await;
+    }
+
+    /// The `sip_status` of a user.
+    pub async fn line(&self, id: &str) -> Value {
+        self.get(&format!("/users/{id}")).await.1["sip_status"].clone()
+    }
+
+    /// The only call of a user so far, once it has ended.
+    pub async fn ended_call(&self, user: &str, within: Duration) -> Value {
+        eventually(&format!("a call of {user} ends"), within, || async {
+            let (_, page) = self.get(&format!("/calls?user_id={user}")).await;
+            let calls = page["calls"].as_array()?.clone();
+            assert!(calls.len() <= 1, "one call at most: {page}");
+            calls.into_iter().find(|call| !call["ended_at"].is_null())
+        })
+        .await
+    }
+
+    pub async fn active_calls(&self) -> u64 {
+        self.get("/admin/status").await.1["active_calls"].as_u64().unwrap_or(u64::MAX)
+    }
+
+    /// Waits until no call is up.
+    pub async fn await_idle(&self, within: Duration) {
+        eventually("no call is up", within, || async { (self.active_calls().await == 0).then_some(()) }).await;
+    }
+}
+
+/// The binary beside the running test program: `target/<profile>/callie`.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CALLIE_BIN") {
+        return Ok(PathBuf::from(path));
+    }
+    let test = std::env::current_exe()?;
+    let profile = test.parent().and_then(Path::parent).context("the test program lies in target/<profile>/deps")?;
+    let binary = profile.join("callie");
+    anyhow::ensure!(binary.exists(), "{} is missing: cargo build -p callie-server --bin callie", binary.display());
+    Ok(binary)
+}

@@ -1,0 +1,125 @@
+//! Kamailio as the provider: registrar with digest and proxy, on loopback (`peers/kamailio.cfg`).
+
+use super::{filled, plugins};
+use crate::{PortBlock, eventually, process::Process};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::Command,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// Which digest the registrar asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    Md5,
+    Sha256,
+}
+
+#[derive(Debug)]
+pub struct Kamailio {
+    process: Option<Process>,
+    folder: TempDir,
+    port: u16,
+    digest: Digest,
+    /// Seconds granted to each binding.
+    expires: u32,
+}
+
+/// A binding as the registrar shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    pub user: String,
+    pub contact: String,
+    pub user_agent: String,
+}
+
+impl Kamailio {
+    pub async fn start(ports: &mut PortBlock, digest: Digest, expires: u32) -> Self {
+        let folder = TempDir::new().expect("the temporary folder is writable");
+        let mut kamailio = Self { process: None, folder, port: ports.one(), digest, expires };
+        kamailio.spawn().await;
+        kamailio
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Stops it; its bindings are lost.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again on the same port, without a binding.
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.spawn().await;
+    }
+
+    async fn spawn(&mut self) {
+        let run_dir = self.folder.path().display().to_string();
+        let config = filled(
+            "kamailio.cfg",
+            &[
+                ("PORT", &self.port.to_string()),
+                ("RUN_DIR", &run_dir),
+                ("ALGORITHM", if self.digest == Digest::Sha256 { "SHA-256" } else { "" }),
+                ("EXPIRES", &self.expires.to_string()),
+                ("MODULES", &plugins("kamailio/modules", "tm.so").display().to_string()),
+            ],
+        );
+        let file = self.folder.path().join("kamailio.cfg");
+        std::fs::write(&file, config).expect("the run folder is writable");
+        let mut command = Command::new("/usr/sbin/kamailio");
+        command.args(["-DD", "-E", "-m", "32", "-M", "4", "-Y", &run_dir, "-f"]).arg(&file);
+        let process = Process::start("kamailio", &mut command, self.folder.path().join("log")).expect("kamailio starts");
+        self.process = Some(process);
+        let this = &*self;
+        eventually("kamailio answers its control socket", Duration::from_secs(10), || async {
+            this.control(&["core.uptime"]).map(|_| ())
+        })
+        .await;
+    }
+
+    /// Asks over the control socket.
+    fn control(&self, command: &[&str]) -> Option<String> {
+        let socket = format!("unix:{}", self.folder.path().join("ctl").display());
+        let output = Command::new("/usr/sbin/kamcmd").args(["-s", &socket]).args(command).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// All bindings it holds now.
+    pub fn bindings(&self) -> Vec<Binding> {
+        let dump = self.control(&["ul.dump"]).expect("kamailio answers ul.dump");
+        let mut bindings = Vec::new();
+        let (mut user, mut contact) = (String::new(), String::new());
+        for line in dump.lines() {
+            match line.trim().split_once(": ") {
+                Some(("AoR", value)) => user = value.to_owned(),
+                Some(("Address", value)) => contact = value.to_owned(),
+                Some(("User-Agent", value)) => {
+                    bindings.push(Binding { user: user.clone(), contact: contact.clone(), user_agent: value.to_owned() });
+                }
+                _ => {}
+            }
+        }
+        bindings
+    }
+
+    /// Waits until the user is bound.
+    pub async fn await_binding(&self, user: &str, within: Duration) -> Binding {
+        eventually(&format!("{user} is bound at the registrar"), within, || async {
+            self.bindings().into_iter().find(|binding| binding.user == user)
+        })
+        .await
+    }
+
+    /// Waits until the user is not bound.
+    pub async fn await_no_binding(&self, user: &str, within: Duration) {
+        eventually(&format!("{user} is not bound at the registrar"), within, || async {
+            self.bindings().iter().all(|binding| binding.user != user).then_some(())
+        })
+        .await;
+    }
+}
