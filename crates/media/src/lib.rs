@@ -10,12 +10,17 @@
 
 use std::time::Duration;
 
+pub mod activity;
 pub mod codec;
+pub mod engine;
 pub mod jitter;
 pub mod playout;
 pub mod plc;
+pub mod ports;
+pub mod record;
 pub mod resample;
 pub mod rtp;
+pub mod session;
 pub mod wav;
 
 /// One packet's worth of speech, and the beat of everything in this crate.

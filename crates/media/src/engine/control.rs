@@ -1,0 +1,85 @@
+//! Steering a call's media from its task.
+
+use super::shared::{MediaStats, Ownership};
+use crate::record::Finished;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+use tokio::sync::watch;
+
+/// Keys that may wait for the media thread; it fetches them every 20 ms.
+const MAX_DIGITS: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DtmfError {
+    #[error("the far end did not negotiate telephone events")]
+    NotNegotiated,
+    #[error("{0:?} is no key of a telephone")]
+    NotAKey(char),
+    #[error("too many keys are waiting to be sent")]
+    TooMany,
+}
+
+/// Cheap to clone; all clones steer the same call.
+#[derive(Debug, Clone)]
+pub struct MediaControl {
+    pub(super) owner: Arc<Ownership>,
+    pub(super) dtmf_negotiated: bool,
+    /// Ends when the call has left its media thread.
+    pub(super) closed: watch::Receiver<()>,
+    pub(super) recording: Option<Finished>,
+}
+
+impl MediaControl {
+    /// The far end announced another address (re-INVITE): the next source to send is believed at once.
+    pub fn set_remote(&self, remote: SocketAddr) {
+        self.owner.0.post(|mail| mail.remote = Some(remote));
+    }
+
+    /// While the far end holds the call its silence is no loss.
+    pub fn hold(&self, held: bool) {
+        self.owner.0.post(|mail| mail.held = Some(held));
+    }
+
+    /// Sends keys (`0–9 * # A–D`) one after another; the agent's speech waits meanwhile.
+    ///
+    /// # Errors
+    /// Nothing is sent when one of the keys cannot be.
+    pub fn send_dtmf(&self, digits: &str) -> Result<(), DtmfError> {
+        if !self.dtmf_negotiated {
+            return Err(DtmfError::NotNegotiated);
+        }
+        if let Some(stranger) = digits.chars().find(|digit| !is_key(*digit)) {
+            return Err(DtmfError::NotAKey(stranger));
+        }
+        self.owner.0.post(|mail| {
+            if mail.digits.len() + digits.len() > MAX_DIGITS {
+                return Err(DtmfError::TooMany);
+            }
+            mail.digits.extend(digits.chars().map(|digit| digit.to_ascii_uppercase()));
+            Ok(())
+        })
+    }
+
+    /// How the call's media is doing; at most 20 ms old.
+    #[must_use]
+    pub fn stats(&self) -> MediaStats {
+        self.owner.0.stats()
+    }
+
+    /// Ends the media: at most 20 ms until the port is free, then until the recording is complete on disk. Closing twice is
+    /// harmless.
+    pub async fn close(mut self) -> MediaStats {
+        self.owner.0.closing.store(true, Ordering::Release);
+        while self.closed.changed().await.is_ok() {}
+        if let Some(recording) = self.recording {
+            recording.wait().await;
+        }
+        self.owner.0.stats()
+    }
+}
+
+fn is_key(digit: char) -> bool {
+    matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d')
+}

@@ -1,0 +1,142 @@
+//! A call on its media thread: the session with its socket, rings and recorder.
+
+use super::{
+    ear::EarFeed,
+    shared::{MediaEvent, MediaStats, Shared},
+    sys::{BATCH, Datagrams},
+    voice::VoiceFeed,
+};
+use crate::{
+    ports::RtpSocket,
+    record::Tap,
+    session::{Beat, Session},
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// Batches taken in one beat: 32 datagrams, so a flood to one call costs the others little. The rest waits in the socket's
+/// buffer or overflows it.
+const MAX_BATCHES: usize = 4;
+
+/// See the module. Fields drop in this order: the socket frees its port before anybody is told.
+pub(super) struct Line {
+    pub(super) session: Session,
+    pub(super) ear: EarFeed,
+    pub(super) voice: VoiceFeed,
+    pub(super) tap: Option<Tap>,
+    pub(super) events: mpsc::Sender<MediaEvent>,
+    pub(super) stats: MediaStats,
+    pub(super) shared: Arc<Shared>,
+    pub(super) socket: RtpSocket,
+    pub(super) _closed: watch::Sender<()>,
+}
+
+impl Line {
+    pub(super) fn is_closing(&self) -> bool {
+        self.shared.closing.load(Ordering::Acquire)
+    }
+
+    /// One beat of 20 ms.
+    pub(super) fn beat(&mut self, now: Duration, datagrams: &mut Datagrams, beat: &mut Beat) {
+        self.read_mail(now);
+        self.receive(now, datagrams);
+        self.voice.feed(self.session.playout(), &self.shared);
+        self.session.tick(now, beat);
+        self.send(beat.packet());
+        self.voice.report(self.session.playout(), &self.shared);
+        self.ear.push(beat.ear(), &self.shared);
+        if let Some(tap) = &mut self.tap {
+            tap.push(beat.stereo());
+        }
+        self.tell();
+        self.count();
+        self.shared.publish(&self.stats);
+    }
+
+    /// Beats that the thread could not hold.
+    pub(super) fn skip(&mut self, beats: u32) {
+        self.session.skip(beats);
+    }
+
+    fn read_mail(&mut self, now: Duration) {
+        let session = &mut self.session;
+        self.shared.collect(|mail| {
+            if let Some(remote) = mail.remote.take() {
+                session.set_remote(remote, now);
+            }
+            if let Some(held) = mail.held.take() {
+                session.hold(held, now);
+            }
+            // What does not fit waits for the sender's queue to move on.
+            while let Some(digit) = mail.digits.pop_front() {
+                if !session.send_dtmf(digit) {
+                    mail.digits.push_front(digit);
+                    self.shared.has_mail.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        });
+    }
+
+    fn receive(&mut self, now: Duration, datagrams: &mut Datagrams) {
+        for _ in 0..MAX_BATCHES {
+            let taken = datagrams.receive(self.socket.udp());
+            for (datagram, from) in datagrams.iter() {
+                self.session.receive(datagram, from, now);
+            }
+            if taken < BATCH {
+                break;
+            }
+        }
+    }
+
+    fn send(&mut self, packet: &[u8]) {
+        let Some(destination) = self.session.destination() else { return };
+        let destination = match (self.socket.local_addr().ip(), destination.ip()) {
+            // A dual-stack socket takes IPv4 addresses only as mapped ones.
+            (IpAddr::V6(_), IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), destination.port()),
+            _ => destination,
+        };
+        match self.socket.udp().send_to(packet, destination) {
+            Ok(_) => self.stats.sent += 1,
+            Err(_) => self.stats.send_errors += 1,
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            if self.events.try_send(event.into()).is_err() {
+                self.stats.events_dropped += 1;
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        let session = self.session.stats();
+        self.stats = MediaStats {
+            latched: self.session.latched(),
+            received: session.received,
+            lost: session.jitter.lost,
+            late: session.jitter.late,
+            junk: session.junk,
+            refused: session.refused,
+            jitter: session.jitter.jitter,
+            concealed: session.jitter.concealed,
+            underruns: session.underruns,
+            unheard: self.ear.unheard(),
+            unrecorded: self.tap.as_ref().map_or(0, Tap::dropped),
+            ..self.stats
+        };
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.count();
+        self.shared.publish_final(&self.stats);
+    }
+}

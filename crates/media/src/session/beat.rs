@@ -1,0 +1,100 @@
+//! What one beat of 20 ms yields. A driver keeps one and reuses it for all its calls.
+
+use crate::{
+    FRAME_SAMPLES,
+    codec::G711,
+    rtp::{RtpHeader, header::HEADER_LEN, telephone_event::EVENT_LEN},
+};
+
+/// Samples of 20 ms at the highest rate an ear can have.
+const EAR_SAMPLES: usize = 3 * FRAME_SAMPLES;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    pub(super) packet: [u8; HEADER_LEN + FRAME_SAMPLES],
+    pub(super) packet_len: usize,
+    pub(super) ear: [i16; EAR_SAMPLES],
+    pub(super) ear_len: usize,
+    /// Left, right, left, right …
+    pub(super) stereo: [i16; 2 * FRAME_SAMPLES],
+}
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self {
+            packet: [0; HEADER_LEN + FRAME_SAMPLES],
+            packet_len: 0,
+            ear: [0; EAR_SAMPLES],
+            ear_len: 0,
+            stereo: [0; 2 * FRAME_SAMPLES],
+        }
+    }
+}
+
+impl Beat {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The RTP packet to send now.
+    #[must_use]
+    pub fn packet(&self) -> &[u8] {
+        &self.packet[..self.packet_len]
+    }
+
+    /// What the caller said, for the agent: 20 ms at the ear's rate.
+    #[must_use]
+    pub fn ear(&self) -> &[i16] {
+        &self.ear[..self.ear_len]
+    }
+
+    /// 160 pairs at 8 kHz: left the caller as the agent heard it, right the agent as it was sent.
+    #[must_use]
+    pub fn stereo(&self) -> &[i16; 2 * FRAME_SAMPLES] {
+        &self.stereo
+    }
+
+    pub(super) fn put_left(&mut self, caller: &[f32; FRAME_SAMPLES]) {
+        for (pair, sample) in self.stereo.as_chunks_mut::<2>().0.iter_mut().zip(caller) {
+            pair[0] = to_pcm16(*sample);
+        }
+    }
+
+    pub(super) fn put_ear(&mut self, samples: &[f32]) {
+        self.ear_len = samples.len().min(EAR_SAMPLES);
+        for (out, sample) in self.ear.iter_mut().zip(samples) {
+            *out = to_pcm16(*sample);
+        }
+    }
+
+    pub(super) fn put_speech(&mut self, header: &RtpHeader, codec: G711, agent: &[f32; FRAME_SAMPLES]) {
+        for (pair, sample) in self.stereo.as_chunks_mut::<2>().0.iter_mut().zip(agent) {
+            pair[1] = to_pcm16(*sample);
+        }
+        let (head, payload) = self.packet.split_at_mut(HEADER_LEN);
+        if let Some(head) = head.first_chunk_mut() {
+            header.write(head);
+        }
+        codec.encode(agent, payload);
+        self.packet_len = HEADER_LEN + FRAME_SAMPLES;
+    }
+
+    pub(super) fn put_event(&mut self, header: &RtpHeader, event: &[u8; EVENT_LEN]) {
+        for pair in self.stereo.as_chunks_mut::<2>().0 {
+            pair[1] = 0;
+        }
+        let (head, payload) = self.packet.split_at_mut(HEADER_LEN);
+        if let Some(head) = head.first_chunk_mut() {
+            header.write(head);
+        }
+        payload[..EVENT_LEN].copy_from_slice(event);
+        self.packet_len = HEADER_LEN + EVENT_LEN;
+    }
+}
+
+/// Rounds and clips (`as` saturates).
+fn to_pcm16(sample: f32) -> i16 {
+    sample.round_ties_even() as i16
+}

@@ -1,0 +1,304 @@
+//! The media of one call as a pure machine: datagrams and the time in; packets, caller frames and facts out.
+//!
+//! Not here: sockets, clocks, threads (see [`crate::engine`]) and whatever the call decides.
+//!
+//! ```text
+//! datagram → receive → latch → jitter ─┐             ┌→ ear       caller speech at the agent's rate
+//!                                      ├─ tick(now) ─┼→ packet    RTP to the caller, one each 20 ms, always
+//!    chunk → say → playout ────────────┘             └→ stereo    recorder: caller left, agent right
+//! ```
+
+mod beat;
+mod caller;
+mod latch;
+#[cfg(test)]
+mod tests;
+
+pub use beat::Beat;
+pub use latch::{Admission, Latch, RELATCH_PACKETS, RELATCH_SILENCE};
+
+use crate::{
+    FRAME_SAMPLES,
+    codec::G711,
+    jitter::JitterStats,
+    playout::{Playout, SpeechRate},
+    rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket},
+};
+use caller::Caller;
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+/// Comfort noise (RFC 3389): a sign of life without speech.
+const COMFORT_NOISE: u8 = 13;
+/// Chunks of speech inside the playout; the ring before it holds more.
+pub(crate) const PLAYOUT_CHUNKS: usize = 8;
+/// Facts that wait to be polled; the driver polls after each datagram and tick, so it never fills.
+const PENDING_EVENTS: usize = 16;
+
+/// What offer and answer settled, and the random starting points of RFC 3550 §5.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionParams {
+    pub codec: G711,
+    /// RTP payload type of `codec`, both ways.
+    pub payload_type: u8,
+    /// RTP payload type of telephone events (RFC 4733), when both sides know them.
+    pub dtmf_payload_type: Option<u8>,
+    /// Rate at which the agent hears.
+    pub ear_rate: SpeechRate,
+    /// Rate at which the agent speaks.
+    pub voice_rate: SpeechRate,
+    pub ssrc: u32,
+    pub first_sequence: u16,
+    pub first_timestamp: u32,
+    /// From the caller's SDP; used until the first packet tells better.
+    pub remote: Option<SocketAddr>,
+    /// So much silence on the wire is [`SessionEvent::RtpLost`].
+    pub rtp_timeout: Duration,
+}
+
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    Speech,
+    TelephoneEvent,
+    /// Comfort noise or an empty packet: a sign of life.
+    KeepAlive,
+    /// Valid RTP from an address we don't listen to.
+    Refused,
+    /// RTCP on the RTP port (RFC 5761).
+    Rtcp,
+    /// No RTP, or of a payload type that was not negotiated.
+    Junk,
+}
+
+/// Facts for the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The caller's first valid packet; RTP goes to its source from now on.
+    FirstRtp { from: SocketAddr },
+    /// The caller's RTP comes from elsewhere now.
+    Latched { from: SocketAddr },
+    /// No valid packet for the configured time. Told once per silence.
+    RtpLost { silent_for: Duration },
+    /// A key press: `0–9 * # A–D`.
+    Dtmf(char),
+}
+
+/// Counters since the session began, in packets unless named otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionStats {
+    /// Valid packets from the caller.
+    pub received: u64,
+    pub sent: u64,
+    /// Datagrams that were no RTP of this call.
+    pub junk: u64,
+    /// Valid RTP from strangers.
+    pub refused: u64,
+    /// Agent speech ran dry in the middle of a turn.
+    pub underruns: u64,
+    pub jitter: JitterStats,
+}
+
+/// See the module. `now` is any clock that only goes forward.
+#[derive(Debug)]
+pub struct Session {
+    params: SessionParams,
+    latch: Latch,
+    caller: Caller,
+    dtmf_in: DtmfReceiver,
+    dtmf_out: DtmfSender,
+    playout: Playout,
+    next: RtpHeader,
+    watchdog: Watchdog,
+    events: VecDeque<SessionEvent>,
+    stats: SessionStats,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Watchdog {
+    heard: Duration,
+    held: bool,
+    told: bool,
+}
+
+impl Session {
+    /// Opens at `now`: the watchdog counts from here.
+    pub fn new(params: SessionParams, now: Duration) -> Self {
+        Self {
+            latch: Latch::default(),
+            caller: Caller::new(params.codec, params.ear_rate),
+            dtmf_in: DtmfReceiver::new(),
+            dtmf_out: DtmfSender::new(),
+            playout: Playout::new(params.voice_rate, PLAYOUT_CHUNKS),
+            next: RtpHeader {
+                marker: true,
+                payload_type: params.payload_type,
+                sequence: params.first_sequence,
+                timestamp: params.first_timestamp,
+                ssrc: params.ssrc,
+            },
+            watchdog: Watchdog { heard: now, held: false, told: false },
+            events: VecDeque::with_capacity(PENDING_EVENTS),
+            stats: SessionStats::default(),
+            params,
+        }
+    }
+
+    /// Takes a datagram that arrived at `now`.
+    pub fn receive(&mut self, datagram: &[u8], from: SocketAddr, now: Duration) -> Received {
+        let packet = match RtpPacket::parse(datagram) {
+            Ok(packet) => packet,
+            Err(RtpError::Rtcp) => return Received::Rtcp,
+            Err(_) => return self.junk(),
+        };
+        if !self.is_negotiated(packet.header.payload_type) {
+            return self.junk();
+        }
+        match self.latch.admit(from, &packet.header, now) {
+            Admission::Known => {}
+            Admission::Latched => self.greet(from),
+            Admission::Refused => {
+                self.stats.refused += 1;
+                return Received::Refused;
+            }
+        }
+        self.stats.received += 1;
+        self.watchdog.hear(now);
+        self.deliver(&packet, now)
+    }
+
+    /// One beat of 20 ms: fills `beat` with the packet to send, the caller's frame and the recorder's. Never allocates.
+    pub fn tick(&mut self, now: Duration, beat: &mut Beat) {
+        if let Some(silent_for) = self.watchdog.check(now, self.params.rtp_timeout) {
+            self.tell(SessionEvent::RtpLost { silent_for });
+        }
+        self.caller.hear(now, beat);
+        self.write_packet(beat);
+        self.stats.sent += 1;
+        self.next.sequence = self.next.sequence.wrapping_add(1);
+        self.next.timestamp = self.next.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.next.marker = false;
+    }
+
+    /// Beats that could not be held: the stream goes on as after a pause, in step with real time (RFC 3550 §5.1).
+    pub fn skip(&mut self, beats: u32) {
+        self.next.timestamp = self.next.timestamp.wrapping_add(beats.wrapping_mul(FRAME_SAMPLES as u32));
+        self.next.marker = true;
+    }
+
+    /// Where packets go: the latched source, or what the SDP said.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.latch.address().or(self.params.remote)
+    }
+
+    /// Where the caller's RTP was seen to come from.
+    pub fn latched(&self) -> Option<SocketAddr> {
+        self.latch.address()
+    }
+
+    /// The far end announced another address (RFC 3264 §8.3.1).
+    pub fn set_remote(&mut self, remote: SocketAddr, now: Duration) {
+        let moved = self.params.remote != Some(remote) && self.latch.address() != Some(remote);
+        self.params.remote = Some(remote);
+        if moved {
+            self.latch.release(now);
+        }
+    }
+
+    /// While the far end holds the call its silence is no loss.
+    pub fn hold(&mut self, held: bool, now: Duration) {
+        self.watchdog = Watchdog { heard: now, held, told: false };
+    }
+
+    /// Queues a key press. `false` when events were not negotiated, it is no key, or too many wait.
+    pub fn send_dtmf(&mut self, digit: char) -> bool {
+        self.params.dtmf_payload_type.is_some() && self.dtmf_out.push(digit)
+    }
+
+    /// The agent's speech on its way out.
+    pub fn playout(&mut self) -> &mut Playout {
+        &mut self.playout
+    }
+
+    /// The next fact; ask after each [`Self::receive`] and [`Self::tick`] until there is none.
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    pub fn stats(&self) -> SessionStats {
+        SessionStats { underruns: self.playout.underruns(), jitter: self.caller.stats(), ..self.stats }
+    }
+
+    pub fn params(&self) -> &SessionParams {
+        &self.params
+    }
+
+    fn is_negotiated(&self, payload_type: u8) -> bool {
+        payload_type == self.params.payload_type
+            || Some(payload_type) == self.params.dtmf_payload_type
+            // Never before the latch: comfort noise is not in the answer, so it must not decide on the address.
+            || (payload_type == COMFORT_NOISE && self.latch.address().is_some())
+    }
+
+    fn deliver(&mut self, packet: &RtpPacket<'_>, now: Duration) -> Received {
+        let RtpHeader { payload_type, sequence, timestamp, ssrc, .. } = packet.header;
+        self.caller.follow(ssrc);
+        if Some(payload_type) == self.params.dtmf_payload_type {
+            self.caller.observe(sequence);
+            if let Some(digit) = self.dtmf_in.receive(timestamp, packet.payload) {
+                self.tell(SessionEvent::Dtmf(digit));
+            }
+            Received::TelephoneEvent
+        } else if payload_type == self.params.payload_type && !packet.payload.is_empty() {
+            self.caller.push(sequence, timestamp, packet.payload, now);
+            Received::Speech
+        } else {
+            self.caller.observe(sequence);
+            Received::KeepAlive
+        }
+    }
+
+    fn write_packet(&mut self, beat: &mut Beat) {
+        match self.dtmf_out.tick(self.next.timestamp).zip(self.params.dtmf_payload_type) {
+            // The agent's speech waits while keys are sent, so no word is lost.
+            Some((event, payload_type)) => {
+                let header = RtpHeader { marker: event.marker, payload_type, timestamp: event.timestamp, ..self.next };
+                beat.put_event(&header, &event.payload);
+            }
+            None => {
+                let mut speech = [0.0; FRAME_SAMPLES];
+                self.playout.pull(&mut speech);
+                beat.put_speech(&self.next, self.params.codec, &speech);
+            }
+        }
+    }
+
+    fn greet(&mut self, from: SocketAddr) {
+        let first = self.stats.received == 0;
+        self.tell(if first { SessionEvent::FirstRtp { from } } else { SessionEvent::Latched { from } });
+    }
+
+    fn junk(&mut self) -> Received {
+        self.stats.junk += 1;
+        Received::Junk
+    }
+
+    fn tell(&mut self, event: SessionEvent) {
+        if self.events.len() < PENDING_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+}
+
+impl Watchdog {
+    fn hear(&mut self, now: Duration) {
+        self.heard = now;
+        self.told = false;
+    }
+
+    fn check(&mut self, now: Duration, timeout: Duration) -> Option<Duration> {
+        let silent_for = now.saturating_sub(self.heard);
+        let lost = !self.held && !self.told && silent_for >= timeout;
+        self.told |= lost;
+        lost.then_some(silent_for)
+    }
+}
