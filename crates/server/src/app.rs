@@ -1,0 +1,245 @@
+//! The composition root: every part is built here, run here, and ended here, in order.
+//!
+//! ```text
+//! start: store ─ orphans closed ─ engines ─ media ─ SIP ─ calls ─ lines ─ HTTP ─ ready
+//! stop:  no new calls ─ calls end ─ lines unregister ─ HTTP ends ─ records written ─ store closed
+//! ```
+
+use crate::{
+    accounts::{LineDirectory, Reconciler},
+    api::{self, ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo},
+    call::{CallContext, CallLimits, Engines, Registry},
+    config::Config,
+    records::{LiveFeed, RecordSink},
+    switchboard::Switchboard,
+};
+use anyhow::Context;
+use callie_ai::LocalEngine;
+use callie_media::{
+    engine::{EngineOptions, MediaEngine},
+    ports::RtpPorts,
+};
+use callie_sip::{InboundCall, SipOptions, SipStack};
+use callie_store::{ConfigStore, Keyring, RecordStore, sqlite::SqliteStore};
+use jiff::Timestamp;
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long calls may take to end once they were told to.
+const HANG_UP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long lines may take to unregister, and HTTP connections to end.
+const WIND_DOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct App {
+    pub http_address: SocketAddr,
+    pub sip_address: SocketAddr,
+    pub store: Arc<SqliteStore>,
+    stack: Arc<SipStack>,
+    ports: Arc<RtpPorts>,
+    registry: Registry,
+    phase: watch::Sender<Phase>,
+    /// Cancelled when lines are to go, then when the SIP stack is.
+    lines_cancel: CancellationToken,
+    stack_cancel: CancellationToken,
+    lines: TaskTracker,
+    http: TaskTracker,
+    records: TaskTracker,
+    stack_tasks: TaskTracker,
+}
+
+/// `callie serve`: runs until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let app = App::start(&config, offline_engines()?).await?;
+    tracing::info!(http = %app.http_address, sip = %app.sip_address, "ready: http://{} takes requests, SIP listens on {}", app.http_address, app.sip_address);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    app.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The engines that need no account: the offline one.
+pub fn offline_engines() -> anyhow::Result<Engines> {
+    let local = LocalEngine::start().context("the offline engine does not start")?;
+    Ok(Engines::new(Arc::new(local)))
+}
+
+impl App {
+    pub async fn start(config: &Config, engines: Engines) -> anyhow::Result<Self> {
+        let recordings = config.data_dir.join("recordings");
+        let store = open_store(config).await?;
+        close_orphans(&*store, &recordings).await?;
+
+        let media = MediaEngine::start(EngineOptions { threads: config.media.threads, realtime: config.media.realtime })
+            .context("the media threads do not start")?;
+        let ports = Arc::new(RtpPorts::new());
+        let feed = LiveFeed::new();
+        let (phase, phases) = watch::channel(Phase::Starting);
+        let (lines_cancel, stack_cancel) = (CancellationToken::new(), CancellationToken::new());
+        let (lines, http, records, stack_tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+
+        let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
+            .await
+            .context("SIP does not start: another program may use the port; set CALLIE_SIP_LISTEN")?;
+        let stack = Arc::new(stack);
+        let context = CallContext {
+            stack: stack.clone(),
+            media: Arc::new(media),
+            ports: ports.clone(),
+            engines,
+            sink: RecordSink::start(store.clone(), &records),
+            feed: feed.clone(),
+            limits: CallLimits {
+                rtp_ports: config.media.rtp_ports.clone(),
+                rtp_timeout: config.media.rtp_timeout,
+                recordings: config.media.recordings.then(|| recordings.clone()),
+                calls_per_user: config.limits.calls_per_user,
+            },
+        };
+        let view = store.watch();
+        let directory = LineDirectory::default();
+        let calls = TaskTracker::new();
+        let registry = Registry::new(context, view.clone(), directory.clone(), calls);
+        stack_tasks.spawn(admit_calls(inbound, registry.clone()));
+        let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
+        lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
+
+        let exchange = Arc::new(Switchboard { view, directory, registry: registry.clone(), feed });
+        let listener = TcpListener::bind(config.http.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen))?;
+        let http_address = listener.local_addr().context("the HTTP listener has no address")?;
+        let state = ApiState {
+            users: store.clone(),
+            records: store.clone(),
+            exchange,
+            recordings: RecordingsDir::new(recordings),
+            clock: Clock::system(),
+            info: ServerInfo {
+                version: env!("CARGO_PKG_VERSION"),
+                store: "sqlite",
+                listening: http_address,
+                started_at: Timestamp::now(),
+            },
+            phase: Phases(phases.clone()),
+        };
+        http.spawn(serve_http(listener, api::router(state), Phases(phases)));
+        phase.send_replace(Phase::Running);
+        let sip_address = stack.local_address();
+        Ok(Self {
+            http_address,
+            sip_address,
+            store,
+            stack,
+            ports,
+            registry,
+            phase,
+            lines_cancel,
+            stack_cancel,
+            lines,
+            http,
+            records,
+            stack_tasks,
+        })
+    }
+
+    /// What is held now; after all calls have ended it must be back at its base.
+    pub fn footprint(&self) -> Footprint {
+        let stats = self.stack.stats();
+        Footprint {
+            calls: self.registry.active().len(),
+            rtp_ports: self.ports.reserved(),
+            dialogs: stats.dialogs,
+            transactions: stats.transactions,
+        }
+    }
+
+    pub async fn stop(self) {
+        self.phase.send_replace(Phase::Stopping);
+        let left = self.registry.drain(HANG_UP_DEADLINE).await;
+        if left > 0 {
+            tracing::warn!(left, "calls did not end in time and are left behind");
+        }
+        self.lines_cancel.cancel();
+        wind_down("lines", &self.lines).await;
+        self.stack_cancel.cancel();
+        wind_down("HTTP connections", &self.http).await;
+        wind_down("SIP", &self.stack_tasks).await;
+        // The registry holds the last handle of the record sink.
+        drop(self.registry);
+        wind_down("records", &self.records).await;
+        self.store.close().await;
+    }
+}
+
+/// Resources held by calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Footprint {
+    pub calls: usize,
+    pub rtp_ports: usize,
+    pub dialogs: usize,
+    pub transactions: usize,
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
+    tokio::fs::create_dir_all(&config.data_dir)
+        .await
+        .with_context(|| format!("cannot create the data folder {} (CALLIE_DATA_DIR)", config.data_dir.display()))?;
+    let keyring = match &config.secrets.master_key {
+        Some(key) => Keyring::from_master_key(key.expose())?,
+        None => Keyring::load_or_create(&config.keyring_file(), Timestamp::now())?,
+    };
+    let store = SqliteStore::open(&config.data_dir.join("callie.db"), Arc::new(keyring))?;
+    Ok(Arc::new(store))
+}
+
+/// Closes the records of calls that the last run left open, and mends their recordings.
+async fn close_orphans(store: &SqliteStore, recordings: &Path) -> anyhow::Result<()> {
+    for cdr in RecordStore::close_orphans(store, Timestamp::now()).await? {
+        tracing::warn!(call.id = %cdr.id, user.id = %cdr.user_id, "a call was lost when the server died; its record is closed");
+        let Some(file) = cdr.recording.map(|name| recordings.join(name)) else { continue };
+        if file.exists()
+            && let Err(error) = callie_media::record::repair(&file)
+        {
+            tracing::warn!(%error, file = %file.display(), "the recording of a lost call could not be mended");
+        }
+    }
+    Ok(())
+}
+
+fn sip_options(config: &Config) -> SipOptions {
+    let mut options = SipOptions::new(config.sip.listen);
+    options.external_address = config.sip.external_address;
+    options.hosts = config.sip.hosts.clone();
+    options
+}
+
+async fn admit_calls(mut inbound: mpsc::Receiver<InboundCall>, registry: Registry) {
+    while let Some(call) = inbound.recv().await {
+        registry.admit(call);
+    }
+}
+
+async fn serve_http(listener: TcpListener, router: axum::Router, phases: Phases) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(phases.stopping()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server failed");
+    }
+}
+
+async fn wind_down(what: &str, tasks: &TaskTracker) {
+    tasks.close();
+    if tokio::time::timeout(WIND_DOWN_DEADLINE, tasks.wait()).await.is_err() {
+        tracing::warn!(what, left = tasks.len(), "not everything ended in time");
+    }
+}

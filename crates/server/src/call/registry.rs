@@ -1,0 +1,294 @@
+//! The calls that are up: admits inbound ones, dials outbound ones, ends them, and drains them all at shutdown.
+
+use super::{
+    agent::Agent,
+    context::CallContext,
+    task::{Birth, CallTask, Command, Signalling},
+};
+use crate::{
+    accounts::LineDirectory,
+    exchange::{ActiveCall, DialError, DialRequest},
+    records::Journal,
+};
+use callie_ai::Brief;
+use callie_domain::call::{Call, Policy};
+use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
+use callie_domain::{CallId, UserId};
+use callie_sip::InboundCall;
+use callie_store::{StoredUser, UserView};
+use jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+/// Commands a call may be behind with: hang up and shut down are all there is.
+const INBOX: usize = 4;
+
+struct Entry {
+    user: UserId,
+    direction: Direction,
+    remote_party: String,
+    started_at: Timestamp,
+    answered: Arc<AtomicBool>,
+    commands: mpsc::Sender<Command>,
+}
+
+struct Shared {
+    context: CallContext,
+    view: watch::Receiver<Arc<UserView>>,
+    directory: LineDirectory,
+    tracker: TaskTracker,
+    calls: Mutex<HashMap<CallId, Entry>>,
+    stopping: AtomicBool,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+/// Takes the call out of the registry when its task ends, however it ends.
+struct Listed(Registry, CallId);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.0.calls().remove(&self.1);
+    }
+}
+
+/// Who is on the other side, and which way the call goes.
+struct Party {
+    direction: Direction,
+    from: String,
+    to: String,
+    remote: String,
+    sip_call_id: Option<String>,
+}
+
+impl Registry {
+    /// `tracker` gets one task for each call.
+    pub fn new(
+        context: CallContext,
+        view: watch::Receiver<Arc<UserView>>,
+        directory: LineDirectory,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            context,
+            view,
+            directory,
+            tracker,
+            calls: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// Takes an INVITE: the call gets its task and its record even when it is turned away.
+    pub fn admit(&self, call: InboundCall) {
+        let Some(stored) = self.stored(&call.user) else {
+            // The line is being taken down: its user is gone from the view.
+            self.0.tracker.spawn(async move { call.leg.control.reject(480).await });
+            return;
+        };
+        let refusal = self.refusal(&stored);
+        let party = Party {
+            direction: Direction::Inbound,
+            remote: call.from_name.unwrap_or_else(|| call.from.clone()),
+            from: call.from,
+            to: call.to,
+            sip_call_id: Some(call.sip_call_id),
+        };
+        let signalling = Signalling::Inbound { leg: call.leg, offer: call.offer };
+        self.launch(&stored, party, signalling, None, Some(call.source.ip()), refusal);
+    }
+
+    /// Begins an outbound call.
+    pub fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
+        let user = request.user;
+        let stored = self.stored(&user).ok_or_else(|| DialError::NoSuchUser(user.clone()))?;
+        let account = self.0.directory.line(&user).ok_or_else(|| DialError::NotConnected(user.clone()))?;
+        if !account.status().borrow().is_registered() {
+            return Err(DialError::NotConnected(user));
+        }
+        match self.refusal(&stored) {
+            Some(EndReason::ShuttingDown) => return Err(DialError::ShuttingDown),
+            Some(EndReason::TooManyCalls) => return Err(DialError::TooManyCalls(user)),
+            Some(_) => return Err(DialError::NotConnected(user)),
+            None => {}
+        }
+        let to = request.target.to_string();
+        let party = Party {
+            direction: Direction::Outbound,
+            from: stored.user.sip.username.clone(),
+            remote: to.clone(),
+            to,
+            sip_call_id: None,
+        };
+        let peer = stored.user.account().server.ip();
+        let signalling = Signalling::Outbound { account, target: request.target, leg: None };
+        Ok(self.launch(&stored, party, signalling, request.message, peer, None))
+    }
+
+    /// `false` when there is no such call.
+    pub fn hang_up(&self, call: CallId) -> bool {
+        self.calls().get(&call).is_some_and(|entry| entry.commands.try_send(Command::HangUp).is_ok())
+    }
+
+    pub fn active(&self) -> Vec<ActiveCall> {
+        let mut active: Vec<_> = self.calls().iter().map(|(id, entry)| entry.shown(*id)).collect();
+        active.sort_by_key(|call| call.id);
+        active
+    }
+
+    pub fn active_of(&self, user: &UserId) -> usize {
+        self.calls().values().filter(|entry| entry.user == *user).count()
+    }
+
+    /// From now on every new call is refused.
+    pub fn stop_accepting(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells every call to end, and waits until they have, at most until `deadline`. Returns how many were left.
+    pub async fn drain(&self, deadline: Duration) -> usize {
+        self.stop_accepting();
+        for entry in self.calls().values() {
+            let _ = entry.commands.try_send(Command::Shutdown);
+        }
+        let until = Instant::now() + deadline;
+        while !self.calls().is_empty() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.calls().len()
+    }
+
+    fn launch(
+        &self,
+        stored: &StoredUser,
+        party: Party,
+        signalling: Signalling,
+        message: Option<String>,
+        peer: Option<std::net::IpAddr>,
+        refusal: Option<EndReason>,
+    ) -> CallId {
+        let user = stored.user.clone();
+        let started_at = Timestamp::now();
+        let id = CallId::new(started_at, rand::random());
+        let (commands, inbox) = mpsc::channel(INBOX);
+        let answered = Arc::new(AtomicBool::new(false));
+        let entry = Entry {
+            user: user.id.clone(),
+            direction: party.direction,
+            remote_party: party.remote.clone(),
+            started_at,
+            answered: answered.clone(),
+            commands,
+        };
+        self.calls().insert(id, entry);
+        let listed = Listed(self.clone(), id);
+
+        let (engine, warning) = self.0.context.engines.choose(user.ai.engine.as_deref());
+        let brief = Brief {
+            greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
+            display_name: user.display_name.clone(),
+            instructions: user.ai.instructions.clone(),
+            voice: user.ai.voice.clone(),
+            remote_party: party.remote,
+            outbound: party.direction == Direction::Outbound,
+        };
+        let cdr = Cdr {
+            id,
+            user_id: user.id.clone(),
+            direction: party.direction,
+            from: party.from,
+            to: party.to,
+            started_at,
+            answered_at: None,
+            ended_at: None,
+            termination: None,
+            config_revision: stored.revision,
+            sip_call_id: party.sip_call_id,
+            engine: Some(engine.name().to_owned()),
+            // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
+            recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
+            media: None,
+            message,
+        };
+        let policy = Policy {
+            max_duration: Duration::from_secs(user.calls.max_call_duration.into()),
+            answer_timeout: Duration::from_secs(user.calls.answer_timeout.into()),
+            setup_timeout: Policy::SETUP_TIMEOUT,
+            drain_timeout: Policy::DRAIN_TIMEOUT,
+        };
+        let span = tracing::info_span!("call", call.id = %id, user.id = %user.id, direction = ?party.direction);
+        let context = self.0.context.clone();
+        let begun = Instant::now();
+        let task = async move {
+            let _listed = listed;
+            tracing::info!("call begins");
+            let mut journal = Journal::begin(cdr, begun, context.sink.clone(), context.feed.clone()).await;
+            if journal.cdr.direction == Direction::Inbound {
+                let from = journal.cdr.from.clone();
+                journal.note(CallFact::Invited { from });
+            }
+            if let Some(text) = warning {
+                journal.note(CallFact::Warning { text });
+            }
+            let birth = Birth {
+                machine: Call::new(journal.cdr.direction, policy),
+                context,
+                user,
+                signalling,
+                agent: Agent::new(engine),
+                brief,
+                journal,
+                peer,
+                inbox,
+                answered,
+                refusal,
+            };
+            CallTask::new(birth).run().await;
+        };
+        self.0.tracker.spawn(task.instrument(span));
+        id
+    }
+
+    /// Why a new call of this user cannot be taken now.
+    fn refusal(&self, stored: &StoredUser) -> Option<EndReason> {
+        if self.0.stopping.load(Ordering::Relaxed) {
+            return Some(EndReason::ShuttingDown);
+        }
+        if !stored.user.wants_line() {
+            return Some(EndReason::UserInactive);
+        }
+        (self.active_of(&stored.user.id) >= self.0.context.limits.calls_per_user).then_some(EndReason::TooManyCalls)
+    }
+
+    fn stored(&self, user: &UserId) -> Option<StoredUser> {
+        self.0.view.borrow().users.get(user)?.usable().cloned()
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<CallId, Entry>> {
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn shown(&self, id: CallId) -> ActiveCall {
+        ActiveCall {
+            id,
+            user_id: self.user.clone(),
+            direction: self.direction,
+            remote_party: self.remote_party.clone(),
+            started_at: self.started_at,
+            answered: self.answered.load(Ordering::Relaxed),
+        }
+    }
+}

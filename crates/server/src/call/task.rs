@@ -1,0 +1,364 @@
+//! One call: wait for what happens, ask the machine, carry out what it says. All decisions are the machine's
+//! (`callie_domain::call`).
+
+use super::{
+    agent::{Agent, AgentEvent},
+    audio::{Audio, OpenWith},
+    bridge::Fact,
+    context::CallContext,
+    timers::Timers,
+};
+use crate::records::Journal;
+use callie_ai::Brief;
+use callie_domain::call::{Call, Input, Output};
+use callie_domain::record::{CallFact, EndReason, Termination};
+use callie_domain::{DialTarget, User};
+use callie_media::engine::MediaEvent;
+use callie_sip::{AccountHandle, Leg, LegEvent, LegFailure};
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+
+/// What the registry tells a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    HangUp,
+    Shutdown,
+}
+
+/// The signalling side: a leg that came in, or what it takes to dial one.
+pub enum Signalling {
+    Inbound { leg: Leg, offer: Option<Vec<u8>> },
+    Outbound { account: AccountHandle, target: DialTarget, leg: Option<Leg> },
+}
+
+/// Everything a call is born with.
+pub struct Birth {
+    pub context: CallContext,
+    pub user: Arc<User>,
+    pub signalling: Signalling,
+    pub agent: Agent,
+    pub brief: Brief,
+    pub journal: Journal,
+    pub machine: Call,
+    /// Where the other side's signalling is, to choose the address we name in SDP.
+    pub peer: Option<IpAddr>,
+    pub inbox: mpsc::Receiver<Command>,
+    pub answered: Arc<AtomicBool>,
+    /// Why the call cannot be taken, when that is known before it begins.
+    pub refusal: Option<EndReason>,
+}
+
+/// The task's state.
+pub struct CallTask {
+    birth: Birth,
+    audio: Audio,
+    timers: Timers,
+    /// The answer to their offer, kept from opening media until the 200 is sent.
+    answer: Option<String>,
+    /// Inputs that carrying out an output has produced.
+    queue: VecDeque<Input>,
+}
+
+/// One thing that happened, from whichever side.
+enum Happening {
+    Leg(Option<LegEvent>),
+    Media(Option<MediaEvent>),
+    Agent(AgentEvent),
+    Command(Option<Command>),
+    Timer(callie_domain::call::TimerKind),
+}
+
+impl CallTask {
+    pub fn new(birth: Birth) -> Self {
+        Self { birth, audio: Audio::Closed, timers: Timers::default(), answer: None, queue: VecDeque::new() }
+    }
+
+    /// Runs the call to its end and writes its record.
+    pub async fn run(mut self) {
+        self.queue.push_back(self.birth.refusal.map_or(Input::Begin, Input::Refuse));
+        let termination = loop {
+            let Some(input) = self.queue.pop_front() else {
+                let happening = self.wait().await;
+                self.take(happening);
+                continue;
+            };
+            if let Some(termination) = self.step(input).await {
+                break termination;
+            }
+        };
+        self.finish(termination).await;
+    }
+
+    /// One input through the machine; the termination when it was the last.
+    async fn step(&mut self, input: Input) -> Option<Termination> {
+        tracing::trace!(?input, "call input");
+        for output in self.birth.machine.handle(input) {
+            match output {
+                Output::Finish(termination) => return Some(termination),
+                output => self.carry_out(output).await,
+            }
+        }
+        None
+    }
+
+    async fn wait(&mut self) -> Happening {
+        let Self { birth, audio, timers, .. } = self;
+        let leg = match &mut birth.signalling {
+            Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
+            Signalling::Outbound { leg: None, .. } => None,
+        };
+        tokio::select! {
+            event = next_leg_event(leg) => Happening::Leg(event),
+            command = birth.inbox.recv() => Happening::Command(command),
+            kind = timers.fired() => Happening::Timer(kind),
+            event = next_media_event(audio) => Happening::Media(event),
+            event = birth.agent.next() => Happening::Agent(event),
+        }
+    }
+
+    fn take(&mut self, happening: Happening) {
+        match happening {
+            Happening::Leg(event) => self.take_leg_event(event),
+            Happening::Media(event) => self.take_media_event(event),
+            Happening::Agent(event) => self.take_agent_event(event),
+            Happening::Command(Some(Command::HangUp)) => self.queue.push_back(Input::HangUp),
+            Happening::Command(Some(Command::Shutdown) | None) => self.queue.push_back(Input::Shutdown),
+            Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
+        }
+    }
+
+    fn take_leg_event(&mut self, event: Option<LegEvent>) {
+        match event {
+            Some(LegEvent::Ringing { code }) => {
+                self.birth.journal.note(CallFact::Ringing { code });
+                self.queue.push_back(Input::RemoteRinging);
+            }
+            Some(LegEvent::Answered { sdp }) => self.take_answer(&sdp),
+            Some(LegEvent::Acknowledged { sdp }) => self.take_ack(sdp.as_deref()),
+            Some(LegEvent::Refused { code, phrase }) => {
+                self.queue.push_back(Input::RemoteRefused(Termination::of_response(code, &phrase)));
+            }
+            Some(LegEvent::Cancelled) => self.queue.push_back(Input::RemoteCancelled),
+            Some(LegEvent::HungUp { .. }) => self.queue.push_back(Input::RemoteHungUp),
+            Some(LegEvent::Dtmf(digit)) => self.take_digit(digit),
+            Some(LegEvent::Reoffer { sdp, reply }) => {
+                let outcome = self.audio.reoffered(sdp.as_deref());
+                if let Ok(Some(on)) = outcome.as_ref().map(|reoffered| reoffered.hold) {
+                    self.birth.journal.note(CallFact::Hold { on });
+                }
+                let _ = reply.send(outcome.map(|reoffered| reoffered.answer));
+            }
+            Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
+            // The leg ended without a word: it can only be ours that did.
+            None => self.queue.push_back(Input::RemoteHungUp),
+        }
+    }
+
+    /// The called party's 200.
+    fn take_answer(&mut self, sdp: &[u8]) {
+        match self.complete_media(sdp) {
+            Ok(()) => {
+                self.mark_answered();
+                self.birth.journal.note(CallFact::Established);
+                self.queue.push_back(Input::RemoteAnswered);
+            }
+            Err(end) => self.queue.push_back(Input::SignallingFailed(end)),
+        }
+    }
+
+    /// The ACK for our 200; it carries their answer when their INVITE had no offer.
+    fn take_ack(&mut self, sdp: Option<&[u8]>) {
+        self.birth.journal.note(CallFact::Established);
+        self.queue.push_back(Input::Acknowledged);
+        if matches!(self.audio, Audio::Reserved { .. }) {
+            let completed = match sdp {
+                Some(sdp) => self.complete_media(sdp),
+                None => Err(Termination::because(EndReason::BadAnswer, "the ACK carries no SDP answer")),
+            };
+            if let Err(end) = completed {
+                self.queue.push_back(Input::SignallingFailed(end));
+            }
+        }
+    }
+
+    fn take_media_event(&mut self, event: Option<MediaEvent>) {
+        match event {
+            Some(MediaEvent::FirstRtp { from } | MediaEvent::Latched { from }) => {
+                self.birth.journal.note(CallFact::RtpLatched { address: from.to_string() });
+            }
+            Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
+            Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit),
+            Some(MediaEvent::RecordingFailed(text)) => {
+                tracing::error!(%text, "the recording of a call failed; the call goes on");
+                self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
+            }
+            None => self.queue.push_back(Input::SignallingFailed(Termination::because(
+                EndReason::MediaFailed,
+                "the media engine has stopped",
+            ))),
+        }
+    }
+
+    fn take_digit(&mut self, digit: char) {
+        self.birth.journal.note(CallFact::Dtmf { digit });
+        self.birth.agent.dtmf(digit);
+    }
+
+    fn take_agent_event(&mut self, event: AgentEvent) {
+        match event {
+            AgentEvent::Ready => {
+                let engine = self.birth.agent.name().to_owned();
+                self.birth.journal.note(CallFact::AgentReady { engine });
+                self.queue.push_back(Input::AgentReady);
+            }
+            AgentEvent::Unavailable(error) | AgentEvent::Fact(Fact::Failed(error)) => {
+                tracing::warn!(%error, "the conversation engine failed");
+                self.queue.push_back(Input::AgentFailed(error.to_string()));
+            }
+            AgentEvent::Fact(Fact::SpeechStarted(speaker)) => {
+                self.birth.journal.note(CallFact::SpeechStarted { speaker });
+            }
+            AgentEvent::Fact(Fact::SpeechEnded(speaker, text)) => {
+                self.birth.journal.note(CallFact::SpeechEnded { speaker, text });
+            }
+            AgentEvent::Fact(Fact::Goodbye) => self.queue.push_back(Input::AgentGoodbye),
+            AgentEvent::Fact(Fact::Drained) => self.queue.push_back(Input::PlayoutDrained),
+        }
+    }
+
+    async fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Ring => {
+                self.leg_control(|leg| async move { leg.ring().await }).await;
+                self.birth.journal.note(CallFact::Ringing { code: 180 });
+            }
+            Output::OpenMedia => {
+                let opened = self.open_media();
+                self.queue.push_back(opened.map_or_else(Input::MediaFailed, |()| Input::MediaOpened));
+            }
+            Output::ConnectAgent => self.birth.agent.connect(self.birth.brief.clone()),
+            Output::Answer => self.send_answer().await,
+            Output::Reject { code } => self.leg_control(|leg| async move { leg.reject(code).await }).await,
+            Output::SendInvite => self.send_invite(),
+            Output::CancelInvite | Output::SendBye => self.leg_control(|leg| async move { leg.hang_up().await }).await,
+            Output::StartAgent => self.birth.agent.start(),
+            Output::DrainPlayout => self.birth.agent.drain(),
+            Output::StartTimer(kind, after) => self.timers.start(kind, after),
+            Output::StopTimer(kind) => self.timers.stop(kind),
+            Output::Finish(_) => {}
+        }
+    }
+
+    /// Reserves a port; with their offer at hand, opens media too.
+    fn open_media(&mut self) -> Result<(), Termination> {
+        let birth = &mut self.birth;
+        let address = birth.context.stack.media_address_toward(birth.peer);
+        self.audio = Audio::reserve(&birth.context, &birth.user.calls, address)?;
+        if let Signalling::Inbound { offer: Some(offer), .. } = &birth.signalling {
+            let with = open_with(&birth.agent, &birth.context, &birth.journal);
+            let (answer, media) = self.audio.accept(&birth.context, offer, with)?;
+            self.answer = Some(answer);
+            self.birth.agent.attach(media.ear, media.voice);
+        } else {
+            self.answer = self.audio.offer();
+        }
+        self.note_media();
+        Ok(())
+    }
+
+    /// Opens media with their answer to our offer.
+    fn complete_media(&mut self, sdp: &[u8]) -> Result<(), Termination> {
+        let birth = &mut self.birth;
+        let with = open_with(&birth.agent, &birth.context, &birth.journal);
+        let media = self.audio.complete(&birth.context, sdp, with)?;
+        birth.agent.attach(media.ear, media.voice);
+        self.note_media();
+        Ok(())
+    }
+
+    fn note_media(&mut self) {
+        if let (Audio::Open(open), Some(local_port)) = (&self.audio, self.audio.local_port()) {
+            let codec = open.codec_name().to_owned();
+            self.birth.journal.note(CallFact::MediaOpened { local_port, codec });
+        }
+    }
+
+    async fn send_answer(&mut self) {
+        let Some(sdp) = self.answer.take() else { return };
+        self.leg_control(|leg| async move { leg.answer(sdp).await }).await;
+        self.mark_answered();
+    }
+
+    fn send_invite(&mut self) {
+        let (Some(offer), Signalling::Outbound { account, target, leg }) = (self.answer.take(), &mut self.birth.signalling) else {
+            return;
+        };
+        let dialled = self.birth.context.stack.dial(account, target, offer);
+        self.birth.journal.cdr.sip_call_id = Some(dialled.control.sip_call_id().to_owned());
+        self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
+        *leg = Some(dialled);
+    }
+
+    fn mark_answered(&mut self) {
+        self.birth.answered.store(true, Ordering::Relaxed);
+        self.birth.journal.answered();
+    }
+
+    async fn leg_control<F: Future<Output = ()>>(&self, act: impl FnOnce(callie_sip::LegControl) -> F) {
+        let leg = match &self.birth.signalling {
+            Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => leg,
+            Signalling::Outbound { leg: None, .. } => return,
+        };
+        act(leg.control.clone()).await;
+    }
+
+    async fn finish(self, termination: Termination) {
+        let mut journal = self.birth.journal;
+        // The agent goes first, so that nothing of it outlives the call.
+        drop(self.birth.agent);
+        journal.cdr.media = self.audio.close().await;
+        if journal.cdr.media.is_none() {
+            journal.cdr.recording = None;
+        }
+        tracing::info!(result = ?termination.result, reason = ?termination.reason, detail = termination.detail.as_deref(), "call ended");
+        journal.finish(termination).await;
+        drop(self.birth.signalling);
+    }
+}
+
+/// The engine's rates, and the file the call is recorded in.
+fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWith {
+    let capabilities = agent.capabilities();
+    let recording = context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
+    OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
+}
+
+async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {
+    match leg {
+        Some(leg) => leg.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_media_event(audio: &mut Audio) -> Option<MediaEvent> {
+    match audio {
+        Audio::Open(open) => open.events.recv().await,
+        Audio::Closed | Audio::Reserved { .. } => std::future::pending().await,
+    }
+}
+
+fn termination_of(failure: LegFailure) -> Termination {
+    match failure {
+        LegFailure::Timeout => Termination::new(EndReason::SignallingTimeout),
+        LegFailure::Transport(detail) => Termination::because(EndReason::TransportFailed, detail),
+        LegFailure::AckMissing => Termination::new(EndReason::AckMissing),
+        LegFailure::AuthenticationFailed(detail) => Termination::because(EndReason::AuthenticationFailed, detail),
+    }
+}

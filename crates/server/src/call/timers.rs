@@ -1,0 +1,49 @@
+//! The machine's timers as deadlines: at most one of each kind, one sleep for all.
+
+use callie_domain::call::TimerKind;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+#[derive(Debug, Default)]
+pub struct Timers {
+    running: Vec<(TimerKind, Instant)>,
+}
+
+impl Timers {
+    pub fn start(&mut self, kind: TimerKind, after: Duration) {
+        self.stop(kind);
+        self.running.push((kind, Instant::now() + after));
+    }
+
+    pub fn stop(&mut self, kind: TimerKind) {
+        self.running.retain(|(running, _)| *running != kind);
+    }
+
+    /// Waits for the next timer to run out and removes it; waits for ever when none runs. Cancel safe.
+    pub async fn fired(&mut self) -> TimerKind {
+        let next = self.running.iter().enumerate().min_by_key(|(_, (_, at))| *at).map(|(i, (_, at))| (i, *at));
+        match next {
+            Some((index, at)) => {
+                sleep_until(at).await;
+                self.running.swap_remove(index).0
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_fires_first_and_once() {
+        let mut timers = Timers::default();
+        timers.start(TimerKind::MaxDuration, Duration::from_secs(60));
+        timers.start(TimerKind::Setup, Duration::from_secs(10));
+        timers.start(TimerKind::Answer, Duration::from_secs(5));
+        timers.stop(TimerKind::Answer);
+        assert_eq!(timers.fired().await, TimerKind::Setup);
+        assert_eq!(timers.fired().await, TimerKind::MaxDuration);
+    }
+}

@@ -1,0 +1,15 @@
+//! The evidence of calls on its way to the store and to the live feed.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`feed`] | the live feed that `/events` reads |
+//! | [`sink`] | one writer for all calls' records, in order, behind a bounded channel |
+//! | [`journal`] | one call's record while the call is up |
+
+pub mod feed;
+pub mod journal;
+pub mod sink;
+
+pub use feed::LiveFeed;
+pub use journal::Journal;
+pub use sink::{RecordSink, SinkHandle};

@@ -1,0 +1,53 @@
+//! The exchange over the running parts: what the API sees of lines and calls.
+
+use crate::{
+    accounts::LineDirectory,
+    call::Registry,
+    exchange::{ActiveCall, DialError, DialRequest, Exchange, LineStatus, LiveEvent},
+    records::LiveFeed,
+};
+use async_trait::async_trait;
+use callie_domain::registration::RegistrationStatus;
+use callie_domain::{CallId, UserId};
+use callie_store::UserView;
+use std::sync::Arc;
+use tokio::sync::{broadcast, watch};
+
+/// Handles only; every answer is read from where it is kept.
+pub struct Switchboard {
+    pub view: watch::Receiver<Arc<UserView>>,
+    pub directory: LineDirectory,
+    pub registry: Registry,
+    pub feed: LiveFeed,
+}
+
+#[async_trait]
+impl Exchange for Switchboard {
+    fn line(&self, user: &UserId) -> Option<LineStatus> {
+        if !self.view.borrow().users.contains_key(user) {
+            return None;
+        }
+        let registration = self.directory.status(user);
+        Some(LineStatus {
+            connected: registration.is_some(),
+            registration: registration.unwrap_or(RegistrationStatus::OFF),
+            active_calls: self.registry.active_of(user),
+        })
+    }
+
+    fn active_calls(&self) -> Vec<ActiveCall> {
+        self.registry.active()
+    }
+
+    async fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
+        self.registry.dial(request)
+    }
+
+    async fn hang_up(&self, call: CallId) -> bool {
+        self.registry.hang_up(call)
+    }
+
+    fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.feed.subscribe()
+    }
+}
