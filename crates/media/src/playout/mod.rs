@@ -1,0 +1,295 @@
+//! Playout: speech comes from the agent in bursts and leaves in frames of 20 ms at 8 kHz.
+//!
+//! ```text
+//! push(chunk) ─▶ chunks ─▶ [tail: ≤ 5 ms of fade] ─▶ resample ─▶ pull(frame)
+//!                  └──────▶ spent ─▶ reclaim() ─▶ to be filled again
+//! ```
+//!
+//! The queue may hold a whole answer, for engines speak faster than real time; a barge-in empties it at once. Nothing
+//! here allocates after construction.
+
+use crate::{
+    FRAME_SAMPLES,
+    resample::{Down16To8, Down24To8},
+};
+use std::{collections::VecDeque, time::Duration};
+
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use tail::Tail;
+
+/// Sampling rate of the agent's speech.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpeechRate {
+    Hz8000,
+    Hz16000,
+    Hz24000,
+}
+
+impl SpeechRate {
+    pub const fn hz(self) -> u32 {
+        match self {
+            Self::Hz8000 => 8_000,
+            Self::Hz16000 => 16_000,
+            Self::Hz24000 => 24_000,
+        }
+    }
+
+    pub const fn from_hz(hz: u32) -> Option<Self> {
+        match hz {
+            8_000 => Some(Self::Hz8000),
+            16_000 => Some(Self::Hz16000),
+            24_000 => Some(Self::Hz24000),
+            _ => None,
+        }
+    }
+
+    /// Samples in 5 ms.
+    const fn fade_samples(self) -> usize {
+        self.hz() as usize / 200
+    }
+
+    /// Samples in 20 ms.
+    const fn frame_samples(self) -> usize {
+        self.hz() as usize / 50
+    }
+}
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled {
+    /// Some speech.
+    Speech,
+    /// Zeros only, or the last ringing of the filter.
+    Silence,
+}
+
+/// The longest frame of the agent's speech: 20 ms at 24 kHz.
+const MAX_FRAME: usize = 480;
+/// Pulls that a beginning shorter than a frame may wait for more, lest it is torn from what follows.
+const MAX_HELD: u8 = 2;
+
+#[derive(Debug, Clone)]
+enum Decimator {
+    None,
+    By2(Down16To8),
+    By3(Down24To8),
+}
+
+/// Where the agent is in what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing said, or all said and announced.
+    Over,
+    /// Being said; `held` pulls have waited for a whole first frame.
+    Opening {
+        held: u8,
+    },
+    Speaking,
+    /// Ran dry without the announcement: an underrun if more comes, the end of the turn if not.
+    Dry,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Playout {
+    rate: SpeechRate,
+    chunks: VecDeque<Vec<i16>>,
+    spent: VecDeque<Vec<i16>>,
+    max_chunks: usize,
+    /// Samples of the first chunk that have been played.
+    taken: usize,
+    queued_samples: usize,
+    tail: Tail,
+    turn: Turn,
+    ended: bool,
+    decimator: Decimator,
+    played_samples: u64,
+    underruns: u64,
+}
+
+impl Playout {
+    /// Room for `max_chunks` queued chunks of any length.
+    pub fn new(rate: SpeechRate, max_chunks: usize) -> Self {
+        let decimator = match rate {
+            SpeechRate::Hz8000 => Decimator::None,
+            SpeechRate::Hz16000 => Decimator::By2(Down16To8::new()),
+            SpeechRate::Hz24000 => Decimator::By3(Down24To8::new()),
+        };
+        Self {
+            rate,
+            chunks: VecDeque::with_capacity(max_chunks),
+            spent: VecDeque::with_capacity(max_chunks),
+            max_chunks,
+            taken: 0,
+            queued_samples: 0,
+            tail: Tail::new(rate.fade_samples()),
+            turn: Turn::Over,
+            ended: false,
+            decimator,
+            played_samples: 0,
+            underruns: 0,
+        }
+    }
+
+    pub fn rate(&self) -> SpeechRate {
+        self.rate
+    }
+
+    /// Queues speech of any length. Gives the chunk back when the queue is full.
+    pub fn push(&mut self, chunk: Vec<i16>) -> Result<(), Vec<i16>> {
+        if self.chunks.len() >= self.max_chunks {
+            return Err(chunk);
+        }
+        if chunk.is_empty() {
+            self.spend(chunk);
+            return Ok(());
+        }
+        self.ended = false;
+        self.queued_samples += chunk.len();
+        self.chunks.push_back(chunk);
+        match self.turn {
+            Turn::Over => self.turn = Turn::Opening { held: 0 },
+            Turn::Dry => {
+                self.underruns += 1;
+                self.tail.fade_in();
+                self.turn = Turn::Opening { held: 0 };
+            }
+            Turn::Opening { .. } | Turn::Speaking => {}
+        }
+        Ok(())
+    }
+
+    /// The agent has said all of this turn: running dry from here on is no underrun. The next push begins a new turn.
+    pub fn end_of_speech(&mut self) {
+        self.ended = true;
+        if self.turn == Turn::Dry {
+            self.turn = Turn::Over;
+        }
+    }
+
+    /// The next frame at 8 kHz, to be called every 20 ms.
+    pub fn pull(&mut self, frame: &mut [f32; FRAME_SAMPLES]) -> Pulled {
+        let mut speech = [0.0; MAX_FRAME];
+        let speech = &mut speech[..self.rate.frame_samples()];
+        let faded = self.tail.drain(speech);
+        let played = if self.may_play() { self.take(&mut speech[faded..]) } else { 0 };
+        let filled = faded + played;
+        if filled < speech.len() && self.turn == Turn::Speaking {
+            self.turn = if self.ended { Turn::Over } else { Turn::Dry };
+            let last = self.tail.last;
+            self.tail.ramp_down(last);
+            self.tail.drain(&mut speech[filled..]);
+        }
+        self.decimate(speech, frame);
+        if filled > 0 { Pulled::Speech } else { Pulled::Silence }
+    }
+
+    /// Whether queued speech may go out now; a short beginning is held for a moment.
+    fn may_play(&mut self) -> bool {
+        match self.turn {
+            Turn::Speaking => true,
+            Turn::Over | Turn::Dry => false,
+            Turn::Opening { held } if !self.ended && held < MAX_HELD && self.queued_samples < self.rate.frame_samples() => {
+                self.turn = Turn::Opening { held: held + 1 };
+                false
+            }
+            Turn::Opening { .. } => {
+                self.turn = Turn::Speaking;
+                true
+            }
+        }
+    }
+
+    /// Moves queued speech into `out`; returns how much there was.
+    fn take(&mut self, out: &mut [f32]) -> usize {
+        let mut filled = 0;
+        while let Some(chunk) = self.chunks.front() {
+            let n = (chunk.len() - self.taken).min(out.len() - filled);
+            for (out, &sample) in out[filled..].iter_mut().zip(&chunk[self.taken..self.taken + n]) {
+                *out = f32::from(sample);
+            }
+            filled += n;
+            self.taken += n;
+            if self.taken < chunk.len() {
+                break;
+            }
+            self.spend_first();
+        }
+        self.tail.passed(&mut out[..filled]);
+        self.queued_samples -= filled;
+        self.played_samples += filled as u64;
+        filled
+    }
+
+    fn spend_first(&mut self) {
+        self.taken = 0;
+        if let Some(chunk) = self.chunks.pop_front() {
+            self.spend(chunk);
+        }
+    }
+
+    /// Keeps an emptied chunk for its owner, as far as there is room.
+    fn spend(&mut self, mut chunk: Vec<i16>) {
+        if self.spent.len() < self.max_chunks {
+            chunk.clear();
+            self.spent.push_back(chunk);
+        }
+    }
+
+    fn decimate(&mut self, speech: &[f32], frame: &mut [f32; FRAME_SAMPLES]) {
+        match &mut self.decimator {
+            Decimator::None => frame.copy_from_slice(speech),
+            Decimator::By2(down) => {
+                down.process(speech, frame);
+            }
+            Decimator::By3(down) => {
+                down.process(speech, frame);
+            }
+        }
+    }
+
+    /// Drops all that is queued; what is being played fades out within 5 ms.
+    pub fn flush(&mut self) {
+        if self.turn == Turn::Speaking {
+            let played = self.played_samples;
+            let mut next = [0.0; tail::MAX_FADE];
+            let n = self.take(&mut next[..self.rate.fade_samples()]);
+            self.played_samples = played;
+            self.tail.fade_out(&next[..n]);
+        }
+        while !self.chunks.is_empty() {
+            self.spend_first();
+        }
+        self.queued_samples = 0;
+        self.turn = Turn::Over;
+        self.ended = false;
+    }
+
+    /// An emptied chunk, to be filled again.
+    pub fn reclaim(&mut self) -> Option<Vec<i16>> {
+        self.spent.pop_front()
+    }
+
+    /// Speech waiting to be played.
+    pub fn queued(&self) -> Duration {
+        Duration::from_nanos(self.queued_samples as u64 * (1_000_000_000 / 8_000) / u64::from(self.rate.hz() / 8_000))
+    }
+
+    /// All speech has left, the fade included.
+    pub fn is_drained(&self) -> bool {
+        self.chunks.is_empty() && self.tail.is_empty()
+    }
+
+    /// Speech samples played so far, at [`Self::rate`]; flushed ones do not count.
+    pub fn played_samples(&self) -> u64 {
+        self.played_samples
+    }
+
+    /// Times that speech ran dry and then went on in the same turn.
+    pub fn underruns(&self) -> u64 {
+        self.underruns
+    }
+}
