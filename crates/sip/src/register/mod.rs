@@ -14,6 +14,7 @@
 //!                   WrongPassword ── long pause or new credentials ──▶
 //! ```
 
+mod exchange;
 mod machine;
 mod policy;
 
