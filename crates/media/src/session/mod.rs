@@ -258,15 +258,18 @@ impl Session {
     }
 
     fn write_packet(&mut self, beat: &mut Beat) {
+        // The agent's speech waits while keys are sent, gaps included, so no word is lost or torn.
+        let keying = !self.dtmf_out.is_idle();
         match self.dtmf_out.tick(self.next.timestamp).zip(self.params.dtmf_payload_type) {
-            // The agent's speech waits while keys are sent, so no word is lost.
             Some((event, payload_type)) => {
                 let header = RtpHeader { marker: event.marker, payload_type, timestamp: event.timestamp, ..self.next };
                 beat.put_event(&header, &event.payload);
             }
             None => {
                 let mut speech = [0.0; FRAME_SAMPLES];
-                self.playout.pull(&mut speech);
+                if !keying {
+                    self.playout.pull(&mut speech);
+                }
                 beat.put_speech(&self.next, self.params.codec, &speech);
             }
         }
