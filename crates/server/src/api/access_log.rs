@@ -1,0 +1,21 @@
+//! One line for each request: method, path, status, duration. Never a query, a header or a body.
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use tracing::{debug, info, warn};
+
+pub async fn access_log(request: Request, next: Next) -> Response {
+    let began = std::time::Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    let duration_ms = began.elapsed().as_millis() as u64;
+    // Probes come every few seconds and say nothing new.
+    if status.is_server_error() {
+        warn!(%method, path, status = status.as_u16(), duration_ms, "{method} {path} failed with {}", status.as_u16());
+    } else if path.starts_with("/health") {
+        debug!(%method, path, status = status.as_u16(), duration_ms, "{method} {path} gave {}", status.as_u16());
+    } else {
+        info!(%method, path, status = status.as_u16(), duration_ms, "{method} {path} gave {}", status.as_u16());
+    }
+    response
+}

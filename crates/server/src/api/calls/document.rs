@@ -1,0 +1,183 @@
+//! A call as the API shows it.
+
+use crate::api::words::{CallResultWord, DirectionWord, EndReasonWord};
+use crate::exchange::ActiveCall;
+use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, EndReason, MediaSummary, Termination};
+use callie_domain::{CallId, UserId};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// The record of one call.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CallDocument {
+    #[schema(value_type = String, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")]
+    pub id: CallId,
+    #[schema(value_type = String, example = "alice")]
+    pub user_id: UserId,
+    #[schema(value_type = DirectionWord)]
+    pub direction: Direction,
+    pub from: String,
+    pub to: String,
+    pub started_at: Timestamp,
+    pub answered_at: Option<Timestamp>,
+    /// Absent while the call is up.
+    pub ended_at: Option<Timestamp>,
+    /// Milliseconds from answer to end.
+    pub talk_ms: Option<i64>,
+    /// How it ended; absent while the call is up.
+    pub termination: Option<TerminationDocument>,
+    /// Revision of the user's document that the call ran with.
+    pub config_revision: u64,
+    pub sip_call_id: Option<String>,
+    pub engine: Option<String>,
+    /// Where the stereo WAV is: caller left, agent right.
+    #[schema(example = "/calls/01JD3V6Q0X3N2Z7Y5W4T8R9P1M/recording")]
+    pub recording_url: Option<String>,
+    /// Its file name below the recordings folder.
+    pub recording: Option<String>,
+    pub media: Option<MediaDocument>,
+    /// What the caller of the API attached.
+    pub message: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TerminationDocument {
+    #[schema(value_type = CallResultWord)]
+    pub result: CallResult,
+    #[schema(value_type = EndReasonWord)]
+    pub reason: EndReason,
+    /// The reason, for people.
+    #[schema(example = "the other side hung up")]
+    pub text: &'static str,
+    /// What to do about it, where something can be done.
+    pub remedy: Option<&'static str>,
+    /// The evidence: a status line, an error text.
+    pub detail: Option<String>,
+}
+
+/// The audio path in figures.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MediaDocument {
+    #[schema(example = "PCMU")]
+    pub codec: String,
+    pub local_port: u16,
+    pub remote_address: Option<String>,
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    pub packets_lost: u64,
+    pub packets_late: u64,
+    pub packets_rejected: u64,
+    /// Milliseconds, at the end.
+    pub jitter_ms: f32,
+    /// 20 ms frames of the caller that were concealed.
+    pub frames_concealed: u64,
+}
+
+/// Something that happened in a call.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({"at": "2026-01-15T10:30:02.1Z", "offset_ms": 2100, "event": "ringing", "code": 180}))]
+pub struct CallEventDocument {
+    pub at: Timestamp,
+    /// Milliseconds since the call began.
+    pub offset_ms: u64,
+    /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `dtmf`, `ended`, …
+    pub event: String,
+    /// The event's own fields.
+    #[serde(flatten)]
+    pub facts: Map<String, Value>,
+}
+
+/// A record with its events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallDetail {
+    #[serde(flatten)]
+    pub call: CallDocument,
+    /// In the order they happened.
+    pub events: Vec<CallEventDocument>,
+}
+
+/// A call that is up now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActiveCallDocument {
+    #[schema(value_type = String, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")]
+    pub id: CallId,
+    #[schema(value_type = String, example = "alice")]
+    pub user_id: UserId,
+    #[schema(value_type = DirectionWord)]
+    pub direction: Direction,
+    pub remote_party: String,
+    pub started_at: Timestamp,
+    pub answered: bool,
+}
+
+impl From<Cdr> for CallDocument {
+    fn from(cdr: Cdr) -> Self {
+        Self {
+            talk_ms: cdr.talk_ms(),
+            recording_url: cdr.recording.as_ref().map(|_| format!("/calls/{}/recording", cdr.id)),
+            id: cdr.id,
+            user_id: cdr.user_id,
+            direction: cdr.direction,
+            from: cdr.from,
+            to: cdr.to,
+            started_at: cdr.started_at,
+            answered_at: cdr.answered_at,
+            ended_at: cdr.ended_at,
+            termination: cdr.termination.map(Into::into),
+            config_revision: cdr.config_revision,
+            sip_call_id: cdr.sip_call_id,
+            engine: cdr.engine,
+            recording: cdr.recording,
+            media: cdr.media.map(Into::into),
+            message: cdr.message,
+        }
+    }
+}
+
+impl From<Termination> for TerminationDocument {
+    fn from(Termination { result, reason, detail }: Termination) -> Self {
+        let remedy = Some(reason.remedy()).filter(|remedy| !remedy.is_empty());
+        Self { result, reason, text: reason.text(), remedy, detail }
+    }
+}
+
+impl From<MediaSummary> for MediaDocument {
+    fn from(media: MediaSummary) -> Self {
+        Self {
+            codec: media.codec,
+            local_port: media.local_port,
+            remote_address: media.remote_address,
+            packets_received: media.packets_received,
+            packets_sent: media.packets_sent,
+            packets_lost: media.packets_lost,
+            packets_late: media.packets_late,
+            packets_rejected: media.packets_rejected,
+            jitter_ms: media.jitter_ms,
+            frames_concealed: media.frames_concealed,
+        }
+    }
+}
+
+impl From<CallEvent> for CallEventDocument {
+    fn from(CallEvent { at, offset_ms, fact }: CallEvent) -> Self {
+        let mut facts = match serde_json::to_value(fact) {
+            Ok(Value::Object(facts)) => facts,
+            _ => Map::new(),
+        };
+        let event = match facts.remove("event") {
+            Some(Value::String(event)) => event,
+            _ => "unknown".to_owned(),
+        };
+        Self { at, offset_ms, event, facts }
+    }
+}
+
+impl From<ActiveCall> for ActiveCallDocument {
+    fn from(call: ActiveCall) -> Self {
+        let ActiveCall { id, user_id, direction, remote_party, started_at, answered } = call;
+        Self { id, user_id, direction, remote_party, started_at, answered }
+    }
+}

@@ -1,0 +1,85 @@
+//! `/calls…`: records of calls, calls that are up now, and ending them.
+
+pub mod document;
+pub mod query;
+
+use super::error::Problem;
+use super::extract::{CallPath, Parameters};
+use super::openapi::{CallProblems, QueryProblems, StoreProblems};
+use super::state::{Lines, Records};
+use axum::{Json, extract::State, http::StatusCode};
+use callie_domain::CallId;
+use document::{ActiveCallDocument, CallDetail, CallDocument};
+use query::CallQuery;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of calls, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallList {
+    pub calls: Vec<CallDocument>,
+    /// Pass it as `before` for the next page; null on the last.
+    #[schema(value_type = Option<String>)]
+    pub next: Option<CallId>,
+}
+
+/// The calls that are up now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActiveCalls {
+    pub calls: Vec<ActiveCallDocument>,
+    pub total: usize,
+}
+
+/// A call that is being ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HangingUp {
+    pub success: bool,
+    #[schema(value_type = String)]
+    pub call_id: CallId,
+    #[schema(example = "hanging_up")]
+    pub status: &'static str,
+}
+
+/// Lists calls, newest first.
+#[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery),
+    responses((status = 200, body = CallList), QueryProblems, StoreProblems))]
+pub async fn list(State(records): State<Records>, Parameters(query): Parameters<CallQuery>) -> Result<Json<CallList>, Problem> {
+    let page = records.list(&query.parse()?).await?;
+    Ok(Json(CallList { calls: page.calls.into_iter().map(Into::into).collect(), next: page.next }))
+}
+
+/// Lists the calls that are up now, oldest first.
+#[utoipa::path(get, path = "/calls/active", tag = "calls", responses((status = 200, body = ActiveCalls)))]
+pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
+    let mut calls: Vec<ActiveCallDocument> = lines.active_calls().into_iter().map(Into::into).collect();
+    calls.sort_unstable_by_key(|call| call.id);
+    Json(ActiveCalls { total: calls.len(), calls })
+}
+
+/// Shows a call with its events and how it ended.
+#[utoipa::path(get, path = "/calls/{call_id}", tag = "calls", params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
+    responses((status = 200, body = CallDetail), CallProblems, StoreProblems))]
+pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
+    let cdr = records.get(id).await?.ok_or_else(|| Problem::no_such_call(&id.to_string()))?;
+    let events = records.events(id).await?.into_iter().map(Into::into).collect();
+    Ok(Json(CallDetail { call: cdr.into(), events }))
+}
+
+/// Ends a call that is up.
+#[utoipa::path(post, path = "/calls/{call_id}/hangup", tag = "calls",
+    params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
+    responses((status = 202, body = HangingUp), (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "The call has ended already"), CallProblems, StoreProblems))]
+pub async fn hang_up(
+    State(lines): State<Lines>,
+    State(records): State<Records>,
+    CallPath(call_id): CallPath,
+) -> Result<(StatusCode, Json<HangingUp>), Problem> {
+    if lines.hang_up(call_id).await {
+        return Ok((StatusCode::ACCEPTED, Json(HangingUp { success: true, call_id, status: "hanging_up" })));
+    }
+    match records.get(call_id).await? {
+        Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
+        None => Err(Problem::no_such_call(&call_id.to_string())),
+    }
+}

@@ -1,0 +1,158 @@
+//! Problem documents (RFC 9457): every response that is not a success is one, and names each faulty field.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use callie_domain::{Faults, UserId};
+use callie_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:callie:problem:invalid-fields",
+    "title": "Fields are missing or faulty",
+    "status": 422,
+    "detail": "sip_port: must be a whole number from 1 to 65535",
+    "errors": [{"field": "sip_port", "problem": "must be a whole number from 1 to 65535"}]
+}))]
+pub struct Problem {
+    /// A name for programs; never changes for the same kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem, for people.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, with the remedy where there is one.
+    pub detail: String,
+    /// One entry for each faulty field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// One faulty field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// As the client wrote it, for example `sip.sip_port` or `sip_port`.
+    pub field: String,
+    pub problem: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        let kind = format!("urn:callie:problem:{kind}");
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), errors: Vec::new() }
+    }
+
+    pub fn malformed_body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed-body", "The body cannot be read", detail)
+    }
+
+    pub fn foreign_origin(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign-origin", "Requests from other web sites are refused", detail)
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    pub fn no_such_user(id: &str) -> Self {
+        Self::not_found(format!("user {id} does not exist; GET /users lists all users"))
+    }
+
+    pub fn method_not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take that method", detail)
+    }
+
+    pub fn conflict(kind: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, "The present state does not allow this", detail)
+    }
+
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("a body may have at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", detail)
+    }
+
+    pub fn range_not_satisfiable() -> Self {
+        let detail = "the range lies outside the file; Content-Range names its size";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "The range cannot be served", detail)
+    }
+
+    pub fn misdirected(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", "This server does not answer under that name", detail)
+    }
+
+    pub fn invalid(faults: Faults) -> Self {
+        let detail = faults.to_string();
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields", "Fields are missing or faulty", detail);
+        problem.errors = faults.0.into_iter().map(|f| FieldProblem { field: f.field, problem: f.problem }).collect();
+        problem
+    }
+
+    pub fn too_many_calls(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-calls", "A limit of calls is reached", detail)
+    }
+
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of this server", detail)
+    }
+
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", detail)
+    }
+}
+
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        Self::invalid(faults)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::AlreadyExists(id) => Self::conflict("already-exists", format!("{text}; change it with PUT /users/{id}")),
+            StoreError::NotFound(id) => Self::no_such_user(id.as_str()),
+            StoreError::Conflict(_) => Self::conflict("changed-meanwhile", format!("{text}: read it again and repeat")),
+            StoreError::Faulty { user, .. } => Self::faulty_document(&user, &text),
+            StoreError::Unavailable(_) => Self::unavailable(text),
+            StoreError::Setup(_) => Self::internal(text),
+        }
+    }
+}
+
+impl Problem {
+    fn faulty_document(user: &UserId, text: &str) -> Self {
+        let remedy = format!("mend it in the store, or DELETE /users/{user} and create the user anew");
+        Self::conflict("faulty-document", format!("{text}; {remedy}"))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+/// The answer to a path that does not exist.
+pub async fn unknown_path(uri: axum::http::Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; GET /docs describes the API", uri.path()))
+}
+
+/// The answer to a method that a path does not take; `Allow` names those that it takes.
+pub async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    Problem::method_not_allowed(format!("{} does not take {method}; GET /docs describes the API", uri.path()))
+}
+
+/// The answer after a handler panicked. The panic itself was logged by the hook.
+pub fn after_panic(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal("the request could not be finished; the log says why").into_response()
+}

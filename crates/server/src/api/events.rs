@@ -1,0 +1,137 @@
+//! `/events`: the live feed as server-sent events.
+//!
+//! The feed has no memory: who connects again reads `/calls` and `/users` for what it missed.
+
+use super::calls::document::{CallDocument, CallEventDocument};
+use super::error::Problem;
+use super::extract::Parameters;
+use super::openapi::QueryProblems;
+use super::state::{Lines, Phases};
+use super::users::document::RegistrationDocument;
+use super::words::DirectionWord;
+use crate::exchange::LiveEvent;
+use axum::{
+    extract::State,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use callie_domain::record::Direction;
+use callie_domain::{CallId, Faults, UserId};
+use futures::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, time::Duration};
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+use utoipa::{IntoParams, ToSchema};
+
+/// Between comments on a silent feed, so that proxies keep the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// One message of the feed; the SSE event's name is the `type`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LiveMessage {
+    /// Something happened in a call.
+    Call {
+        #[schema(value_type = String)]
+        call_id: CallId,
+        #[schema(value_type = String)]
+        user_id: UserId,
+        #[schema(value_type = DirectionWord)]
+        direction: Direction,
+        #[serde(flatten)]
+        event: CallEventDocument,
+    },
+    /// A call's record is complete.
+    CallRecorded { call: Box<CallDocument> },
+    /// A registration changed.
+    Registration {
+        #[schema(value_type = String)]
+        user_id: UserId,
+        registration: RegistrationDocument,
+    },
+    /// A user's document was created, changed or deleted.
+    User {
+        #[schema(value_type = String)]
+        user_id: UserId,
+        change: &'static str,
+    },
+    /// This reader was too slow: so many messages were dropped.
+    Lagged { missed: u64 },
+}
+
+/// What to listen to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FeedQuery {
+    /// Only this user's events.
+    #[param(example = "alice")]
+    user_id: Option<String>,
+}
+
+/// Everything that happens, as it happens.
+///
+/// Events are named `call`, `call_recorded`, `registration`, `user` and `lagged`; `data` is a JSON object. The connection
+/// ends when the server stops.
+#[utoipa::path(get, path = "/events", tag = "live", params(FeedQuery),
+    responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
+pub async fn events(
+    State(lines): State<Lines>,
+    State(phases): State<Phases>,
+    Parameters(query): Parameters<FeedQuery>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let only = query.user_id.map(|id| id.parse::<UserId>()).transpose();
+    let only = only.map_err(|e| Faults::one("user_id", e.to_string()))?;
+    let messages = BroadcastStream::new(lines.live()).filter_map(move |item| {
+        let message = match item {
+            Ok(event) if only.as_ref().is_some_and(|user| user != user_of(&event)) => None,
+            Ok(event) => Some(LiveMessage::from(&*event)),
+            Err(BroadcastStreamRecvError::Lagged(missed)) => Some(LiveMessage::Lagged { missed }),
+        };
+        std::future::ready(message)
+    });
+    // Headers go out with the first bytes: a comment says that the feed is open.
+    let opened = futures::stream::iter([Event::default().comment("open")]);
+    let numbered = messages.enumerate().map(|(n, message)| sse(n + 1, &message));
+    let feed = opened.chain(numbered).take_until(phases.stopping()).map(Ok);
+    Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here")))
+}
+
+fn user_of(event: &LiveEvent) -> &UserId {
+    match event {
+        LiveEvent::Call { user_id, .. } | LiveEvent::Registration { user_id, .. } | LiveEvent::User { user_id, .. } => user_id,
+        LiveEvent::CallRecorded { cdr } => &cdr.user_id,
+    }
+}
+
+fn sse(number: usize, message: &LiveMessage) -> Event {
+    let event = Event::default().id(number.to_string()).event(message.name());
+    // These types have text keys only, which cannot fail to serialise; the name alone is better than nothing.
+    event.json_data(message).unwrap_or_else(|_| Event::default().event(message.name()))
+}
+
+impl LiveMessage {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "call",
+            Self::CallRecorded { .. } => "call_recorded",
+            Self::Registration { .. } => "registration",
+            Self::User { .. } => "user",
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+}
+
+impl From<&LiveEvent> for LiveMessage {
+    fn from(event: &LiveEvent) -> Self {
+        match event.clone() {
+            LiveEvent::Call { call_id, user_id, direction, event } => {
+                Self::Call { call_id, user_id, direction, event: event.into() }
+            }
+            LiveEvent::CallRecorded { cdr } => Self::CallRecorded { call: Box::new((*cdr).into()) },
+            LiveEvent::Registration { user_id, registration } => {
+                Self::Registration { user_id, registration: registration.into() }
+            }
+            LiveEvent::User { user_id, change } => Self::User { user_id, change },
+        }
+    }
+}

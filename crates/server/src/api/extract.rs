@@ -1,0 +1,94 @@
+//! How requests are read: JSON whatever the content type says, ids out of the path, parameters out of the query.
+
+use super::error::Problem;
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{header, request::Parts},
+};
+use callie_domain::{CallId, Faults, UserId};
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Bytes. A user's document has 24,000 characters at the very most.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// A JSON body. `curl -d` calls JSON a form; the content type is therefore not looked at.
+pub struct JsonBody(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > BODY_LIMIT) {
+            return Err(Problem::too_large(BODY_LIMIT));
+        }
+        let bytes = read_body(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Err(Problem::malformed_body("the body is empty; send a JSON object"));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| Problem::malformed_body(format!("the body is not valid JSON: {e}")))
+    }
+}
+
+async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::malformed_body("the body broke off"))?;
+        if bytes.len() + chunk.len() > BODY_LIMIT {
+            return Err(Problem::too_large(BODY_LIMIT));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The user named in the path. A text that cannot be an id names a user that does not exist.
+pub struct UserPath(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_text(parts, state).await?;
+        text.parse().map(Self).map_err(|e| Problem::not_found(format!("user {text:?} cannot exist: an id {e}")))
+    }
+}
+
+/// The call named in the path.
+pub struct CallPath(pub CallId);
+
+impl<S: Send + Sync> FromRequestParts<S> for CallPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = path_text(parts, state).await?;
+        text.parse().map(Self).map_err(|_| Problem::no_such_call(&text))
+    }
+}
+
+impl Problem {
+    pub fn no_such_call(id: &str) -> Self {
+        Self::not_found(format!("there is no call {id}; GET /calls lists calls"))
+    }
+}
+
+async fn path_text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let read = Path::<String>::from_request_parts(parts, state).await;
+    read.map(|Path(text)| text).map_err(|_| Problem::not_found("the path holds characters that no id has"))
+}
+
+/// Query parameters. Unknown ones are faults when `T` denies them.
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = Query::<T>::try_from_uri(&parts.uri);
+        read.map(|Query(value)| Self(value)).map_err(|e| Problem::invalid(Faults::one("query", e.body_text())))
+    }
+}

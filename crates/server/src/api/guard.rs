@@ -1,0 +1,183 @@
+//! Who may talk to an API without a key: programs on this machine, and pages that this server itself delivered.
+//!
+//! A browser on this machine can be made to send requests here by any web site. Two checks keep those out: the `Host` must
+//! be one of our own names (against DNS rebinding), and a request that a browser marks as coming from another site is
+//! refused (against forged requests; bodies are read whatever their content type, so a plain form could carry one).
+
+use super::error::Problem;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, Uri, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::net::{IpAddr, SocketAddr};
+
+/// The address the server listens on, as the guard needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listening(pub SocketAddr);
+
+/// Refuses an address that other machines can reach.
+pub fn check_listen_address(address: SocketAddr) -> Result<(), String> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "must be a loopback address such as 127.0.0.1:{}, is {address}: the API has no authentication yet, so other machines \
+         must not reach it; use an SSH tunnel or a reverse proxy with authentication on this machine",
+        address.port()
+    ))
+}
+
+pub async fn guard(State(Listening(address)): State<Listening>, request: Request, next: Next) -> Response {
+    match check(address, request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The decision alone.
+fn check(address: SocketAddr, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = host_of(uri, headers).ok_or_else(|| Problem::misdirected("the request has no valid Host header"))?;
+    if !is_our_name(&host, address) {
+        let port = address.port();
+        return Err(Problem::misdirected(format!(
+            "the Host header must be localhost:{port}, 127.0.0.1:{port} or [::1]:{port}, is {host}"
+        )));
+    }
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && !is_same_origin(origin.as_bytes(), &host)
+    {
+        return Err(Problem::foreign_origin("the Origin header names another site than this server"));
+    }
+    if is_cross_site(headers) && !is_navigation(method, headers) {
+        return Err(Problem::foreign_origin("the browser says that another site sent this request (Sec-Fetch-Site)"));
+    }
+    Ok(())
+}
+
+fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok()?.parse().ok(),
+        (None, _) => uri.authority().cloned(),
+        _ => None,
+    }
+}
+
+fn is_our_name(host: &Authority, address: SocketAddr) -> bool {
+    let name = host.host();
+    let is_name = name.eq_ignore_ascii_case("localhost")
+        || name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| {
+            ip == address.ip() || ip == IpAddr::from([127, 0, 0, 1]) || ip == IpAddr::from(std::net::Ipv6Addr::LOCALHOST)
+        });
+    let is_port = host.as_str() == name || host.as_str() == format!("{name}:{}", address.port());
+    is_name && is_port
+}
+
+/// A page's origin is ours when it names the very host and port that the request went to.
+fn is_same_origin(origin: &[u8], host: &Authority) -> bool {
+    let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    authority.is_some_and(|a| a.eq_ignore_ascii_case(host.as_str().as_bytes()))
+}
+
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"))
+}
+
+/// Somebody followed a link to us: a page is shown, the other site learns nothing and nothing changes.
+fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &[u8]| headers.get(name).is_some_and(|v| v.as_bytes() == value);
+    method == Method::GET && is("sec-fetch-mode", b"navigate") && is("sec-fetch-dest", b"document")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(method: &str, headers: &[(&str, &str)]) -> u16 {
+        let address = "127.0.0.1:8080".parse().expect("valid");
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = axum::http::HeaderName::try_from(*name).expect("valid");
+            map.append(name, value.parse().expect("valid"));
+        }
+        let method = method.parse().expect("valid");
+        check(address, &method, &Uri::from_static("/users"), &map).map_or_else(|p| p.status, |()| 200)
+    }
+
+    #[test]
+    fn only_our_own_names_are_answered() {
+        for (host, want) in [
+            ("localhost:8080", 200),
+            ("LOCALHOST:8080", 200),
+            ("localhost", 200),
+            ("127.0.0.1:8080", 200),
+            ("[::1]:8080", 200),
+            ("[::1]", 200),
+            ("localhost:8081", 421),
+            ("localhost:", 421),
+            ("localhost.evil.example:8080", 421),
+            ("evil.example", 421),
+            ("192.168.1.5:8080", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("0.0.0.0:8080", 421),
+            ("user@localhost:8080", 421),
+            ("", 421),
+            ("a b", 421),
+        ] {
+            assert_eq!(verdict("GET", &[("host", host)]), want, "{host:?}");
+        }
+        assert_eq!(verdict("GET", &[]), 421, "no Host");
+        assert_eq!(verdict("GET", &[("host", "localhost"), ("host", "localhost")]), 421, "two Hosts");
+    }
+
+    #[test]
+    fn other_sites_are_refused() {
+        for (origin, want) in [
+            ("http://localhost:8080", 200),
+            ("http://127.0.0.1:8080", 403),
+            ("http://localhost:3000", 403),
+            ("http://localhost", 403),
+            ("https://evil.example", 403),
+            ("null", 403),
+            ("", 403),
+        ] {
+            for method in ["GET", "POST", "DELETE"] {
+                assert_eq!(verdict(method, &[("host", "localhost:8080"), ("origin", origin)]), want, "{method} {origin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn browsers_that_say_cross_site_are_refused_save_for_links() {
+        let host = ("host", "localhost:8080");
+        let cross = ("sec-fetch-site", "cross-site");
+        let (mode, dest) = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"));
+        for (method, headers, want) in [
+            ("GET", vec![host, cross], 403),
+            ("POST", vec![host, cross], 403),
+            ("POST", vec![host, cross, mode, dest], 403),
+            ("GET", vec![host, cross, mode, ("sec-fetch-dest", "iframe")], 403),
+            ("GET", vec![host, cross, mode, dest], 200),
+            ("GET", vec![host, ("sec-fetch-site", "same-origin")], 200),
+            ("GET", vec![host, ("sec-fetch-site", "none")], 200),
+        ] {
+            assert_eq!(verdict(method, &headers), want, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        for (address, allowed) in [
+            ("127.0.0.1:8080", true),
+            ("[::1]:0", true),
+            ("127.0.0.2:1", true),
+            ("0.0.0.0:8080", false),
+            ("[::]:8080", false),
+            ("192.168.0.1:80", false),
+        ] {
+            assert_eq!(check_listen_address(address.parse().expect("valid")).is_ok(), allowed, "{address}");
+        }
+    }
+}

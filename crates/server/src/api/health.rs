@@ -1,0 +1,83 @@
+//! `/health…`: for probes and load balancers.
+
+use super::state::{Clock, Phase, Phases, ServerInfo, Users};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long the store may take to say that it is well.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    #[schema(example = "alive")]
+    pub status: &'static str,
+}
+
+/// Whether calls and requests are taken, and why not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready` or `not_ready`.
+    #[schema(example = "ready")]
+    pub status: &'static str,
+    pub reasons: Vec<String>,
+}
+
+/// Readiness, with who answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `healthy` or `unhealthy`.
+    #[schema(example = "healthy")]
+    pub status: &'static str,
+    pub reasons: Vec<String>,
+    pub version: &'static str,
+    pub uptime_s: i64,
+}
+
+/// Health in one document; the status code is that of /health/ready.
+#[utoipa::path(get, path = "/health", tag = "server",
+    responses((status = 200, body = Health), (status = 503, body = Health, description = "Not ready; reasons say why")))]
+pub async fn health(
+    State(users): State<Users>,
+    State(phases): State<Phases>,
+    State(info): State<ServerInfo>,
+    State(clock): State<Clock>,
+) -> (StatusCode, Json<Health>) {
+    let (code, reasons) = readiness(&users, &phases).await;
+    let status = if reasons.is_empty() { "healthy" } else { "unhealthy" };
+    let uptime_s = clock.now().duration_since(info.started_at).as_secs();
+    (code, Json(Health { status, reasons, version: info.version, uptime_s }))
+}
+
+/// Whether the process runs. Restart it when this fails.
+#[utoipa::path(get, path = "/health/live", tag = "server", responses((status = 200, body = Alive)))]
+pub async fn live() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// Whether the server takes calls and requests.
+#[utoipa::path(get, path = "/health/ready", tag = "server",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "Not ready; reasons say why")))]
+pub async fn ready(State(users): State<Users>, State(phases): State<Phases>) -> (StatusCode, Json<Readiness>) {
+    let (code, reasons) = readiness(&users, &phases).await;
+    let status = if reasons.is_empty() { "ready" } else { "not_ready" };
+    (code, Json(Readiness { status, reasons }))
+}
+
+async fn readiness(users: &Users, phases: &Phases) -> (StatusCode, Vec<String>) {
+    let mut reasons = Vec::new();
+    match phases.now() {
+        Phase::Starting => reasons.push("the server is starting".to_owned()),
+        Phase::Running => {}
+        Phase::Stopping => reasons.push("the server is stopping".to_owned()),
+    }
+    match tokio::time::timeout(STORE_PATIENCE, users.health()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => reasons.push(error.to_string()),
+        Err(_) => reasons.push(format!("the store did not answer within {} s", STORE_PATIENCE.as_secs())),
+    }
+    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, reasons)
+}

@@ -1,0 +1,43 @@
+//! The HTTP API: one file for each resource, each with its requests, responses and handlers.
+//!
+//! Handlers write desired state into the store and read status from the [exchange](crate::exchange); they never touch SIP, a
+//! task or a socket.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`users`] | `/users`, `/users/{id}`: the documents |
+//! | [`lines`] | `/users/{id}/sip/connect`, `…/disconnect`: desired state of a line |
+//! | [`dial`] | `/users/{id}/call` |
+//! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
+//! | [`events`] | `/events`: the live feed |
+//! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
+//! | [`guard`] | who may talk to us |
+//! | [`error`] | problem documents |
+//! | [`extract`] | how bodies, paths and queries are read |
+//! | [`openapi`] | the description of all this, `/openapi.json` and `/docs` |
+//! | [`state`] | what the composition root hands in |
+//! | [`router`] | all of it put together |
+
+pub mod access_log;
+pub mod calls;
+pub mod dial;
+pub mod error;
+pub mod events;
+pub mod extract;
+pub mod guard;
+pub mod health;
+pub mod lines;
+pub mod openapi;
+pub mod recording;
+pub mod root;
+pub mod router;
+pub mod state;
+pub mod status;
+pub mod users;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use router::router;
+pub use state::{ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo};

@@ -1,0 +1,115 @@
+//! The description of the API: its preamble, and what every operation has in common.
+
+use super::error::Problem;
+use utoipa::openapi::{
+    ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation, path::PathItem, tag::TagBuilder,
+};
+use utoipa::{OpenApi as _, PartialSchema, ToSchema};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Callie Caller",
+        description = "Keeps the SIP accounts of many users registered, answers and places their calls with an AI voice, and \
+            keeps the evidence. Bodies are read as JSON whatever their content type. Every error is a problem document \
+            (RFC 9457) that names each faulty field.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+        contact()
+    ),
+    components(schemas(Problem))
+)]
+struct Preamble;
+
+const TAGS: [(&str, &str); 5] = [
+    ("users", "Users with their SIP credentials, device, call settings and AI"),
+    ("lines", "Connecting and disconnecting a user's line"),
+    ("calls", "Placing calls, calls that are up, call records and recordings"),
+    ("live", "The live feed"),
+    ("server", "Status and health"),
+];
+
+pub fn preamble() -> OpenApi {
+    let mut document = Preamble::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let tag = |(name, text): &(&str, &str)| TagBuilder::new().name(*name).description(Some(*text)).build();
+    document.tags = Some(TAGS.iter().map(tag).collect());
+    document
+}
+
+/// The finished description, as served under `/openapi.json` and printed by `callie openapi`.
+pub fn document() -> OpenApi {
+    super::router::described().1
+}
+
+/// The document as it is committed: pretty JSON with a final line break.
+pub fn document_text() -> String {
+    let mut text = document().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Adds to every operation the answers that any of them can give.
+pub fn complete(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            for (status, text) in [
+                ("403", "Another web site sent this request"),
+                ("421", "The Host header is not one of this server's names"),
+                ("500", "A fault of this server"),
+            ] {
+                operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(text)));
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+}
+
+/// A response that is a problem document.
+pub fn problem(text: &str) -> Response {
+    let schema = RefOr::<utoipa::openapi::Schema>::Ref(Ref::from_schema_name(Problem::name()));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(text).content("application/problem+json", content).build()
+}
+
+/// Sets of responses that several operations share.
+macro_rules! problem_sets {
+    ($($(#[$doc:meta])* $name:ident: $($status:literal $text:literal),+;)*) => {$(
+        $(#[$doc])*
+        pub struct $name;
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, RefOr<Response>> {
+                [$(($status.to_owned(), RefOr::T(problem($text)))),+].into_iter().collect()
+            }
+        }
+    )*};
+}
+problem_sets! {
+    /// What a body can be refused for.
+    BodyProblems: "400" "The body is not JSON; the detail names line and column", "413" "The body has more than 64 KiB",
+        "422" "Fields are missing, faulty or unknown; all of them are named";
+    /// The user in the path is not there.
+    UserProblems: "404" "There is no such user";
+    /// The call in the path is not there.
+    CallProblems: "404" "There is no such call";
+    /// A store can be away.
+    StoreProblems: "503" "The store cannot be reached";
+    /// Query parameters can be faulty.
+    QueryProblems: "422" "Query parameters are faulty or unknown";
+}
+
+/// A closed list of words as a schema.
+pub fn word_list<T: serde::Serialize>(words: &[T], text: &str) -> RefOr<utoipa::openapi::Schema> {
+    let values: Vec<serde_json::Value> = words.iter().filter_map(|w| serde_json::to_value(w).ok()).collect();
+    let object = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .description(Some(text))
+        .enum_values(Some(values))
+        .build();
+    RefOr::T(utoipa::openapi::Schema::Object(object))
+}
+
+/// Keeps the trait in scope where only the macro needs it.
+const _: fn() -> RefOr<utoipa::openapi::Schema> = <Problem as PartialSchema>::schema;

@@ -1,0 +1,47 @@
+//! All routes and the layers around them.
+
+use super::{ApiState, access_log, calls, dial, error, events, guard, health, lines, openapi, recording, root, status, users};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+/// The API, ready to be served.
+pub fn router(state: ApiState) -> Router {
+    let listening = guard::Listening(state.info.listening);
+    let (router, document) = described();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::unknown_method)
+        // The last layer is the outermost: a request is logged, kept from bringing down its connection, then guarded.
+        .layer(middleware::from_fn_with_state(listening, guard::guard))
+        .layer(CatchPanicLayer::custom(error::after_panic))
+        .layer(middleware::from_fn(access_log::access_log))
+        .with_state(state)
+}
+
+/// The routes with their description.
+pub fn described() -> (Router<ApiState>, OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::preamble())
+        .routes(routes!(users::create, users::list))
+        .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(lines::connect))
+        .routes(routes!(lines::disconnect))
+        .routes(routes!(dial::dial))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::active))
+        .routes(routes!(calls::show))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(recording::recording))
+        .routes(routes!(events::events))
+        .routes(routes!(status::status))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(root::root))
+        .split_for_parts();
+    openapi::complete(&mut document);
+    (router, document)
+}

@@ -1,0 +1,107 @@
+//! What the composition root hands to the API. A handler takes only the handles that it uses.
+
+use crate::exchange::Exchange;
+use axum::extract::FromRef;
+use callie_store::{ConfigStore, RecordStore};
+use jiff::Timestamp;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use tokio::sync::watch;
+
+/// All handles of the API.
+#[derive(Clone)]
+pub struct ApiState {
+    pub users: Users,
+    pub records: Records,
+    pub exchange: Lines,
+    pub recordings: RecordingsDir,
+    pub clock: Clock,
+    pub info: ServerInfo,
+    pub phase: Phases,
+}
+
+pub type Users = Arc<dyn ConfigStore>;
+pub type Records = Arc<dyn RecordStore>;
+pub type Lines = Arc<dyn Exchange>;
+
+/// The folder that the file names of call records are relative to.
+#[derive(Debug, Clone)]
+pub struct RecordingsDir(pub Arc<PathBuf>);
+
+impl RecordingsDir {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(dir.into()))
+    }
+}
+
+/// Tells the time: the system's, or a test's.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    pub fn system() -> Self {
+        Self::of(Timestamp::now)
+    }
+
+    pub fn of(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+/// What this server is.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerInfo {
+    pub version: &'static str,
+    /// The backend of the user documents: `sqlite`.
+    pub store: &'static str,
+    /// The address that really is listened on; the guard compares Host headers with it.
+    pub listening: SocketAddr,
+    pub started_at: Timestamp,
+}
+
+/// Where the process stands in its life. The composition root sends, the API reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Starting,
+    Running,
+    /// No new calls; the live feed ends so that connections can.
+    Stopping,
+}
+
+/// The present phase, and a way to wait for the end.
+#[derive(Debug, Clone)]
+pub struct Phases(pub watch::Receiver<Phase>);
+
+impl Phases {
+    pub fn now(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Returns when the server stops, or its composition root is gone.
+    pub async fn stopping(mut self) {
+        // An error means that the sender is gone, which is the end as well.
+        let _ = self.0.wait_for(|phase| *phase == Phase::Stopping).await;
+    }
+}
+
+macro_rules! handles {
+    ($($field:ident: $handle:ty),* $(,)?) => {$(
+        impl FromRef<ApiState> for $handle {
+            fn from_ref(state: &ApiState) -> Self {
+                state.$field.clone()
+            }
+        }
+    )*};
+}
+handles! {
+    users: Users,
+    records: Records,
+    exchange: Lines,
+    recordings: RecordingsDir,
+    clock: Clock,
+    info: ServerInfo,
+    phase: Phases,
+}

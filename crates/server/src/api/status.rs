@@ -1,0 +1,116 @@
+//! `/admin/status`: the whole system in one document.
+
+use super::state::{Clock, Lines, ServerInfo, Users};
+use axum::{Json, extract::State};
+use callie_domain::registration::RegistrationState;
+use callie_store::{Entry, UserView};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The system's state.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "multi_tenant_enabled": true,
+    "total_users": 5,
+    "connected_sip_clients": 3,
+    "registered_sip_clients": 3,
+    "active_calls": 1,
+    "firebase_connected": false,
+    "active_user_clients": ["alice", "bob", "charlie"],
+    "system_status": "healthy",
+    "problems": [],
+    "store": "sqlite",
+    "version": "0.1.0",
+    "uptime_s": 3600
+}))]
+pub struct AdminStatus {
+    /// Always true.
+    pub multi_tenant_enabled: bool,
+    pub total_users: usize,
+    /// Users whose line runs: registered, or trying to be.
+    pub connected_sip_clients: usize,
+    pub registered_sip_clients: usize,
+    pub active_calls: usize,
+    /// False with the embedded store.
+    pub firebase_connected: bool,
+    /// The ids of the connected users, sorted.
+    pub active_user_clients: Vec<String>,
+    /// `healthy`, or `degraded` when there are `problems`.
+    pub system_status: &'static str,
+    /// What is amiss, for people.
+    pub problems: Vec<String>,
+    /// The backend of the user documents.
+    pub store: &'static str,
+    pub version: &'static str,
+    pub uptime_s: i64,
+}
+
+/// Shows how the system is.
+#[utoipa::path(get, path = "/admin/status", tag = "server", responses((status = 200, body = AdminStatus)))]
+pub async fn status(
+    State(users): State<Users>,
+    State(lines): State<Lines>,
+    State(info): State<ServerInfo>,
+    State(clock): State<Clock>,
+) -> Json<AdminStatus> {
+    let view = users.watch().borrow().clone();
+    let lines_now = count_lines(&view, &lines);
+    let mut problems = lines_now.problems();
+    if let Err(error) = users.health().await {
+        problems.insert(0, error.to_string());
+    }
+    Json(AdminStatus {
+        multi_tenant_enabled: true,
+        total_users: view.users.len(),
+        connected_sip_clients: lines_now.connected.len(),
+        registered_sip_clients: lines_now.registered,
+        active_calls: lines.active_calls().len(),
+        firebase_connected: info.store == "firestore" && problems.is_empty(),
+        active_user_clients: lines_now.connected,
+        system_status: if problems.is_empty() { "healthy" } else { "degraded" },
+        problems,
+        store: info.store,
+        version: info.version,
+        uptime_s: clock.now().duration_since(info.started_at).as_secs(),
+    })
+}
+
+#[derive(Default)]
+struct LineCount {
+    connected: Vec<String>,
+    registered: usize,
+    refused: usize,
+    retrying: usize,
+    faulty: usize,
+}
+
+fn count_lines(view: &UserView, lines: &Lines) -> LineCount {
+    let mut count = LineCount::default();
+    for (id, entry) in &view.users {
+        count.faulty += usize::from(matches!(entry, Entry::Faulty { .. }));
+        let Some(line) = lines.line(id).filter(|line| line.connected) else { continue };
+        count.connected.push(id.to_string());
+        match line.registration.state {
+            RegistrationState::Registered => count.registered += 1,
+            RegistrationState::WrongPassword => count.refused += 1,
+            RegistrationState::Retrying => count.retrying += 1,
+            RegistrationState::Off | RegistrationState::Registering | RegistrationState::Unregistering => {}
+        }
+    }
+    count.connected.sort_unstable();
+    count
+}
+
+impl LineCount {
+    fn problems(&self) -> Vec<String> {
+        [
+            (self.refused, "lines are refused by their registrar (wrong password)"),
+            (self.retrying, "lines could not be registered and are tried again"),
+            (self.faulty, "user documents cannot be read"),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect()
+    }
+}

@@ -1,0 +1,248 @@
+//! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
+//! Whatever is shown here is accepted back by PUT. The password is never shown.
+
+use crate::api::words::RegistrationStateWord;
+use crate::exchange::LineStatus;
+use callie_domain::registration::{RegistrationState, RegistrationStatus};
+use callie_domain::user::{AiSettings, CallSettings, Device, SipSettings};
+use callie_domain::{HostPort, User, UserId};
+use callie_store::{Entry, StoredUser};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A user.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct UserDocument {
+    #[schema(example = "alice")]
+    pub user_id: String,
+    #[schema(example = "Alice Johnson")]
+    pub display_name: String,
+    #[schema(example = "alice@company.com")]
+    pub sip_username: String,
+    pub is_active: bool,
+    pub sip_status: SipStatus,
+    /// Absent while the document cannot be read.
+    pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    /// Grows with each write.
+    pub revision: u64,
+    pub registration: RegistrationDocument,
+    /// What the user's SIP requests carry.
+    #[schema(example = "Yealink SIP-T46S 66.85.0.5 ~00:15:65:12:34:56")]
+    pub user_agent: Option<String>,
+    pub config_state: ConfigState,
+    pub sip: Option<SipDocument>,
+    pub device: Option<DeviceDocument>,
+    pub calls: Option<CallsDocument>,
+    pub ai: Option<AiDocument>,
+}
+
+/// The line in three fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SipStatus {
+    /// A line runs for this user: registered, or trying to be.
+    pub connected: bool,
+    pub registered: bool,
+    pub active_calls: usize,
+}
+
+/// Where the registration stands, why, and what comes next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RegistrationDocument {
+    #[schema(value_type = RegistrationStateWord)]
+    pub state: RegistrationState,
+    /// When this state was entered.
+    pub since: Option<Timestamp>,
+    #[schema(example = "503 Service Unavailable")]
+    pub reason: Option<String>,
+    /// The registrar's last final status code.
+    pub last_code: Option<u16>,
+    pub next_attempt_at: Option<Timestamp>,
+    /// When the granted binding runs out.
+    pub expires_at: Option<Timestamp>,
+    /// REGISTER requests since the line started.
+    pub attempts: u64,
+    /// Our Contact at the registrar.
+    pub contact: Option<String>,
+}
+
+/// Whether the stored document can be read. While it cannot, the last good configuration goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ConfigState {
+    Ok,
+    Faulty { problem: String },
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SipDocument {
+    pub user_id: String,
+    pub display_name: String,
+    pub sip_username: String,
+    /// A password is stored. It is never shown; send `sip_password` to change it.
+    pub has_password: bool,
+    #[schema(example = "sip.zoho.com")]
+    pub sip_server: String,
+    #[schema(example = 5060)]
+    pub sip_port: u16,
+    pub account_label: String,
+    pub is_active: bool,
+    /// Desired state: the line is kept registered while this and `is_active` hold.
+    pub connect: bool,
+    #[schema(example = "udp")]
+    pub transport: &'static str,
+    pub auth_username: Option<String>,
+    pub from_user: Option<String>,
+    pub caller_id: Option<String>,
+    pub outbound_proxy: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DeviceDocument {
+    pub user_id: String,
+    #[schema(example = "00:15:65:12:34:56")]
+    pub mac_address: String,
+    #[schema(example = "SIP-T46S")]
+    pub model: String,
+    #[schema(example = "66.85.0.5")]
+    pub firmware: String,
+    pub custom_user_agent: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CallsDocument {
+    pub user_id: String,
+    pub default_greeting: String,
+    /// Seconds.
+    #[schema(example = 1800)]
+    pub max_call_duration: u32,
+    /// Seconds an outbound call may ring.
+    #[schema(example = 30)]
+    pub answer_timeout: u32,
+    #[schema(example = 10000)]
+    pub rtp_port_min: u16,
+    #[schema(example = 10100)]
+    pub rtp_port_max: u16,
+    /// Take RTP ports from this user's range; otherwise from the server's.
+    pub use_fixed_rtp_port: bool,
+}
+
+/// Which engine talks and how; null means the server's default.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AiDocument {
+    pub engine: Option<String>,
+    pub voice: Option<String>,
+    pub instructions: Option<String>,
+}
+
+impl UserDocument {
+    pub fn good(stored: &StoredUser, line: Option<LineStatus>) -> Self {
+        Self::of(&stored.user.id, Some(stored), ConfigState::Ok, line)
+    }
+
+    pub fn entry(id: &UserId, entry: &Entry, line: Option<LineStatus>) -> Self {
+        let state = match entry {
+            Entry::Good(_) => ConfigState::Ok,
+            Entry::Faulty { fault, .. } => ConfigState::Faulty { problem: fault.to_string() },
+        };
+        Self::of(id, entry.usable(), state, line)
+    }
+
+    /// `stored` is what the user runs with: the document, or the last good one, or nothing.
+    pub fn of(id: &UserId, stored: Option<&StoredUser>, config_state: ConfigState, line: Option<LineStatus>) -> Self {
+        let user = stored.map(|s| &*s.user);
+        Self {
+            user_id: id.to_string(),
+            display_name: user.map_or_else(|| id.to_string(), |u| u.display_name.clone()),
+            sip_username: user.map(|u| u.sip.username.clone()).unwrap_or_default(),
+            is_active: user.is_some_and(|u| u.sip.is_active),
+            sip_status: SipStatus::of(line.as_ref()),
+            created_at: user.map(|u| u.created_at),
+            updated_at: user.map(|u| u.updated_at),
+            revision: stored.map_or(0, |s| s.revision),
+            registration: line.map_or(RegistrationStatus::OFF, |l| l.registration).into(),
+            user_agent: user.map(User::user_agent),
+            config_state,
+            sip: user.map(|u| SipDocument::of(u, &u.sip)),
+            device: user.map(|u| DeviceDocument::of(&u.id, &u.device)),
+            calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
+            ai: user.map(|u| AiDocument::of(&u.ai)),
+        }
+    }
+}
+
+impl SipStatus {
+    pub fn of(line: Option<&LineStatus>) -> Self {
+        Self {
+            connected: line.is_some_and(|l| l.connected),
+            registered: line.is_some_and(|l| l.registration.is_registered()),
+            active_calls: line.map_or(0, |l| l.active_calls),
+        }
+    }
+}
+
+impl From<RegistrationStatus> for RegistrationDocument {
+    fn from(status: RegistrationStatus) -> Self {
+        let RegistrationStatus { state, since, reason, last_code, next_attempt_at, expires_at, attempts, contact } = status;
+        Self { state, since, reason, last_code, next_attempt_at, expires_at, attempts, contact }
+    }
+}
+
+impl SipDocument {
+    fn of(user: &User, sip: &SipSettings) -> Self {
+        Self {
+            user_id: user.id.to_string(),
+            display_name: user.display_name.clone(),
+            sip_username: sip.username.clone(),
+            has_password: !sip.password.is_empty(),
+            sip_server: sip.server.to_string(),
+            sip_port: sip.port,
+            account_label: sip.account_label.clone(),
+            is_active: sip.is_active,
+            connect: sip.connect,
+            transport: sip.transport.as_str(),
+            auth_username: sip.auth_username.clone(),
+            from_user: sip.from_user.clone(),
+            caller_id: sip.caller_id.clone(),
+            outbound_proxy: sip.outbound_proxy.as_ref().map(HostPort::to_string),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+impl DeviceDocument {
+    fn of(id: &UserId, device: &Device) -> Self {
+        Self {
+            user_id: id.to_string(),
+            mac_address: device.mac_address.to_string(),
+            model: device.model.clone(),
+            firmware: device.firmware.clone(),
+            custom_user_agent: device.custom_user_agent.clone(),
+        }
+    }
+}
+
+impl CallsDocument {
+    fn of(id: &UserId, calls: &CallSettings) -> Self {
+        Self {
+            user_id: id.to_string(),
+            default_greeting: calls.default_greeting.clone(),
+            max_call_duration: calls.max_call_duration,
+            answer_timeout: calls.answer_timeout,
+            rtp_port_min: calls.rtp_port_min,
+            rtp_port_max: calls.rtp_port_max,
+            use_fixed_rtp_port: calls.use_fixed_rtp_port,
+        }
+    }
+}
+
+impl AiDocument {
+    fn of(ai: &AiSettings) -> Self {
+        let AiSettings { engine, voice, instructions } = ai.clone();
+        Self { engine, voice, instructions }
+    }
+}

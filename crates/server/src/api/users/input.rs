@@ -1,0 +1,266 @@
+//! A client's body on its way to [`UserInput`]: what the domain cannot decide without the whole body, the other users or the
+//! stored document.
+
+use super::document::UserDocument;
+use crate::api::error::Problem;
+use callie_domain::user::input::UserInput;
+use callie_domain::{Faults, MacAddress, User, UserId};
+use callie_store::UserView;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A field that has two places: flat, and in its map.
+const TWINS: [(&str, &str, &str); 19] = [
+    ("display_name", "sip", "display_name"),
+    ("sip_username", "sip", "sip_username"),
+    ("sip_password", "sip", "sip_password"),
+    ("sip_server", "sip", "sip_server"),
+    ("sip_port", "sip", "sip_port"),
+    ("account_label", "sip", "account_label"),
+    ("is_active", "sip", "is_active"),
+    ("transport", "sip", "transport"),
+    ("mac_address", "device", "mac_address"),
+    ("model", "device", "model"),
+    ("firmware", "device", "firmware"),
+    ("custom_user_agent", "device", "custom_user_agent"),
+    ("greeting", "calls", "default_greeting"),
+    ("default_greeting", "calls", "default_greeting"),
+    ("max_call_duration", "calls", "max_call_duration"),
+    ("answer_timeout", "calls", "answer_timeout"),
+    ("rtp_port_min", "calls", "rtp_port_min"),
+    ("rtp_port_max", "calls", "rtp_port_max"),
+    ("use_fixed_rtp_port", "calls", "use_fixed_rtp_port"),
+];
+
+const REQUIRED: [(&str, &str); 4] =
+    [("user_id", "user_id"), ("display_name", "sip"), ("sip_username", "sip"), ("sip_password", "sip")];
+
+/// Reads the body of a new user. All faults are named at once, the missing fields among them.
+pub fn read_new(mut body: Value) -> Result<UserInput, Problem> {
+    let mut faults = Faults::default();
+    settle_twins(&mut body, None, &mut faults);
+    let read = UserInput::from_json(&body);
+    let faulty = match read {
+        Ok(ref input) if input.sip_password.as_ref().is_some_and(|p| p.is_empty()) => {
+            Faults::one(written_as(&body, "sip_password", "sip"), "must not be empty")
+        }
+        Ok(input) if faults.is_empty() => return Ok(input),
+        Ok(_) => Faults::default(),
+        Err(faulty) => faulty,
+    };
+    faults.0.extend(faulty.0);
+    if let Some(body) = body.as_object() {
+        for (field, map) in REQUIRED.iter().filter(|(field, map)| !is_given(body, field, map)) {
+            let _ = map;
+            faults.add(*field, "is required");
+        }
+    }
+    Err(faults.into())
+}
+
+/// Reads a change of the user shown as `old`.
+pub fn read_change(mut body: Value, old: &UserDocument) -> Result<UserInput, Problem> {
+    let mut faults = Faults::default();
+    settle_twins(&mut body, serde_json::to_value(old).ok().as_ref(), &mut faults);
+    match UserInput::from_json(&body) {
+        Ok(input) if faults.is_empty() => Ok(input),
+        Ok(_) => Err(faults.into()),
+        Err(more) => {
+            faults.0.extend(more.0);
+            Err(faults.into())
+        }
+    }
+}
+
+/// Where both places of a field are given and differ, the one that only repeats the stored value yields: a client may read a
+/// document, change one place and send all of it back. Two different new values contradict each other.
+fn settle_twins(body: &mut Value, old: Option<&Value>, faults: &mut Faults) {
+    let Some(body) = body.as_object_mut() else { return };
+    for (flat, map, nested) in TWINS {
+        let (Some(a), Some(b)) = (body.get(flat), body.get(map).and_then(|m| m.get(nested))) else { continue };
+        if a == b {
+            continue;
+        }
+        let stored = old.and_then(|old| old.get(map)?.get(nested));
+        if stored == Some(b) {
+            remove_nested(body, map, nested);
+        } else if stored == Some(a) {
+            body.remove(flat);
+        } else {
+            faults.add(flat, format!("contradicts {map}.{nested}; send one of them"));
+        }
+    }
+}
+
+fn remove_nested(body: &mut Map<String, Value>, map: &str, field: &str) {
+    if let Some(inner) = body.get_mut(map).and_then(Value::as_object_mut) {
+        inner.remove(field);
+    }
+}
+
+fn is_given(body: &Map<String, Value>, field: &str, map: &str) -> bool {
+    let nested = || body.get(map).and_then(|m| m.get(field)).is_some();
+    // An id may stand in any of the maps.
+    let in_any_map = || field == "user_id" && body.values().any(|map| map.get(field).is_some());
+    body.contains_key(field) || nested() || in_any_map()
+}
+
+/// The path of a field as this client wrote it.
+fn written_as(body: &Value, field: &str, map: &str) -> String {
+    if body.get(field).is_none() && body.get(map).is_some_and(|m| m.get(field).is_some()) {
+        return format!("{map}.{field}");
+    }
+    field.to_owned()
+}
+
+/// How a client that named a MAC address spelled the field.
+pub fn mac_field(body: &Value) -> String {
+    written_as(body, "mac_address", "device")
+}
+
+/// The other user that has this address.
+pub fn mac_owner<'v>(view: &'v UserView, mac: MacAddress, except: Option<&UserId>) -> Option<&'v UserId> {
+    let has = |user: &User| user.device.mac_address == mac;
+    view.users
+        .iter()
+        .filter(|(id, entry)| Some(*id) != except && entry.usable().is_some_and(|stored| has(&stored.user)))
+        .map(|(id, _)| id)
+        .next()
+}
+
+/// An address that no other user has. `None` when `draw` gives none in many attempts.
+pub fn free_mac(view: &UserView, mut draw: impl FnMut() -> [u8; 3]) -> Option<MacAddress> {
+    // 16.7 million addresses: a second draw is rare, a tenth means that they are used up.
+    (0..64).map(|_| MacAddress::generate(draw())).find(|mac| mac_owner(view, *mac, None).is_none())
+}
+
+/// The body of POST /users, for the description only: reading is [`UserInput`]'s.
+#[derive(ToSchema)]
+#[schema(example = json!({
+    "user_id": "alice",
+    "display_name": "Alice Johnson",
+    "sip_username": "alice@company.com",
+    "sip_password": "secure_password",
+    "greeting": "Hi! This is Alice's AI assistant."
+}))]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct NewUser {
+    user_id: String,
+    display_name: String,
+    sip_username: String,
+    #[schema(write_only)]
+    sip_password: String,
+    #[serde(flatten)]
+    rest: UserChange,
+}
+
+/// The body of PUT /users/{user_id}: what it does not name stays. The nested maps of the document are accepted as well, with
+/// the same fields; an absent or empty password keeps the stored one.
+#[derive(ToSchema)]
+#[schema(example = json!({"greeting": "Updated greeting message!", "sip_password": "new_secure_password"}))]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct UserChange {
+    display_name: Option<String>,
+    sip_username: Option<String>,
+    #[schema(write_only)]
+    sip_password: Option<String>,
+    /// A name, an address or `host:port`.
+    #[schema(default = "sip.zoho.com")]
+    sip_server: Option<String>,
+    /// Applies when `sip_server` has no port.
+    #[schema(default = 5060, minimum = 1)]
+    sip_port: Option<u16>,
+    account_label: Option<String>,
+    #[schema(default = true)]
+    is_active: Option<bool>,
+    /// `udp` or `tcp`.
+    #[schema(default = "udp")]
+    transport: Option<String>,
+    auth_username: Option<String>,
+    from_user: Option<String>,
+    caller_id: Option<String>,
+    outbound_proxy: Option<String>,
+    /// Drawn under 00:15:65 when a new user names none.
+    mac_address: Option<String>,
+    #[schema(default = "SIP-T46S")]
+    model: Option<String>,
+    #[schema(default = "66.85.0.5")]
+    firmware: Option<String>,
+    custom_user_agent: Option<String>,
+    greeting: Option<String>,
+    /// Seconds.
+    #[schema(default = 1800, minimum = 1, maximum = 86400)]
+    max_call_duration: Option<u32>,
+    /// Seconds.
+    #[schema(default = 30, minimum = 1, maximum = 300)]
+    answer_timeout: Option<u32>,
+    #[schema(default = 10000, minimum = 1024)]
+    rtp_port_min: Option<u16>,
+    #[schema(default = 10100, minimum = 1024)]
+    rtp_port_max: Option<u16>,
+    #[schema(default = true)]
+    use_fixed_rtp_port: Option<bool>,
+    /// The `sip` map of the document.
+    #[schema(value_type = Object)]
+    sip: Option<Value>,
+    /// The `device` map of the document.
+    #[schema(value_type = Object)]
+    device: Option<Value>,
+    /// The `calls` map of the document.
+    #[schema(value_type = Object)]
+    calls: Option<Value>,
+    /// `engine`, `voice`, `instructions`.
+    #[schema(value_type = Object)]
+    ai: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settled(mut body: Value, old: Option<Value>) -> (Value, Vec<String>) {
+        let mut faults = Faults::default();
+        settle_twins(&mut body, old.as_ref(), &mut faults);
+        (body, faults.0.into_iter().map(|f| f.field).collect())
+    }
+
+    #[test]
+    fn the_place_that_only_repeats_the_stored_value_yields() {
+        let old = || Some(json!({"sip": {"display_name": "Old"}, "calls": {"default_greeting": "Hi"}}));
+        for (body, want) in [
+            (json!({"display_name": "New", "sip": {"display_name": "Old"}}), json!({"display_name": "New", "sip": {}})),
+            (json!({"display_name": "Old", "sip": {"display_name": "New"}}), json!({"sip": {"display_name": "New"}})),
+            (json!({"greeting": "Ho", "calls": {"default_greeting": "Hi"}}), json!({"greeting": "Ho", "calls": {}})),
+            (
+                json!({"display_name": "X", "sip": {"display_name": "X"}}),
+                json!({"display_name": "X", "sip": {"display_name": "X"}}),
+            ),
+        ] {
+            assert_eq!(settled(body, old()), (want, vec![]));
+        }
+    }
+
+    #[test]
+    fn two_new_values_contradict_each_other() {
+        let old = Some(json!({"sip": {"is_active": null}}));
+        let (_, faults) = settled(json!({"is_active": true, "sip": {"is_active": false}}), old);
+        assert_eq!(faults, ["is_active"]);
+        let (_, faults) = settled(json!({"greeting": "a", "calls": {"default_greeting": "b"}}), None);
+        assert_eq!(faults, ["greeting"]);
+    }
+
+    #[test]
+    fn missing_and_faulty_fields_are_named_together() {
+        let problem = read_new(json!({"display_name": "A", "sip_port": 0, "sip": {"sip_password": "x"}})).expect_err("faulty");
+        let mut fields: Vec<_> = problem.errors.iter().map(|e| e.field.as_str()).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["sip_port", "sip_username", "user_id"]);
+    }
+
+    #[test]
+    fn a_drawn_address_avoids_those_in_use() {
+        let view = UserView::default();
+        assert_eq!(free_mac(&view, || [1, 2, 3]).map(|m| m.to_string()).as_deref(), Some("00:15:65:01:02:03"));
+    }
+}

@@ -1,0 +1,135 @@
+//! `/users` and `/users/{user_id}`: the users' documents. A handler ends at the store; the reconciler does the rest.
+
+pub mod change;
+pub mod document;
+pub mod input;
+
+use super::error::Problem;
+use super::extract::{JsonBody, UserPath};
+use super::openapi::{BodyProblems, StoreProblems, UserProblems};
+use super::state::{Clock, Lines, Users};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use callie_domain::{Faults, UserId};
+use callie_store::StoreError;
+use document::{ConfigState, UserDocument};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// All users, sorted by id.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserList {
+    pub users: Vec<UserDocument>,
+    pub total_users: usize,
+    /// The same under the first version's name.
+    pub total_count: usize,
+}
+
+/// Creates a user.
+#[utoipa::path(post, path = "/users", tag = "users", request_body = input::NewUser,
+    responses((status = 201, body = UserDocument), (status = 409, body = Problem, description = "There is a user of that id",
+        content_type = "application/problem+json"), BodyProblems, StoreProblems))]
+pub async fn create(
+    State(users): State<Users>,
+    State(lines): State<Lines>,
+    State(clock): State<Clock>,
+    JsonBody(body): JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    let mac_field = input::mac_field(&body);
+    let input = input::read_new(body)?;
+    let view = users.watch().borrow().clone();
+    if let Some(owner) = input.mac_address.and_then(|mac| input::mac_owner(&view, mac, input.user_id.as_ref())) {
+        return Err(Faults::one(mac_field, format!("is the address of user {owner} already")).into());
+    }
+    let mac = input::free_mac(&view, rand::random).ok_or_else(|| Problem::internal("no MAC address is free"))?;
+    let user = input.create(clock.now(), mac)?;
+    let stored = users.create(&user).await?;
+    tracing::info!(user.id = %user.id, "created user {}", user.id);
+    let location = [(header::LOCATION, format!("/users/{}", user.id))];
+    let line = lines.line(&user.id);
+    Ok((StatusCode::CREATED, location, Json(UserDocument::good(&stored, line))))
+}
+
+/// Lists all users.
+#[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = UserList)))]
+pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Json<UserList> {
+    let view = users.watch().borrow().clone();
+    let mut users: Vec<_> = view.users.iter().map(|(id, entry)| UserDocument::entry(id, entry, lines.line(id))).collect();
+    users.sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
+    let total = users.len();
+    Json(UserList { users, total_users: total, total_count: total })
+}
+
+/// Shows a user.
+#[utoipa::path(get, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+    responses((status = 200, body = UserDocument), UserProblems, StoreProblems))]
+pub async fn show(
+    State(users): State<Users>,
+    State(lines): State<Lines>,
+    UserPath(id): UserPath,
+) -> Result<Json<UserDocument>, Problem> {
+    let line = lines.line(&id);
+    match users.get(&id).await {
+        Ok(Some(stored)) => Ok(Json(UserDocument::good(&stored, line))),
+        Ok(None) => Err(Problem::no_such_user(id.as_str())),
+        Err(StoreError::Faulty { fault, .. }) => {
+            let view = users.watch().borrow().clone();
+            let running = view.users.get(&id).and_then(|entry| entry.usable());
+            Ok(Json(UserDocument::of(&id, running, ConfigState::Faulty { problem: fault }, line)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Changes the fields it names; the rest stays. A running call keeps the configuration it began with.
+#[utoipa::path(put, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+    request_body = input::UserChange,
+    responses((status = 200, body = UserDocument), (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "Others keep changing the document, or it cannot be read"), UserProblems, BodyProblems, StoreProblems))]
+pub async fn update(
+    State(users): State<Users>,
+    State(lines): State<Lines>,
+    State(clock): State<Clock>,
+    UserPath(id): UserPath,
+    JsonBody(body): JsonBody,
+) -> Result<Json<UserDocument>, Problem> {
+    let view = users.watch().borrow().clone();
+    let stored = change::change(&users, &id, |old| {
+        let input = input::read_change(body.clone(), &UserDocument::good(old, None))?;
+        let taken = input.mac_address.and_then(|mac| input::mac_owner(&view, mac, Some(&id)));
+        if let Some(owner) = taken {
+            let problem = format!("is the address of user {owner} already");
+            return Err(Faults::one(input::mac_field(&body), problem).into());
+        }
+        Ok(input.apply(&old.user, clock.now())?)
+    })
+    .await?;
+    tracing::info!(user.id = %id, revision = stored.revision, "user {id} is at revision {}", stored.revision);
+    let line = lines.line(&id);
+    Ok(Json(UserDocument::good(&stored, line)))
+}
+
+/// A user that is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Deleted {
+    #[schema(value_type = String, example = "alice")]
+    pub user_id: UserId,
+    #[schema(example = "deleted")]
+    pub status: &'static str,
+    pub success: bool,
+}
+
+/// Deletes a user. Its line goes down; the records of its calls stay.
+#[utoipa::path(delete, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+    responses((status = 200, body = Deleted), UserProblems, StoreProblems))]
+pub async fn remove(State(users): State<Users>, UserPath(id): UserPath) -> Result<Json<Deleted>, Problem> {
+    if !users.delete(&id).await? {
+        return Err(Problem::no_such_user(id.as_str()));
+    }
+    tracing::info!(user.id = %id, "deleted user {id}");
+    Ok(Json(Deleted { user_id: id, status: "deleted", success: true }))
+}

@@ -1,0 +1,45 @@
+//! The closed lists of the domain as schemas: the same words in the API, the records and the dashboard.
+
+use super::openapi::word_list;
+use callie_domain::record::{CallResult, Direction, EndReason};
+use callie_domain::registration::RegistrationState;
+use utoipa::openapi::{RefOr, Schema};
+
+macro_rules! word_schemas {
+    ($($name:ident: $words:expr, $text:literal;)*) => {$(
+        pub struct $name;
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                word_list($words, $text)
+            }
+        }
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+
+word_schemas! {
+    DirectionWord: &[Direction::Inbound, Direction::Outbound], "Who called";
+    CallResultWord: &results(), "The outcome in one word";
+    EndReasonWord: EndReason::ALL, "Why a call ended";
+    RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
+}
+
+const REGISTRATION_STATES: [RegistrationState; 6] = [
+    RegistrationState::Off,
+    RegistrationState::Registering,
+    RegistrationState::Registered,
+    RegistrationState::Retrying,
+    RegistrationState::WrongPassword,
+    RegistrationState::Unregistering,
+];
+
+/// Each result that a reason leads to, in the order of the reasons.
+fn results() -> Vec<CallResult> {
+    let mut results = Vec::new();
+    for result in EndReason::ALL.iter().map(|reason| reason.result()) {
+        if !results.contains(&result) {
+            results.push(result);
+        }
+    }
+    results
+}

@@ -1,0 +1,122 @@
+//! The command line. `main` hands over here and gets an exit code back: 0 done, 1 failed while running, 2 the configuration
+//! or the command line cannot be used.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`serve`] | `callie serve`: the server; also what a bare `callie` does |
+//! | [`demo`] | `callie demo`: the world in a box |
+//! | [`config`] | `callie config check` |
+//! | [`openapi`] | `callie openapi` |
+//! | [`terminal`] | what is printed |
+
+pub mod config;
+pub mod openapi;
+pub mod serve;
+pub mod terminal;
+
+/// Stands in for the demo until it is there.
+pub mod demo {
+    pub async fn run(_keep: bool) -> anyhow::Result<()> {
+        anyhow::bail!("the demo is not built yet")
+    }
+}
+
+use crate::config::ConfigFaults;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Keeps the SIP accounts of many users registered, and answers and places their calls with an AI voice.
+#[derive(Debug, Parser)]
+#[command(name = "callie", version, about)]
+struct Cli {
+    /// Configuration file; callie.toml in this folder when there is one.
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or Ctrl-C (what callie does without a command).
+    Serve,
+    /// Show a whole phone call on this machine: no account, no key, no network.
+    Demo {
+        /// Leave everything running afterwards, for a softphone or curl.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// About the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the description of the HTTP API (OpenAPI).
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration and print it with the source of each value, secrets masked.
+    Check,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    #[error("{0:#}")]
+    Run(#[from] anyhow::Error),
+}
+
+impl CliError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Run(_) => ExitCode::from(1),
+            Self::Config(_) => ExitCode::from(2),
+        }
+    }
+}
+
+/// Reads the command line, does what it says, and tells how it went. clap itself ends with 2 on a faulty command line.
+pub fn run() -> ExitCode {
+    match execute(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(&format!("callie: {error}"));
+            error.exit_code()
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), CliError> {
+    let file = cli.config.as_deref();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(file),
+        Command::Demo { keep } => Ok(serve::runtime()?.block_on(demo::run(keep))?),
+        Command::Config(ConfigCommand::Check) => config::check(file),
+        Command::Openapi => Ok(openapi::print()?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_callie_serves() {
+        for (line, want) in [
+            ("callie", "None"),
+            ("callie serve --config x.toml", "Some(Serve)"),
+            ("callie demo --keep", "Some(Demo { keep: true })"),
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("valid");
+            assert_eq!(format!("{:?}", cli.command), want);
+        }
+    }
+}

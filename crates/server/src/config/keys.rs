@@ -1,0 +1,102 @@
+//! The names of all settings, in the order they are shown.
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// In the environment; in the file it is the lowercase rest after `CALLIE_`.
+    pub name: &'static str,
+    /// As somebody would write it; empty where the default is to have none.
+    pub default: &'static str,
+    /// Never shown.
+    pub secret: bool,
+    pub about: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key { name, default, secret: false, about }
+}
+
+pub const KEYS: [Key; 15] = [
+    key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
+    key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
+    key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
+    key("CALLIE_EXTERNAL_ADDRESS", "", "IP address others reach this server under, behind a fixed NAT mapping"),
+    key("CALLIE_SIP_HOSTS", "", "names resolved here instead of in the DNS: name=address:port, …"),
+    key("CALLIE_RTP_PORTS", "10000-20000", "UDP ports for audio of users without a range of their own"),
+    key("CALLIE_RTP_TIMEOUT", "30", "seconds without audio after which a call is over"),
+    key("CALLIE_MEDIA_THREADS", "", "threads for audio; half the cores when not set"),
+    key("CALLIE_MEDIA_REALTIME", "auto", "real-time priority of these threads: auto or off"),
+    key("CALLIE_RECORDINGS", "on", "record calls: on or off"),
+    key("CALLIE_MAX_CALLS_PER_USER", "10", "concurrent calls of one user"),
+    key("CALLIE_KEYRING_FILE", "", "key file that seals passwords; keyring.json in the data folder when not set"),
+    Key { secret: true, ..key("CALLIE_MASTER_KEY", "", "key that seals passwords, 32 bytes in base64, instead of a key file") },
+    key("CALLIE_LOG", "info", "level, or directives such as info,callie_sip=debug"),
+    key("CALLIE_LOG_FORMAT", "text", "text or json"),
+];
+
+/// Names of the first version and of engines and stores to come. They are known, and do nothing yet.
+pub const LATER: [&str; 33] = [
+    "GEMINI_API_KEY",
+    "GEMINI_MODEL",
+    "GEMINI_BASE_URL",
+    "GEMINI_MAX_TOKENS",
+    "GEMINI_TEMPERATURE",
+    "OPENAI_API_KEY",
+    "OPENAI_MODEL",
+    "OPENAI_BASE_URL",
+    "FIREBASE_SERVICE_ACCOUNT_PATH",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "FIRESTORE_EMULATOR_HOST",
+    "ZOHO_SIP_SERVER",
+    "ZOHO_SIP_USERNAME",
+    "ZOHO_SIP_PASSWORD",
+    "ZOHO_SIP_BACKUP_SERVER",
+    "SIP_PORT",
+    "ACCOUNT_LABEL",
+    "CUSTOM_USER_AGENT",
+    "CUSTOM_USER_AGENT_OVERRIDE",
+    "DEVICE_MODEL",
+    "DEVICE_FIRMWARE",
+    "DEFAULT_GREETING",
+    "MAX_CALL_DURATION",
+    "ANSWER_TIMEOUT",
+    "RTP_PORT_MIN",
+    "RTP_PORT_MAX",
+    "USE_FIXED_RTP_PORT",
+    "FLASK_HOST",
+    "FLASK_PORT",
+    "FLASK_DEBUG",
+    "TEST_CALL_NUMBER",
+    "LOG_LEVEL",
+    "PUBLIC_IP",
+];
+
+const PREFIX: &str = "CALLIE_";
+
+impl Key {
+    pub fn of(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// As it is written in the file.
+    pub fn file_name(&self) -> String {
+        self.name.trim_start_matches(PREFIX).to_ascii_lowercase()
+    }
+}
+
+/// The environment's name of a name in the file.
+pub fn from_file_name(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    if LATER.contains(&upper.as_str()) || upper.starts_with(PREFIX) { upper } else { format!("{PREFIX}{upper}") }
+}
+
+/// Whether a variable of the environment is meant for us.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// The known setting that an unknown name most resembles.
+pub fn nearest(name: &str) -> Option<&'static Key> {
+    let distance = |key: &Key| strsim::damerau_levenshtein(name, key.name);
+    KEYS.iter().min_by_key(|key| distance(key)).filter(|key| distance(key) <= name.len() / 3)
+}

@@ -1,0 +1,135 @@
+//! The process's configuration: read once, every value resolved and typed, every fault found in one pass.
+//!
+//! `callie.toml`, then `.env`, then the environment; the later one wins. A setting has one name, `CALLIE_HTTP_LISTEN`, which in
+//! the file is written `http_listen`. Users' configuration is data and lives in the store, not here.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`keys`] | the names, defaults and meanings of all settings |
+//! | [`sources`] | what the file, `.env` and the environment say |
+//! | [`parse`] | texts into typed values |
+//! | [`show`] | the resolved configuration for people, secrets masked |
+
+pub mod keys;
+pub mod parse;
+pub mod show;
+pub mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use callie_domain::Secret;
+use sources::{Given, Sources};
+use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Database, recordings and, unless named otherwise, the key file.
+    pub data_dir: PathBuf,
+    pub secrets: Secrets,
+    pub http: Http,
+    pub sip: Sip,
+    pub media: Media,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+/// Where the key comes from that seals passwords in the store.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    pub keyring_file: Option<PathBuf>,
+    /// Instead of a key file.
+    pub master_key: Option<Secret>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Http {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sip {
+    /// UDP and TCP.
+    pub listen: SocketAddr,
+    /// The address that others reach us under, when it is not the interface's.
+    pub external_address: Option<IpAddr>,
+    /// Names that are not asked of the DNS.
+    pub hosts: HashMap<String, SocketAddr>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Media {
+    pub rtp_ports: RangeInclusive<u16>,
+    /// A call without RTP for so long is over.
+    pub rtp_timeout: Duration,
+    pub threads: usize,
+    /// Ask the system for real-time priority of the media threads, and go on without where it refuses.
+    pub realtime: bool,
+    pub recordings: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Concurrent calls.
+    pub calls_per_user: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Directives of the filter, resolved from a plain level.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The key file: as configured, or beside the database.
+    pub fn keyring_file(&self) -> PathBuf {
+        self.secrets.keyring_file.clone().unwrap_or_else(|| self.data_dir.join("keyring.json"))
+    }
+}
+
+/// A configuration with the story of how it came about.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// What was said, and where, for each setting that was not left at its default.
+    pub given: HashMap<&'static str, Given>,
+    /// Things to tell the operator that do not keep the server from starting.
+    pub warnings: Vec<String>,
+}
+
+/// Something wrong with one setting, or with a source as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct ConfigFault {
+    /// Where it was said: `CALLIE_HTTP_LISTEN in the environment`.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// Everything that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration cannot be used:\n{}", .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+/// Reads `file` (or `callie.toml` here, if there is one), `.env` here, and the environment.
+pub fn load(file: Option<&std::path::Path>) -> Result<Loaded, ConfigFaults> {
+    resolve(Sources::read(file))
+}
+
+/// The decision alone.
+pub fn resolve(sources: Sources) -> Result<Loaded, ConfigFaults> {
+    let said = sources.collect();
+    let mut reader = parse::Reader::new(said.given, said.faults);
+    let config = reader.config();
+    let (given, faults) = reader.finish();
+    if faults.is_empty() { Ok(Loaded { config, given, warnings: said.warnings }) } else { Err(ConfigFaults(faults)) }
+}

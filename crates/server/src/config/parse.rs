@@ -1,0 +1,179 @@
+//! Texts into typed values, each fault with its place and its remedy.
+
+use super::keys::{KEYS, Key};
+use super::sources::Given;
+use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip};
+use crate::{api::guard::check_listen_address, telemetry};
+use callie_domain::{HostPort, Secret};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+/// Reads settings and collects what is wrong with them. A faulty setting reads as something harmless, which is never used:
+/// [`Reader::finish`] hands out the faults.
+pub struct Reader {
+    given: HashMap<&'static str, Given>,
+    faults: Vec<ConfigFault>,
+}
+
+impl Reader {
+    pub fn new(given: HashMap<&'static str, Given>, faults: Vec<ConfigFault>) -> Self {
+        Self { given, faults }
+    }
+
+    pub fn finish(self) -> (HashMap<&'static str, Given>, Vec<ConfigFault>) {
+        (self.given, self.faults)
+    }
+
+    pub fn config(&mut self) -> Config {
+        Config {
+            data_dir: self.path("CALLIE_DATA_DIR").unwrap_or_default(),
+            secrets: self.secrets(),
+            http: Http { listen: self.loopback("CALLIE_HTTP_LISTEN") },
+            sip: Sip {
+                listen: self.socket("CALLIE_SIP_LISTEN"),
+                external_address: self.read("CALLIE_EXTERNAL_ADDRESS", external_address),
+                hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
+            },
+            media: self.media(),
+            limits: Limits { calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1) },
+            log: Log {
+                filter: self.read("CALLIE_LOG", telemetry::filter_directives).unwrap_or_default(),
+                format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text),
+            },
+        }
+    }
+
+    fn secrets(&mut self) -> Secrets {
+        let keyring_file = self.path("CALLIE_KEYRING_FILE");
+        let master_key = self.read("CALLIE_MASTER_KEY", |text| Ok(Secret::new(text)));
+        if keyring_file.is_some() && master_key.is_some() {
+            self.fault("CALLIE_MASTER_KEY", "stands beside CALLIE_KEYRING_FILE; give one of them".to_owned());
+        }
+        Secrets { keyring_file, master_key }
+    }
+
+    fn media(&mut self) -> Media {
+        Media {
+            rtp_ports: self.read("CALLIE_RTP_PORTS", port_range).unwrap_or(0..=0),
+            rtp_timeout: Duration::from_secs(self.number("CALLIE_RTP_TIMEOUT", 1..=3_600).unwrap_or(1)),
+            threads: self.number("CALLIE_MEDIA_THREADS", 1..=256).unwrap_or_else(half_the_cores),
+            realtime: self.read("CALLIE_MEDIA_REALTIME", realtime).unwrap_or_default(),
+            recordings: self.read("CALLIE_RECORDINGS", on_off).unwrap_or_default(),
+        }
+    }
+
+    /// The value given, or the default; `None` when there is neither, or when it is faulty.
+    fn read<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let default = Key::of(name).map_or("", |key| key.default);
+        let text = self.given.get(name).map_or(default, |given| given.text.as_str());
+        if text.is_empty() {
+            return None;
+        }
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.fault(name, problem);
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, name: &str, problem: String) {
+        let fault = match (self.given.get(name), Key::of(name)) {
+            (Some(given), Some(key)) => given.place.fault(&given.place.name_of(key), problem),
+            _ => ConfigFault { place: name.to_owned(), problem },
+        };
+        self.faults.push(fault);
+    }
+
+    fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        self.read(name, |text| Ok(PathBuf::from(text)))
+    }
+
+    fn socket(&mut self, name: &'static str) -> SocketAddr {
+        self.read(name, socket).unwrap_or(NOWHERE)
+    }
+
+    fn loopback(&mut self, name: &'static str) -> SocketAddr {
+        let parse = |text: &str| socket(text).and_then(|a| check_listen_address(a).map(|()| a));
+        self.read(name, parse).unwrap_or(NOWHERE)
+    }
+
+    fn number<T: FromStr + PartialOrd + std::fmt::Display>(&mut self, name: &'static str, range: RangeInclusive<T>) -> Option<T> {
+        self.read(name, |text| {
+            let number = text.parse().ok().filter(|n| range.contains(n));
+            number.ok_or_else(|| format!("must be a whole number from {} to {}, is {text:?}", range.start(), range.end()))
+        })
+    }
+}
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    // A name would have to be resolved, and could resolve differently tomorrow; this one cannot.
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| format!("must be an address with a port such as 127.0.0.1:8080 or [::1]:8080, is {text:?}"))
+}
+
+fn external_address(text: &str) -> Result<IpAddr, String> {
+    let problem = || format!("must be the IP address that others reach this server under, such as 203.0.113.5, is {text:?}");
+    text.parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified()).ok_or_else(problem)
+}
+
+fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let bounds = text.split_once('-').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+    let range = bounds.filter(|(low, high)| (1_024..*high).contains(low));
+    let (low, high) = range.ok_or_else(|| format!("must be two ports from 1024 such as 10000-20000, is {text:?}"))?;
+    Ok(low..=high)
+}
+
+/// `name=address:port`, separated by commas.
+fn hosts(text: &str) -> Result<HashMap<String, SocketAddr>, String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(host).collect()
+}
+
+fn host(item: &str) -> Result<(String, SocketAddr), String> {
+    let problem = || format!("must be name=address:port, separated by commas, such as sip.zoho.com=127.0.0.1:5070; has {item:?}");
+    let (name, address) = item.split_once('=').ok_or_else(problem)?;
+    let name = name.trim().parse::<HostPort>().ok().filter(|n| n.port.is_none()).ok_or_else(problem)?;
+    let address = address.trim().parse().map_err(|_| problem())?;
+    Ok((name.host, address))
+}
+
+fn realtime(text: &str) -> Result<bool, String> {
+    match text {
+        "auto" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("must be auto or off, is {text:?}")),
+    }
+}
+
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("must be on or off, is {text:?}")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("must be text or json, is {text:?}")),
+    }
+}
+
+/// Audio shares the machine with SIP, the engines and HTTP.
+fn half_the_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+// Every key of the table is read above; the table's tests see to it that a default parses.
+const _: () = assert!(KEYS.len() == 15, "a new key must be read in this file");

@@ -1,0 +1,55 @@
+//! The resolved configuration as `callie config check` prints it. Secrets are masked.
+
+use super::keys::{KEYS, Key};
+use super::{Config, Loaded, LogFormat};
+use std::fmt::Write;
+
+/// One line for each setting: name, value, where it comes from. It can be used as a `.env` after the masked lines are mended.
+pub fn table(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for key in &KEYS {
+        let value = if key.secret { masked(loaded, key) } else { value_of(&loaded.config, key.name) };
+        let place = match loaded.given.get(key.name) {
+            Some(given) => format!("from {}", given.place),
+            None => "default".to_owned(),
+        };
+        let setting = format!("{}={value}", key.name);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{setting:<48} # {place}: {}", key.about);
+    }
+    text
+}
+
+fn masked(loaded: &Loaded, key: &Key) -> String {
+    if loaded.given.contains_key(key.name) { "********".to_owned() } else { String::new() }
+}
+
+fn value_of(config: &Config, name: &str) -> String {
+    match name {
+        "CALLIE_DATA_DIR" => config.data_dir.display().to_string(),
+        "CALLIE_HTTP_LISTEN" => config.http.listen.to_string(),
+        "CALLIE_SIP_LISTEN" => config.sip.listen.to_string(),
+        "CALLIE_EXTERNAL_ADDRESS" => config.sip.external_address.map(|ip| ip.to_string()).unwrap_or_default(),
+        "CALLIE_SIP_HOSTS" => hosts(config),
+        "CALLIE_RTP_PORTS" => format!("{}-{}", config.media.rtp_ports.start(), config.media.rtp_ports.end()),
+        "CALLIE_RTP_TIMEOUT" => config.media.rtp_timeout.as_secs().to_string(),
+        "CALLIE_MEDIA_THREADS" => config.media.threads.to_string(),
+        "CALLIE_MEDIA_REALTIME" => if config.media.realtime { "auto" } else { "off" }.to_owned(),
+        "CALLIE_RECORDINGS" => if config.media.recordings { "on" } else { "off" }.to_owned(),
+        "CALLIE_MAX_CALLS_PER_USER" => config.limits.calls_per_user.to_string(),
+        "CALLIE_KEYRING_FILE" if config.secrets.master_key.is_some() => String::new(),
+        "CALLIE_KEYRING_FILE" => config.keyring_file().display().to_string(),
+        "CALLIE_LOG" => config.log.filter.clone(),
+        "CALLIE_LOG_FORMAT" => match config.log.format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        },
+        _ => String::new(),
+    }
+}
+
+fn hosts(config: &Config) -> String {
+    let mut hosts: Vec<_> = config.sip.hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
+    hosts.sort_unstable();
+    hosts.join(",")
+}
