@@ -2,12 +2,32 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`SipStack`] | one endpoint for all accounts: the way in |
+//! | [`AccountHandle`] | one account, kept registered by its task |
+//! | [`InboundCall`], [`Leg`] | a call that came in; one call leg, either way |
 //! | [`digest`] | challenges read and answered, nonces reused (pure) |
 //! | [`header`] | the header values that we read ourselves (pure) |
 //! | [`register`] | one account's registration as a machine (pure) |
 //! | [`sdp`] | offer and answer (pure) |
 
+mod account;
 pub mod digest;
+mod error;
 pub mod header;
+mod inbound;
+mod leg;
+mod options;
+mod outbound;
 pub mod register;
+mod resolver;
 pub mod sdp;
+mod stack;
+mod switchboard;
+
+pub use account::AccountHandle;
+pub use error::SipError;
+pub use inbound::InboundCall;
+pub use leg::{Leg, LegControl, LegEvent, LegFailure};
+pub use options::SipOptions;
+pub use register::RegisterPolicy;
+pub use switchboard::{SipStack, StackStats};

@@ -1,0 +1,98 @@
+//! An inbound leg until its answer: ringing, refusing, cancelled (RFC 3261 §13.3).
+
+use super::dialog::Dialog;
+use super::registry::{Legs, Mailbox};
+use super::reoffer::acknowledgement;
+use super::session::Session;
+use super::talk::{Opening, Talk};
+use super::{Command, EventSink, Leg, LegEvent, LegFailure};
+use crate::account::Line;
+use crate::digest::AuthAttempt;
+use crate::stack::{Answer, Flow, Incoming, InviteHeard, InviteServer, Method, Wire, random_token};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+struct Callee {
+    session: Arc<Session>,
+    sink: EventSink,
+    commands: mpsc::Receiver<Command>,
+    mailbox: Mailbox,
+    invite: InviteServer,
+}
+
+/// Opens the leg of an INVITE that came by `flow`. Its task runs from now on.
+pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, invite: Incoming, flow: Flow) -> Leg {
+    let tag = random_token(10);
+    let contact = line.contact_uri(wire, &flow);
+    let dialog = Dialog::of_invite(&invite, &tag, contact);
+    let mailbox = legs.admit(&dialog.call_id, &tag);
+    let (leg, sink, commands) = super::pair(&dialog.call_id);
+    let session = Session::new(wire.clone(), line, dialog, flow, AuthAttempt::default());
+    let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag) };
+    wire.tracker.spawn(callee.run());
+    leg
+}
+
+impl Callee {
+    async fn run(mut self) {
+        self.invite.answer(Answer::of(100));
+        let session = self.session.clone();
+        loop {
+            tokio::select! {
+                () = session.over.cancelled() => return,
+                () = self.sink.abandoned() => return self.refuse(480).await,
+                command = self.commands.recv() => match command {
+                    Some(Command::Ring) => self.invite.answer(self.answer(180)),
+                    Some(Command::Answer(sdp)) => return self.accept(sdp).await,
+                    Some(Command::Reject(code)) if (300..700).contains(&code) => return self.refuse(code).await,
+                    Some(Command::Reject(_) | Command::HangUp) | None => return self.refuse(480).await,
+                },
+                heard = self.invite.next() => match heard {
+                    InviteHeard::Cancel => return self.cancelled().await,
+                    InviteHeard::Ack(_) => {}
+                    InviteHeard::Over => return self.sink.end(LegEvent::Failed(LegFailure::Timeout)),
+                },
+                request = self.mailbox.next() => match request.method {
+                    // The caller may end an early dialog so (RFC 3261 §15).
+                    Method::Bye => {
+                        request.answer(self.answer(200)).await;
+                        return self.cancelled().await;
+                    }
+                    Method::Options => request.answer(self.answer(200)).await,
+                    Method::Invite | Method::Update => request.answer(self.answer(491)).await,
+                    _ => request.answer(self.answer(405)).await,
+                },
+            }
+        }
+    }
+
+    fn answer(&self, code: u16) -> Answer {
+        Answer::of(code)
+            .with("Contact", self.session.contact())
+            .with("Allow", Method::ALLOW)
+            .with("User-Agent", self.session.user_agent.clone())
+    }
+
+    async fn accept(self, sdp: String) {
+        self.invite.answer(self.answer(200).with_sdp(sdp));
+        let Self { session, sink, commands, mailbox, invite } = self;
+        Talk { session, sink, commands, mailbox, opening: Opening::Served(invite) }.run().await;
+    }
+
+    async fn cancelled(mut self) {
+        self.sink.end(LegEvent::Cancelled);
+        self.refuse(487).await;
+    }
+
+    /// Refuses, and stays until the ACK: the refusal is repeated as long as it is missing.
+    async fn refuse(mut self, code: u16) {
+        self.invite.answer(self.answer(code));
+        self.sink.close();
+        let Self { session, mut invite, mailbox, .. } = self;
+        drop(mailbox);
+        tokio::select! {
+            () = session.over.cancelled() => {}
+            _ = acknowledgement(&mut invite) => {}
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! An outbound leg until its answer: INVITE, challenges, ringing, refusals, CANCEL (RFC 3261 §13.2, §9.1).
+//!
+//! ```text
+//!   INVITE ── 401/407 ──▶ INVITE with credentials (same Call-ID and tag, next CSeq; proxy and registrar may both ask)
+//!          ── 1xx ─────▶ Ringing
+//!          ── 2xx ─────▶ Answered (the stack sends the ACK) ─▶ talk
+//!          ── 3xx–6xx ─▶ Refused
+//!   hung up before the answer: CANCEL, or, before any 1xx, CANCEL with the first 1xx; a 2xx that crosses it gets ACK and BYE
+//! ```
+
+use super::dialog::Dialog;
+use super::registry::{Legs, Mailbox};
+use super::session::Session;
+use super::talk::{Opening, Talk};
+use super::{Command, EventSink, Leg, LegEvent, LegFailure};
+use crate::account::{Line, route_to};
+use crate::digest::{AuthAttempt, Verdict};
+use crate::error::SipError;
+use crate::stack::{Answer, ClientTransaction, Draft, Flow, Heard, Incoming, Method, Reply, Wire};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// A phone that rings longer than this is given up, whatever the product's own patience.
+const RING_LIMIT: Duration = Duration::from_secs(330);
+/// Challenges answered for one call.
+const CHALLENGES: usize = 5;
+
+/// What an outbound call begins with.
+pub(crate) struct Placed {
+    /// The dialog as far as it is known: Call-ID, our tag, the callee, the Request-URI as target.
+    pub dialog: Dialog,
+    pub sdp_offer: String,
+    /// Further fields of the INVITE.
+    pub fields: Vec<crate::stack::Field>,
+}
+
+pub(crate) struct Caller {
+    wire: Arc<Wire>,
+    line: Arc<Line>,
+    placed: Placed,
+    auth: AuthAttempt,
+    sink: EventSink,
+    commands: mpsc::Receiver<Command>,
+    mailbox: Mailbox,
+    /// We do not want the call any more.
+    leaving: bool,
+    give_up_at: Instant,
+}
+
+/// One INVITE under way.
+struct Attempt {
+    flow: Flow,
+    invite: ClientTransaction,
+    draft: Draft,
+    /// A provisional response has come: a CANCEL may be sent.
+    provisional: bool,
+    cancel: Option<ClientTransaction>,
+}
+
+/// What becomes of the call after an INVITE.
+enum Fate {
+    Again,
+    Answered(Reply),
+    Over,
+}
+
+/// Opens the leg. Its task runs from now on.
+pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: Placed, local_tag: &str) -> Leg {
+    let mailbox = legs.admit(&placed.dialog.call_id, local_tag);
+    let (leg, sink, commands) = super::pair(&placed.dialog.call_id);
+    let caller = Caller {
+        wire: wire.clone(),
+        line,
+        placed,
+        auth: AuthAttempt::default(),
+        sink,
+        commands,
+        mailbox,
+        leaving: false,
+        give_up_at: Instant::now() + RING_LIMIT,
+    };
+    wire.tracker.spawn(async move {
+        let cancel = caller.wire.cancel.clone();
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = Box::pin(caller.run()) => {}
+        }
+    });
+    leg
+}
+
+impl Caller {
+    async fn run(mut self) {
+        let user_agent = self.line.account().user_agent.clone();
+        let _named = self.wire.name_call(&self.placed.dialog.call_id, &user_agent);
+        let flow = tokio::select! {
+            flow = self.line.first_hop(&self.wire) => flow,
+            () = wants_to_leave(&mut self.commands, &self.sink) => return self.sink.close(),
+        };
+        let flow = match flow {
+            Ok(flow) => flow,
+            Err(error) => return self.fail(LegFailure::Transport(error.to_string())),
+        };
+        self.placed.dialog.contact = self.line.contact_uri(&self.wire, &flow);
+        for _ in 0..=CHALLENGES {
+            let mut attempt = match self.invite(&flow).await {
+                Ok(attempt) => attempt,
+                Err(error) => return self.fail(LegFailure::Transport(error.to_string())),
+            };
+            match self.follow(&mut attempt).await {
+                Fate::Again => {}
+                Fate::Over => return,
+                Fate::Answered(reply) => return self.talk(attempt, &reply).await,
+            }
+        }
+        self.fail(LegFailure::AuthenticationFailed("challenged again and again".into()));
+    }
+
+    fn fail(&mut self, failure: LegFailure) {
+        self.sink.end(LegEvent::Failed(failure));
+    }
+
+    async fn invite(&mut self, flow: &Flow) -> Result<Attempt, SipError> {
+        let draft = self.draft();
+        let invite = self.wire.send(draft.clone(), flow).await?;
+        Ok(Attempt { flow: flow.clone(), invite, draft, provisional: false, cancel: None })
+    }
+
+    fn draft(&mut self) -> Draft {
+        let account = self.line.account();
+        let mut draft = self.placed.dialog.request(Method::Invite);
+        draft.fields.push(("Allow", Method::ALLOW.into()));
+        draft.fields.push(("User-Agent", account.user_agent.clone()));
+        if let Some(proxy) = &account.outbound_proxy {
+            draft.fields.push(("Route", route_to(proxy, account.transport)));
+        }
+        draft.fields.extend(self.placed.fields.iter().cloned());
+        draft.fields.extend(self.line.authorize(&mut self.auth, Method::Invite, &draft.uri));
+        draft.fields.push(("Content-Type", "application/sdp".into()));
+        draft.body = self.placed.sdp_offer.clone().into_bytes();
+        draft
+    }
+
+    /// Follows one INVITE to its final response.
+    async fn follow(&mut self, attempt: &mut Attempt) -> Fate {
+        loop {
+            tokio::select! {
+                heard = attempt.invite.next() => match heard {
+                    Some(Heard::Reply(reply)) if reply.code < 200 => self.on_provisional(attempt, reply.code).await,
+                    Some(Heard::Reply(reply)) if reply.code < 300 => return Fate::Answered(reply),
+                    Some(Heard::Reply(reply)) => return self.on_refusal(&reply),
+                    Some(Heard::ConnectionLost) => return self.over(LegFailure::Transport("connection lost".into())),
+                    Some(Heard::Timeout) | None => return self.over(LegFailure::Timeout),
+                },
+                () = wants_to_leave(&mut self.commands, &self.sink), if !self.leaving => {
+                    self.sink.close();
+                    self.leave(attempt).await;
+                }
+                () = answered(&mut attempt.cancel) => attempt.cancel = None,
+                request = self.mailbox.next() => self.on_request(request, attempt).await,
+                () = tokio::time::sleep_until(self.give_up_at) => {
+                    if self.leaving {
+                        return Fate::Over;
+                    }
+                    self.fail(LegFailure::Timeout);
+                    self.leave(attempt).await;
+                }
+            }
+        }
+    }
+
+    fn over(&mut self, failure: LegFailure) -> Fate {
+        self.fail(failure);
+        Fate::Over
+    }
+
+    async fn on_provisional(&mut self, attempt: &mut Attempt, code: u16) {
+        let first = !attempt.provisional;
+        attempt.provisional = true;
+        if self.leaving {
+            if first {
+                self.cancel(attempt).await;
+            }
+        } else if code > 100 {
+            self.sink.tell(LegEvent::Ringing { code });
+        }
+    }
+
+    fn on_refusal(&mut self, reply: &Reply) -> Fate {
+        if !matches!(reply.code, 401 | 407) {
+            self.sink.end(LegEvent::Refused { code: reply.code, phrase: reply.phrase.clone() });
+            return Fate::Over;
+        }
+        if self.leaving {
+            return Fate::Over;
+        }
+        match self.line.challenged(&mut self.auth, reply) {
+            Verdict::Retry => Fate::Again,
+            Verdict::Rejected => self.over(LegFailure::AuthenticationFailed(format!("{} {}", reply.code, reply.phrase))),
+            Verdict::Unsupported => self.over(LegFailure::AuthenticationFailed("no challenge that we can answer".into())),
+        }
+    }
+
+    /// A request before the answer: mostly the callee's BYE overtaking its own 200.
+    async fn on_request(&mut self, request: Incoming, attempt: &mut Attempt) {
+        let code = match request.method {
+            Method::Bye | Method::Options => 200,
+            Method::Invite | Method::Update => 491,
+            _ => 405,
+        };
+        let is_bye = request.method == Method::Bye;
+        request.answer(Answer::of(code).with("Allow", Method::ALLOW)).await;
+        if is_bye && !self.leaving {
+            self.sink.end(LegEvent::HungUp { reason: None });
+            self.leave(attempt).await;
+        }
+    }
+
+    /// Gives the call up: CANCEL now, or with the first provisional response (RFC 3261 §9.1).
+    async fn leave(&mut self, attempt: &mut Attempt) {
+        self.leaving = true;
+        self.give_up_at = Instant::now() + self.wire.patience() * 2;
+        if attempt.provisional {
+            self.cancel(attempt).await;
+        }
+    }
+
+    async fn cancel(&mut self, attempt: &mut Attempt) {
+        let keeps = |name: &str| matches!(name, "From" | "To" | "Call-ID" | "Route" | "User-Agent");
+        let mut fields: Vec<_> = attempt.draft.fields.iter().filter(|(name, _)| keeps(name)).cloned().collect();
+        fields.push(("CSeq", format!("{} CANCEL", self.placed.dialog.cseq)));
+        let via = Some(attempt.invite.via.clone());
+        let draft = Draft { method: Method::Cancel, uri: attempt.draft.uri.clone(), fields, body: Vec::new(), via };
+        match self.wire.send(draft, &attempt.flow).await {
+            Ok(cancel) => attempt.cancel = Some(cancel),
+            Err(error) => tracing::debug!(%error, "cancel not sent"),
+        }
+    }
+
+    async fn talk(mut self, attempt: Attempt, reply: &Reply) {
+        self.auth.accepted();
+        let dialog = self.placed.dialog.answered_by(reply);
+        let session = Session::new(self.wire, self.line, dialog, attempt.flow, self.auth);
+        if !self.leaving {
+            self.sink.tell(LegEvent::Answered { sdp: reply.body.clone() });
+        }
+        // A sink already closed makes the talk begin with its BYE.
+        let opening = Opening::Placed(attempt.invite);
+        let talk = Talk { session, sink: self.sink, commands: self.commands, mailbox: self.mailbox, opening };
+        if self.leaving { talk.leave().await } else { talk.run().await }
+    }
+}
+
+/// Resolves when the product hangs up, or has let go of the leg.
+async fn wants_to_leave(commands: &mut mpsc::Receiver<Command>, sink: &EventSink) {
+    loop {
+        tokio::select! {
+            () = sink.abandoned() => return,
+            command = commands.recv() => match command {
+                None | Some(Command::HangUp | Command::Reject(_)) => return,
+                Some(Command::Ring | Command::Answer(_)) => {}
+            }
+        }
+    }
+}
+
+async fn answered(cancel: &mut Option<ClientTransaction>) {
+    match cancel {
+        Some(cancel) => {
+            cancel.outcome().await;
+        }
+        None => std::future::pending().await,
+    }
+}

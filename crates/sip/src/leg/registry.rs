@@ -1,0 +1,69 @@
+//! Which leg a request inside a dialog belongs to: by Call-ID and our tag.
+
+use crate::stack::Incoming;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Requests waiting for one leg. More at once is an attack or a fault; they get 503.
+const REQUESTS: usize = 16;
+
+type Key = (String, String);
+
+/// All legs that are up.
+#[derive(Default)]
+pub(crate) struct Legs(Mutex<HashMap<Key, mpsc::Sender<Incoming>>>);
+
+impl Legs {
+    /// Opens the mailbox of a new leg; it closes when dropped.
+    pub fn admit(self: &Arc<Self>, call_id: &str, local_tag: &str) -> Mailbox {
+        let (sender, requests) = mpsc::channel(REQUESTS);
+        let key = (call_id.to_owned(), local_tag.to_owned());
+        self.map().insert(key.clone(), sender);
+        Mailbox { legs: self.clone(), key, requests }
+    }
+
+    /// Hands over a request with a To tag; gives it back with the status code to refuse it with.
+    pub fn deliver(&self, request: Incoming) -> Result<(), (Incoming, u16)> {
+        let key = (request.call_id().to_owned(), request.to_tag().unwrap_or_default().to_owned());
+        let leg = self.map().get(&key).cloned();
+        match leg {
+            None => Err((request, 481)),
+            Some(leg) => leg.try_send(request).map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(request) => (request, 503),
+                mpsc::error::TrySendError::Closed(request) => (request, 481),
+            }),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.map().len()
+    }
+
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, mpsc::Sender<Incoming>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The requests of one leg.
+pub(crate) struct Mailbox {
+    legs: Arc<Legs>,
+    key: Key,
+    requests: mpsc::Receiver<Incoming>,
+}
+
+impl Mailbox {
+    pub async fn next(&mut self) -> Incoming {
+        match self.requests.recv().await {
+            Some(request) => request,
+            // The registry holds the other end for as long as we live.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.legs.map().remove(&self.key);
+    }
+}

@@ -1,0 +1,95 @@
+//! A re-INVITE or UPDATE of the peer, answered beside the leg's own loop (RFC 3261 §14, RFC 3311): the product is asked
+//! for a description, and the leg goes on meanwhile.
+
+use super::session::Session;
+use super::{LegEvent, sink};
+use crate::stack::{Answer, Incoming, InviteHeard, InviteServer, Method, random_token};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// The product answers out of memory; longer than this means that nobody does.
+const REPLY_WITHIN: Duration = Duration::from_secs(5);
+
+type Events = Option<mpsc::WeakSender<LegEvent>>;
+
+/// Begins answering; the caller has set [`Session::reoffered`].
+pub(super) fn begin(session: Arc<Session>, request: Incoming, events: Events) {
+    let tracker = session.wire.tracker.clone();
+    tracker.spawn(async move {
+        let over = session.over.clone();
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = serve(&session, request, &events) => {}
+        }
+        session.reoffered.store(false, Ordering::Release);
+    });
+}
+
+async fn serve(session: &Session, request: Incoming, events: &Events) {
+    let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
+    let (reply, replied) = oneshot::channel();
+    tell(events, LegEvent::Reoffer { sdp: offer, reply });
+    if request.method != Method::Invite {
+        let decided = decide(replied).await;
+        return request.answer(answer(session, decided)).await;
+    }
+    let mut invite = request.into_invite(&random_token(10));
+    invite.answer(Answer::of(100));
+    let mut decision = Box::pin(decide(replied));
+    let decided = loop {
+        tokio::select! {
+            decided = &mut decision => break decided,
+            heard = invite.next() => match heard {
+                InviteHeard::Cancel => break Err(487),
+                InviteHeard::Ack(_) => {}
+                InviteHeard::Over => return,
+            }
+        }
+    };
+    let accepted = decided.is_ok();
+    invite.answer(answer(session, decided));
+    match acknowledgement(&mut invite).await {
+        Some(body) if accepted => tell(events, LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) }),
+        None if accepted => session.broken.cancel(),
+        _ => {}
+    }
+}
+
+fn tell(events: &Events, event: LegEvent) {
+    let events = events.as_ref().and_then(mpsc::WeakSender::upgrade);
+    sink::tell(events.as_ref(), event);
+}
+
+async fn decide(replied: oneshot::Receiver<Result<String, u16>>) -> Result<String, u16> {
+    match tokio::time::timeout(REPLY_WITHIN, replied).await {
+        Ok(Ok(Err(code))) if (300..700).contains(&code) => Err(code),
+        Ok(Ok(Err(_))) => Err(488),
+        Ok(Ok(Ok(sdp))) => Ok(sdp),
+        // Not answered, or not wanted.
+        _ => Err(500),
+    }
+}
+
+fn answer(session: &Session, decided: Result<String, u16>) -> Answer {
+    let answer = Answer::of(decided.as_ref().map_or_else(|code| *code, |_| 200))
+        .with("Contact", session.contact())
+        .with("Allow", Method::ALLOW)
+        .with("User-Agent", session.user_agent.clone());
+    match decided {
+        Ok(sdp) => answer.with_sdp(sdp),
+        Err(_) => answer,
+    }
+}
+
+/// The body of the ACK, or `None` when none came in time.
+pub(super) async fn acknowledgement(invite: &mut InviteServer) -> Option<Vec<u8>> {
+    loop {
+        match invite.next().await {
+            InviteHeard::Ack(body) => return Some(body),
+            InviteHeard::Over => return None,
+            InviteHeard::Cancel => {}
+        }
+    }
+}

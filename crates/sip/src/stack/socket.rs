@@ -1,0 +1,137 @@
+//! The sockets everything goes through: UDP and TCP on one port.
+//!
+//! The UDP socket has a large receive buffer (the kernel's default of 208 KB loses calls under load) and turns away what
+//! cannot be a SIP message before anybody looks at it.
+
+use async_trait::async_trait;
+use rsipstack::platform::net::UdpSocket as StackUdp;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::net::{TcpListener, UdpSocket};
+
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Counts of what came in by UDP.
+#[derive(Debug, Default)]
+pub(super) struct UdpCounts {
+    pub datagrams: AtomicU64,
+    /// Turned away here, unread.
+    pub junk: AtomicU64,
+    /// Empty lines that keep a NAT mapping open.
+    pub keepalives: AtomicU64,
+}
+
+pub(super) struct Bound {
+    pub udp: Arc<FilteredUdp>,
+    pub tcp: TcpListener,
+    pub local: SocketAddr,
+}
+
+/// Binds both; with port 0 a port that is free for both.
+pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>) -> io::Result<Bound> {
+    const TRIES: usize = 32;
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
+        let udp = bind_udp(listen)?;
+        let local = udp.local_addr()?;
+        match bind_tcp(local) {
+            Ok(tcp) => return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, counts }), tcp, local }),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES) {
+        tracing::debug!(%error, "udp receive buffer keeps its size");
+    }
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    const BACKLOG: i32 = 512;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+pub(super) struct FilteredUdp {
+    socket: UdpSocket,
+    counts: Arc<UdpCounts>,
+}
+
+/// A SIP message begins with a method or with `SIP/2.0`; a full buffer means a datagram that was cut off.
+fn is_plausible(datagram: &[u8], buffer_len: usize) -> bool {
+    const SHORTEST: usize = 32;
+    let letter_first = datagram.first().is_some_and(|b| b.is_ascii_graphic());
+    letter_first && datagram.len() >= SHORTEST && datagram.len() < buffer_len && !datagram.contains(&0)
+}
+
+fn is_blank(datagram: &[u8]) -> bool {
+    datagram.iter().all(u8::is_ascii_whitespace)
+}
+
+#[async_trait]
+impl StackUdp for FilteredUdp {
+    async fn recv_from(&self, buffer: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
+        loop {
+            let (len, source) = self.socket.recv_from(buffer).await?;
+            self.counts.datagrams.fetch_add(1, Ordering::Relaxed);
+            let datagram = buffer.get(..len).unwrap_or_default();
+            if is_blank(datagram) {
+                self.counts.keepalives.fetch_add(1, Ordering::Relaxed);
+                return Ok((len, source));
+            }
+            if is_plausible(datagram, buffer.len()) {
+                if let Some(refusal) = super::unknown_method::refusal(datagram, source) {
+                    self.counts.junk.fetch_add(1, Ordering::Relaxed);
+                    self.socket.send_to(&refusal, source).await.ok();
+                    continue;
+                }
+                return Ok((len, source));
+            }
+            self.counts.junk.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> rsipstack::Result<usize> {
+        Ok(self.socket.send_to(datagram, to).await?)
+    }
+
+    fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
+        Ok(self.socket.local_addr()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn junk_is_told_from_messages() {
+        let message = b"OPTIONS sip:a@b SIP/2.0\r\nVia: x\r\n\r\n";
+        assert!(is_plausible(message, 8192));
+        assert!(!is_plausible(message, message.len()));
+        for junk in [&b""[..], b"\x00\x01", b"short", &[0x80; 200], b"OPTIONS sip:a@b SIP/2.0\r\nVia: \0\r\n\r\n"] {
+            assert!(!is_plausible(junk, 8192), "{junk:?}");
+        }
+        assert!(is_blank(b"\r\n\r\n"));
+    }
+
+    #[tokio::test]
+    async fn port_zero_gives_one_port_for_both() {
+        let bound = bind("127.0.0.1:0".parse().expect("address"), Arc::default()).expect("bind");
+        assert_ne!(bound.local.port(), 0);
+        assert_eq!(bound.tcp.local_addr().expect("bound").port(), bound.local.port());
+    }
+}

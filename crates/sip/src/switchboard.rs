@@ -1,0 +1,172 @@
+//! The one endpoint with its accounts and legs: what `lib.rs` gives to the rest of the product.
+
+use crate::account::{self, AccountHandle, Line};
+use crate::error::SipError;
+use crate::inbound::{self, InboundCall};
+use crate::leg::registry::Legs;
+use crate::leg::{self, Leg};
+use crate::options::SipOptions;
+use crate::outbound;
+use crate::register::RegisterPolicy;
+use crate::stack::Wire;
+use callie_domain::{Account, ContactToken, DialTarget};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// REGISTERs in flight at once: a start with ten thousand accounts must not look like an attack.
+const REGISTERS_IN_FLIGHT: usize = 200;
+/// NAT mappings for UDP live for 30 s and more (RFC 4787 REQ-5 asks for 120 s; many give less).
+const PING_EVERY: Duration = Duration::from_secs(25);
+
+/// What the parts share.
+pub(crate) struct Switchboard {
+    pub wire: Arc<Wire>,
+    pub legs: Arc<Legs>,
+    lines: RwLock<HashMap<String, Arc<Line>>>,
+    refused: AtomicU64,
+}
+
+impl Switchboard {
+    /// The account whose Contact has this user part.
+    pub fn line(&self, token: &str) -> Option<Arc<Line>> {
+        self.lines.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    pub fn count_refused(&self, code: u16) {
+        if code >= 300 {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn add(&self, line: Arc<Line>) {
+        self.lines.write().unwrap_or_else(PoisonError::into_inner).insert(line.token.as_str().to_owned(), line);
+    }
+
+    fn remove(&self, line: &Line) {
+        self.lines.write().unwrap_or_else(PoisonError::into_inner).remove(line.token.as_str());
+    }
+
+    fn lines(&self) -> usize {
+        self.lines.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Distinct registrars reached by UDP.
+    fn udp_registrars(&self) -> std::collections::HashSet<SocketAddr> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let registrars = lines.values().filter_map(|line| line.registrar());
+        registrars.filter(|(transport, _)| *transport == callie_domain::Transport::Udp).map(|(_, address)| address).collect()
+    }
+}
+
+/// What is up, and what was turned away. At rest all but the counters (`datagrams`, `garbage`, `refused_requests`,
+/// `lost_events`) are back where they were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StackStats {
+    pub accounts: usize,
+    /// Legs whose dialog has not ended.
+    pub dialogs: usize,
+    pub running_transactions: usize,
+    /// Kept for 64·T1 to answer repeated requests.
+    pub finished_transactions: usize,
+    pub waiting_ack: usize,
+    /// Open TCP connections.
+    pub connections: usize,
+    pub datagrams: u64,
+    /// Datagrams that were no SIP message.
+    pub garbage: u64,
+    /// Requests refused before any leg saw them.
+    pub refused_requests: u64,
+    /// Events of all legs lost because nobody took them.
+    pub lost_events: u64,
+}
+
+/// One SIP endpoint for all accounts, UDP and TCP.
+#[derive(Clone)]
+pub struct SipStack {
+    switchboard: Arc<Switchboard>,
+    policy: RegisterPolicy,
+    pace: Arc<Semaphore>,
+}
+
+impl SipStack {
+    /// Listens. All tasks run in `tracker` until `cancel`; stop the accounts first, or their bindings stay behind.
+    pub async fn start(
+        options: SipOptions,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<(Self, mpsc::Receiver<InboundCall>), SipError> {
+        let (wire, requests) = Wire::start(&options, tracker, cancel).await?;
+        let (calls, taken) = mpsc::channel(inbound::CALLS);
+        let switchboard =
+            Arc::new(Switchboard { wire, legs: Arc::default(), lines: RwLock::default(), refused: AtomicU64::new(0) });
+        tracker.spawn(inbound::serve(switchboard.clone(), requests, calls));
+        tracker.spawn(ping(switchboard.clone()));
+        let pace = Arc::new(Semaphore::new(REGISTERS_IN_FLIGHT));
+        Ok((Self { switchboard, policy: options.register, pace }, taken))
+    }
+
+    /// Where we listen, UDP and TCP.
+    pub fn local_address(&self) -> SocketAddr {
+        self.switchboard.wire.local
+    }
+
+    /// The address to write into SDP for this peer.
+    pub fn media_address_toward(&self, peer: Option<IpAddr>) -> IpAddr {
+        self.switchboard.wire.address_toward(peer)
+    }
+
+    /// Registers an account and keeps it registered, under a Contact of its own that nobody can guess.
+    pub fn open_account(&self, account: Account) -> AccountHandle {
+        let wire = self.switchboard.wire.clone();
+        let line = Arc::new(Line::new(account, ContactToken::new(rand::random()), &wire.cancel));
+        self.switchboard.add(line.clone());
+        let (handle, task) = account::open(wire.clone(), line.clone(), self.policy.clone(), self.pace.clone());
+        let switchboard = self.switchboard.clone();
+        wire.tracker.spawn(async move {
+            task.await;
+            switchboard.remove(&line);
+            line.gone();
+        });
+        handle
+    }
+
+    /// Calls `target` with our SDP offer.
+    pub fn dial(&self, account: &AccountHandle, target: &DialTarget, sdp_offer: String) -> Leg {
+        outbound::dial(&self.switchboard, account.line(), target, sdp_offer)
+    }
+
+    pub fn stats(&self) -> StackStats {
+        let wire = self.switchboard.wire.stats();
+        StackStats {
+            accounts: self.switchboard.lines(),
+            dialogs: self.switchboard.legs.count(),
+            running_transactions: wire.running_transactions,
+            finished_transactions: wire.finished_transactions,
+            waiting_ack: wire.waiting_ack,
+            connections: wire.connections,
+            datagrams: wire.datagrams,
+            garbage: wire.garbage,
+            refused_requests: self.switchboard.refused.load(Ordering::Relaxed),
+            lost_events: leg::lost_events(),
+        }
+    }
+}
+
+/// Keeps the NAT mappings toward all UDP registrars open, one datagram for each registrar however many accounts.
+async fn ping(switchboard: Arc<Switchboard>) {
+    loop {
+        tokio::select! {
+            () = switchboard.wire.cancel.cancelled() => return,
+            () = tokio::time::sleep(PING_EVERY) => {}
+        }
+        for registrar in switchboard.udp_registrars() {
+            switchboard.wire.ping_udp(registrar).await;
+        }
+    }
+}
