@@ -2,7 +2,7 @@
 //!
 //! `make test` and `make e2e` build the binary first; it is looked for beside the test programs (`target/debug/callie`).
 
-use crate::{PortBlock, eventually, process::Process};
+use crate::{PortBlock, eventually, process::Process, wav::Wav};
 use anyhow::{Context, Result};
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -251,6 +251,20 @@ impl Callie {
     /// The `sip_status` of a user.
     pub async fn line(&self, id: &str) -> Value {
         self.get(&format!("/users/{id}")).await.1["sip_status"].clone()
+    }
+
+    /// All records, newest first.
+    pub async fn calls(&self) -> Vec<Value> {
+        self.get("/calls?limit=200").await.1["calls"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The recording of a call as the API hands it out.
+    pub async fn recording(&self, call: &Value) -> Wav {
+        let id = call["id"].as_str().unwrap_or_else(|| panic!("a call has an id: {call}"));
+        let file = self.download(&format!("/calls/{id}/recording"), &format!("{id}.wav")).await;
+        let wav = file.and_then(|file| Wav::read(&file)).unwrap_or_else(|e| panic!("recording of {call}: {e:#}"));
+        assert_eq!(wav.channels.len(), 2, "caller left, agent right");
+        wav
     }
 
     /// The only call of a user so far, once it has ended.

@@ -89,6 +89,12 @@ impl Kamailio {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Lets a number lead to a telephone that does not register.
+    pub fn add_number(&self, number: &str, telephone: SocketAddr) {
+        let contact = format!("sip:{number}@{telephone}");
+        self.control(&["ul.add", "location", number, &contact, "3600", "1.0", "", "0", "0", "0"]).expect("kamailio takes ul.add");
+    }
+
     /// All bindings it holds now.
     pub fn bindings(&self) -> Vec<Binding> {
         let dump = self.control(&["ul.dump"]).expect("kamailio answers ul.dump");

@@ -1,0 +1,12 @@
+//! End-to-end tests, one file per subject. Everything runs on loopback, on free ports, beside everything else.
+
+mod crash;
+mod demo;
+mod guide;
+mod hostile;
+mod inbound;
+mod outbound;
+mod peers;
+mod races;
+mod registration;
+mod twins;
