@@ -7,20 +7,25 @@ pub enum SdpError {
     TooLarge(usize),
     #[error("session description cannot be read: {0}")]
     Malformed(String),
-    #[error("session description has no audio stream that we can use")]
+    #[error("session description has no audio stream that is not rejected")]
     NoAudio,
-    #[error("no audio codec in common")]
+    #[error("no audio codec and profile in common")]
     NoCommonCodec,
+    /// Resolving it is not done here.
     #[error("media address {0} is a name, not an address")]
     HostName(String),
+    /// A group, another network, or an address family that our socket does not speak.
+    #[error("media address {0} cannot be reached")]
+    UnusableAddress(String),
 }
 
 impl SdpError {
-    /// The SIP response that fits: 400 for what cannot be read, 488 for what we do not do.
+    /// The SIP response that fits: 413 or 400 for what cannot be read, 488 for what we do not do.
     pub fn status_code(&self) -> u16 {
         match self {
-            Self::TooLarge(_) | Self::Malformed(_) => 400,
-            Self::NoAudio | Self::NoCommonCodec | Self::HostName(_) => 488,
+            Self::TooLarge(_) => 413,
+            Self::Malformed(_) => 400,
+            Self::NoAudio | Self::NoCommonCodec | Self::HostName(_) | Self::UnusableAddress(_) => 488,
         }
     }
 }

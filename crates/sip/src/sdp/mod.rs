@@ -3,14 +3,17 @@
 //! Not a general SDP library: parsing is `sdp-types`, behind a size limit; no encryption, ICE or video yet.
 
 mod answer;
+mod description;
+mod direction;
 mod error;
 mod offer;
 
 pub use answer::{negotiate, read_answer};
+pub use callie_media::codec::G711;
+pub use direction::Direction;
 pub use error::SdpError;
 pub use offer::offer;
 
-pub use callie_media::codec::G711;
 use std::net::{IpAddr, SocketAddr};
 
 /// Our side of the stream.
@@ -26,15 +29,6 @@ pub struct LocalMedia {
     pub codecs: Vec<G711>,
 }
 
-/// Who may speak, seen from us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    SendRecv,
-    SendOnly,
-    RecvOnly,
-    Inactive,
-}
-
 /// What both sides agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaParams {
@@ -43,9 +37,11 @@ pub struct MediaParams {
     pub payload_type: u8,
     /// RTP payload type of telephone-event (RFC 4733), when the peer has it.
     pub dtmf_payload_type: Option<u8>,
-    /// Where to send RTP to. Unspecified (`0.0.0.0`) while the peer holds the call the old way.
+    /// Where to send RTP to. Unspecified (`0.0.0.0`) while the peer holds the call the old way; `direction` then forbids
+    /// sending.
     pub remote: SocketAddr,
     pub direction: Direction,
+    /// Milliseconds of sound per packet that the peer would like to receive.
     pub ptime_ms: u16,
 }
 
@@ -55,3 +51,6 @@ pub struct Negotiated {
     pub answer: String,
     pub media: MediaParams,
 }
+
+#[cfg(test)]
+mod tests;
