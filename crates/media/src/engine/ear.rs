@@ -37,7 +37,7 @@ pub struct Ear {
 impl Ear {
     /// Waits until a chunk of frames (40 ms unless configured otherwise) can be popped. Never resolves on a closed call.
     /// Cancel safe; for one waiter.
-    pub async fn ready(&self) {
+    pub async fn ready(&mut self) {
         while self.ring.slots() < self.chunk_len {
             self.owner.0.ear_ready.notified().await;
         }

@@ -43,7 +43,7 @@ impl Line {
     /// One beat of 20 ms.
     pub(super) fn beat(&mut self, now: Duration, datagrams: &mut Datagrams, beat: &mut Beat) {
         self.read_mail(now);
-        self.receive(now, datagrams);
+        self.receive(datagrams);
         self.voice.feed(self.session.playout(), &self.shared);
         self.session.tick(now, beat);
         self.send(beat.packet());
@@ -82,11 +82,11 @@ impl Line {
         });
     }
 
-    fn receive(&mut self, now: Duration, datagrams: &mut Datagrams) {
+    fn receive(&mut self, datagrams: &mut Datagrams) {
         for _ in 0..MAX_BATCHES {
             let taken = datagrams.receive(self.socket.udp());
-            for (datagram, from) in datagrams.iter() {
-                self.session.receive(datagram, from, now);
+            for (datagram, from, arrived) in datagrams.iter() {
+                self.session.receive(datagram, from, arrived);
             }
             if taken < BATCH {
                 break;

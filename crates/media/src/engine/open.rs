@@ -121,6 +121,8 @@ impl MediaEngine {
         let thread = self.least_loaded().ok_or(OpenError::Stopped)?;
         let (events_in, events) = mpsc::channel(EVENTS);
         let (tap, finished) = self.record(recording, &events_in)?.unzip();
+        // Refused by no kernel we know; the jitter is then known to a beat only.
+        let _ = sys::stamp_arrivals(socket.udp());
         let stats = MediaStats::new(params.codec, socket.local_addr());
         let shared = Arc::new(Shared::new(stats));
         let owner = Arc::new(Ownership(Arc::clone(&shared)));

@@ -97,6 +97,7 @@ impl Worker {
                 self.slots.iter_mut().flatten().for_each(|line| line.skip(tick.skipped_beats));
             }
             self.count(tick.late, tick.lateness);
+            self.datagrams.begin(now);
             self.run_slot(tick.slot, now);
         }
     }

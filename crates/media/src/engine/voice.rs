@@ -104,7 +104,7 @@ impl Voice {
     }
 
     /// Waits for [`Self::is_drained`]. Never resolves on a closed call that was not drained. Cancel safe; for one waiter.
-    pub async fn drained(&self) {
+    pub async fn drained(&mut self) {
         while !self.is_drained() {
             self.progress().drained.notified().await;
         }
@@ -112,7 +112,7 @@ impl Voice {
 
     /// Waits until [`Self::say`] can take a chunk. Never resolves on a closed call that had no room. Cancel safe; for one
     /// waiter.
-    pub async fn room(&self) {
+    pub async fn room(&mut self) {
         while self.pieces.slots() < 2 {
             self.progress().room.notified().await;
         }

@@ -32,6 +32,7 @@ const RING_FRAMES: usize = 75;
 const COMMANDS: usize = 1024;
 
 /// What a ring carries.
+#[expect(clippy::large_enum_variant, reason = "nearly all are frames, and a box would be an allocation per frame")]
 enum Entry {
     Frame(StereoFrame),
     /// So many frames were dropped here; silence keeps both sides in step with time.

@@ -1,0 +1,241 @@
+//! The engine over real loopback sockets.
+
+mod peer;
+
+use callie_media::{
+    FRAME_SAMPLES,
+    engine::{Media, MediaEvent},
+    ports::RtpPorts,
+    record::repair,
+    wav::Wav,
+};
+use peer::{DEADLINE, Peer, engine, open, params};
+use std::{future::Future, net::UdpSocket, time::Duration};
+use tokio::time::timeout;
+
+/// Runs a test's tasks beside its blocking peer.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
+    runtime.block_on(async { timeout(DEADLINE * 3, test).await.expect("before the deadline") })
+}
+
+fn tone(samples: usize) -> Vec<i16> {
+    (0..samples).map(|i| if i % 48 < 24 { 9_000 } else { -9_000 }).collect()
+}
+
+#[test]
+fn audio_goes_both_ways_and_the_stream_is_continuous() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), None);
+        let first = peer.hear().header;
+        assert_eq!((first.ssrc, first.payload_type, first.marker), (0xca11, 0, true));
+        media.voice.say(tone(24_000)).expect("room");
+        let mut spoken = 0;
+        for i in 1..=60 {
+            let heard = peer.exchange(5_000.0, local);
+            assert_eq!(heard.header.sequence, first.sequence.wrapping_add(i));
+            assert_eq!(heard.header.timestamp, first.timestamp.wrapping_add(u32::from(i) * 160));
+            spoken += usize::from(heard.loudest() > 8_000.0);
+        }
+        // One second of speech is 50 frames, of which the first and the last may be partly filter.
+        assert!((49..=51).contains(&spoken), "{spoken} frames of speech");
+        media.voice.drained().await;
+        assert_eq!(media.voice.queued(), Duration::ZERO);
+        assert!(media.voice.recycled().is_some_and(|spent| spent.is_empty() && spent.capacity() >= 24_000));
+        let mut loud = 0;
+        while loud < 20 {
+            media.ear.ready().await;
+            assert!(media.ear.frames() >= 2);
+            while let Some(frame) = media.ear.pop() {
+                assert_eq!(frame.len(), FRAME_SAMPLES);
+                loud += usize::from(frame.iter().any(|sample| sample.unsigned_abs() > 4_000));
+            }
+        }
+        assert_eq!(media.events.recv().await, Some(MediaEvent::FirstRtp { from: peer.address() }));
+        let stats = media.control.close().await;
+        assert_eq!((stats.latched, stats.local), (Some(peer.address()), local));
+        assert!(stats.sent >= 60 && stats.received >= 50, "{stats:?}");
+        assert_eq!((stats.junk, stats.lost, stats.late, stats.send_errors), (0, 0, 0, 0), "{stats:?}");
+    });
+}
+
+#[test]
+fn a_flush_silences_the_line_within_two_packets() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, _) = open(&engine, &ports, params(peer.address()), None);
+        // More than the ring takes: the rest stays with us.
+        let refused = (0..1_000).find_map(|_| media.voice.say(tone(2_400)).err());
+        assert_eq!(refused.map(|samples| samples.len()), Some(2_400));
+        assert!(media.voice.queued() > Duration::from_secs(6));
+        while peer.hear().loudest() < 8_000.0 {}
+        media.voice.flush();
+        assert_eq!(media.voice.queued(), Duration::ZERO);
+        // What was under way when the flush came, then the fade; a busy machine may have let some pile up in the socket.
+        let mut fading = 0;
+        while peer.hear().loudest() > 50.0 {
+            fading += 1;
+        }
+        assert!(fading <= 4, "{fading} packets of speech after the flush");
+        media.voice.drained().await;
+        media.voice.room().await;
+        media.voice.say(tone(2_400)).expect("room");
+        while peer.hear().loudest() < 8_000.0 {}
+        media.voice.drained().await;
+    });
+}
+
+#[test]
+fn the_recording_is_what_was_heard_and_sent_in_step() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/er/call.wav");
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), Some(path.clone()));
+        let first = peer.hear();
+        let (mut sent, mut heard) = (vec![first.samples], Vec::new());
+        for i in 0..75 {
+            if i == 10 {
+                media.voice.say(tone(12_000)).expect("room");
+            }
+            sent.push(peer.exchange(if i < 40 { 0.0 } else { 5_000.0 }, local).samples);
+            while let Some(frame) = media.ear.pop() {
+                heard.push(frame.to_vec());
+            }
+        }
+        let stats = media.control.close().await;
+        assert_eq!(stats.unrecorded, 0);
+        let bytes = std::fs::read(&path).expect("the recording");
+        let wav = Wav::parse(&bytes).expect("a wav file");
+        let (left, right): (Vec<_>, Vec<_>) = (wav.channel(0).collect(), wav.channel(1).collect());
+        assert!(left.len() >= 76 * FRAME_SAMPLES);
+        assert_eq!(&left[..heard.len() * FRAME_SAMPLES], heard.concat());
+        assert!(heard.concat().iter().any(|sample| *sample > 4_000));
+        for (i, (recorded, sent)) in right.chunks(FRAME_SAMPLES).zip(&sent).enumerate() {
+            // As far as μ-law is exact.
+            let off = recorded.iter().zip(sent).map(|(a, b)| (f32::from(*a) - b).abs() / (b.abs() + 100.0)).fold(0.0, f32::max);
+            assert!(off < 0.1, "frame {i} is off by {off}");
+        }
+        assert!(!repair(&path).expect("ours").changed);
+    });
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_told_and_the_call_goes_on() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("call.wav");
+        std::fs::write(&taken, b"evidence").expect("written");
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), Some(taken.clone()));
+        let told = media.events.recv().await;
+        assert!(matches!(&told, Some(MediaEvent::RecordingFailed(text)) if text.contains("call.wav")), "{told:?}");
+        peer.exchange(5_000.0, local);
+        media.control.close().await;
+        assert_eq!(std::fs::read(&taken).expect("still there"), b"evidence");
+    });
+}
+
+#[test]
+fn keys_are_sent_and_heard() {
+    run(async {
+        let (engine, ports) = (engine(), RtpPorts::new());
+        let socket = UdpSocket::bind((peer::LOOPBACK, 0)).expect("loopback");
+        let placeholder = socket.local_addr().expect("bound");
+        let (alice, alice_at) = open(&engine, &ports, params(placeholder), None);
+        let (mut bob, _) = open(&engine, &ports, params(alice_at), None);
+        alice.control.send_dtmf("19*#").expect("negotiated");
+        assert!(alice.control.send_dtmf("1x").is_err());
+        let mut told = String::new();
+        // Bob's packets show Alice where he is.
+        while told.len() < 4 {
+            if let MediaEvent::Dtmf(digit) = bob.events.recv().await.expect("open") {
+                told.push(digit);
+            }
+        }
+        assert_eq!(told, "19*#");
+    });
+}
+
+#[test]
+fn silence_is_told_unless_the_call_is_held() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let quick = callie_media::session::SessionParams { rtp_timeout: Duration::from_millis(200), ..params(peer.address()) };
+        let (mut media, local) = open(&engine, &ports, quick, None);
+        media.control.hold(true);
+        for _ in 0..20 {
+            peer.hear();
+        }
+        assert!(media.events.try_recv().is_err(), "held");
+        media.control.hold(false);
+        let lost = media.events.recv().await;
+        assert!(matches!(lost, Some(MediaEvent::RtpLost { silent_for }) if silent_for >= Duration::from_millis(200)), "{lost:?}");
+        // The far end moves, and is believed.
+        let mut moved = Peer::new();
+        peer.exchange(0.0, local);
+        assert_eq!(media.events.recv().await, Some(MediaEvent::FirstRtp { from: peer.address() }));
+        media.control.set_remote(moved.address());
+        moved.exchange(0.0, local);
+        assert_eq!(media.events.recv().await, Some(MediaEvent::Latched { from: moved.address() }));
+    });
+}
+
+#[test]
+fn a_flood_of_junk_leaves_the_call_alive() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), None);
+        peer.exchange(5_000.0, local);
+        let vandal = UdpSocket::bind((peer::LOOPBACK, 0)).expect("loopback");
+        let mut junk = [0_u8; 400];
+        let mut seed = 1_u32;
+        for _ in 0..100_000 {
+            for byte in &mut junk {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *byte = (seed >> 24) as u8;
+            }
+            // Half of it looks like RTP at first sight.
+            junk[0] = if seed & 1 == 0 { 0x80 } else { junk[0] };
+            let length = (seed >> 8) as usize % junk.len();
+            vandal.send_to(&junk[..length], local).expect("sent");
+        }
+        let sent_before = media.control.stats().sent;
+        media.voice.say(tone(4_800)).expect("room");
+        while peer.exchange(5_000.0, local).loudest() < 8_000.0 {}
+        for _ in 0..50 {
+            peer.exchange(5_000.0, local);
+        }
+        let stats = media.control.stats();
+        assert!(stats.sent > sent_before + 40 && stats.junk > 100, "{stats:?}");
+        assert_eq!(stats.latched, Some(peer.address()));
+        let mut ear_works = false;
+        while !ear_works {
+            media.ear.ready().await;
+            while let Some(frame) = media.ear.pop() {
+                ear_works |= frame.iter().any(|sample| sample.unsigned_abs() > 4_000);
+            }
+        }
+    });
+}
+
+#[test]
+fn dropping_all_parts_closes_the_call_and_stopping_the_engine_closes_all() {
+    run(async {
+        let (engine, ports, peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (Media { ear, voice, control, mut events }, _) = open(&engine, &ports, params(peer.address()), None);
+        drop((ear, voice));
+        assert_eq!((engine.stats().calls, ports.reserved()), (1, 1));
+        drop(control);
+        assert_eq!(events.recv().await, None, "closed");
+        assert_eq!(ports.reserved(), 0);
+        let (mut media, _) = open(&engine, &ports, params(peer.address()), None);
+        drop(engine);
+        assert_eq!(media.events.recv().await, None, "closed");
+        assert_eq!(ports.reserved(), 0);
+        assert!(media.voice.say(vec![1]).is_err());
+        media.control.clone().close().await;
+        media.control.close().await;
+    });
+}
