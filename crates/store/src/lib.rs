@@ -14,8 +14,11 @@ pub mod doc;
 pub mod error;
 pub mod record;
 pub mod seal;
+pub mod sqlite;
+pub mod suite;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use error::StoreError;
 pub use record::{CallFilter, CallPage, RecordStore};
 pub use seal::Keyring;
+pub use sqlite::SqliteStore;

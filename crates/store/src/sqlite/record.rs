@@ -1,0 +1,217 @@
+//! Calls and their events in SQLite.
+
+use super::fault::Fault;
+use super::{SqliteStore, Writer};
+use crate::{CallFilter, CallPage, RecordStore, StoreError};
+use async_trait::async_trait;
+use callie_domain::CallId;
+use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, Termination};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const DEFAULT_PAGE: usize = 50;
+/// A page is never longer, so that one request cannot hold a reader for long.
+const LONGEST_PAGE: usize = 1_000;
+
+/// The end is written over the beginning; a call whose beginning was not written is recorded all the same.
+const SAVE: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (id) DO UPDATE SET user_id = ?2, direction = ?3, result = ?4, reason = ?5,
+        started_ms = ?6, answered_ms = ?7, ended_ms = ?8, cdr = ?9";
+
+/// A beginning that comes twice changes nothing, least of all a record that has ended.
+const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+
+#[async_trait]
+impl RecordStore for SqliteStore {
+    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
+        let cdr = cdr.clone();
+        self.write(move |writer| save(&writer.conn, BEGIN, &cdr)).await
+    }
+
+    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let events = events.to_vec();
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            append(&tx, call, &events)?;
+            Ok(tx.commit()?)
+        })
+        .await
+    }
+
+    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError> {
+        let (cdr, events) = (cdr.clone(), events.to_vec());
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            save(&tx, SAVE, &cdr)?;
+            append(&tx, cdr.id, &events)?;
+            Ok(tx.commit()?)
+        })
+        .await
+    }
+
+    async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError> {
+        self.read(move |conn| {
+            let mut query = conn.prepare_cached("SELECT cdr FROM calls WHERE id = ?1")?;
+            let json: Option<String> = query.query_row([call.to_string()], |row| row.get(0)).optional()?;
+            json.map(|json| parse(&json, call)).transpose()
+        })
+        .await
+    }
+
+    async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
+        self.read(move |conn| events(conn, call)).await
+    }
+
+    async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {
+        let filter = filter.clone();
+        self.read(move |conn| list(conn, &filter)).await
+    }
+
+    async fn close_orphans(&self, now: Timestamp) -> Result<Vec<Cdr>, StoreError> {
+        self.write(move |writer| writer.close_orphans(now)).await
+    }
+}
+
+impl Writer {
+    fn close_orphans(&mut self, now: Timestamp) -> Result<Vec<Cdr>, Fault> {
+        let tx = self.conn.transaction()?;
+        let mut closed = Vec::new();
+        for cdr in open_calls(&tx)? {
+            let events = events(&tx, cdr.id)?;
+            let (cdr, last) = close_as_lost(cdr, &events, now);
+            save(&tx, SAVE, &cdr)?;
+            append(&tx, cdr.id, &[last])?;
+            closed.push(cdr);
+        }
+        tx.commit()?;
+        Ok(closed)
+    }
+}
+
+/// The record of a call whose process died. It ended at its last sign of life at the earliest, and nothing later is known:
+/// the time until the restart is not talk.
+fn close_as_lost(mut cdr: Cdr, events: &[CallEvent], now: Timestamp) -> (Cdr, CallEvent) {
+    let answered = events.iter().find(|event| event.fact == CallFact::Answered).map(|event| event.at);
+    cdr.answered_at = cdr.answered_at.or(answered);
+    let last_sign = events.iter().map(|event| event.at).chain(cdr.answered_at).chain([cdr.started_at]).max();
+    cdr.ended_at = Some(last_sign.unwrap_or(now).min(now).max(cdr.started_at));
+    let termination = Termination::because(EndReason::ProcessLost, format!("found without an end at {now}"));
+    cdr.termination = Some(termination.clone());
+    let offset_ms = u64::try_from(now.as_millisecond() - cdr.started_at.as_millisecond()).unwrap_or(0);
+    (cdr, CallEvent { at: now, offset_ms, fact: CallFact::Ended { termination } })
+}
+
+fn open_calls(conn: &Connection) -> Result<Vec<Cdr>, Fault> {
+    let mut query = conn.prepare("SELECT id, cdr FROM calls WHERE result IS NULL ORDER BY id")?;
+    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    readable(rows)
+}
+
+/// The records among the rows; one that cannot be read is reported and passed over, so that it hides no other.
+fn readable(rows: impl Iterator<Item = rusqlite::Result<(String, String)>>) -> Result<Vec<Cdr>, Fault> {
+    let mut calls = Vec::new();
+    for row in rows {
+        let (id, json) = row?;
+        match serde_json::from_str(&json) {
+            Ok(cdr) => calls.push(cdr),
+            Err(fault) => tracing::error!(call.id = id, %fault, "a call's record cannot be read and is passed over"),
+        }
+    }
+    Ok(calls)
+}
+
+fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
+    conn.prepare_cached(sql)?.execute((
+        cdr.id.to_string(),
+        cdr.user_id.as_str(),
+        word(&cdr.direction),
+        cdr.termination.as_ref().map(|end| word(&end.result)),
+        cdr.termination.as_ref().map(|end| word(&end.reason)),
+        cdr.started_at.as_millisecond(),
+        cdr.answered_at.map(Timestamp::as_millisecond),
+        cdr.ended_at.map(Timestamp::as_millisecond),
+        json(cdr)?,
+    ))?;
+    Ok(())
+}
+
+fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), Fault> {
+    let id = call.to_string();
+    let known = conn.prepare_cached("SELECT 1 FROM calls WHERE id = ?1")?.exists([&id])?;
+    if !known {
+        return Err(StoreError::Unavailable(format!("call {id} has no record to append to: begin it first")).into());
+    }
+    let sql = "INSERT INTO call_events (call_id, n, at_ms, event)
+        VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM call_events WHERE call_id = ?1), ?2, ?3)";
+    let mut insert = conn.prepare_cached(sql)?;
+    for event in events {
+        insert.execute((&id, event.at.as_millisecond(), json(event)?))?;
+    }
+    Ok(())
+}
+
+fn events(conn: &Connection, call: CallId) -> Result<Vec<CallEvent>, Fault> {
+    let mut query = conn.prepare_cached("SELECT event FROM call_events WHERE call_id = ?1 ORDER BY n")?;
+    let rows = query.query_map([call.to_string()], |row| row.get::<_, String>(0))?;
+    rows.map(|json| parse(&json?, call)).collect()
+}
+
+fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
+    let limit = if filter.limit == 0 { DEFAULT_PAGE } else { filter.limit.min(LONGEST_PAGE) };
+    let (sql, values) = select(filter, limit + 1);
+    let mut query = conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().and_then(|(id, _)| id.parse().ok()).filter(|_| more);
+    Ok(CallPage { calls: readable(rows.into_iter().map(Ok))?, next: last })
+}
+
+/// The query of a filter: constant pieces of SQL, with every value bound. An id begins with the time of its call, so times
+/// are compared as ids, to the millisecond.
+fn select(filter: &CallFilter, limit: usize) -> (String, Vec<Value>) {
+    let at = |time: Timestamp| CallId::new(time, 0).to_string();
+    let conditions = [
+        (" AND user_id = ?", filter.user_id.as_ref().map(ToString::to_string)),
+        (" AND direction = ?", filter.direction.as_ref().map(word)),
+        (" AND result = ?", filter.result.as_ref().map(word)),
+        (" AND id >= ?", filter.from.map(at)),
+        (" AND id < ?", filter.until.map(at)),
+        (" AND id < ?", filter.before.map(|call| call.to_string())),
+    ];
+    let mut sql = "SELECT id, cdr FROM calls WHERE 1".to_owned();
+    let mut values = Vec::new();
+    for (condition, value) in conditions {
+        if let Some(value) = value {
+            sql.push_str(condition);
+            values.push(Value::Text(value));
+        }
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    (sql, values)
+}
+
+/// The one word of a value from a closed list, as it stands in JSON.
+fn word(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or_default().to_owned()
+}
+
+fn json(value: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|e| StoreError::Unavailable(format!("a record cannot be written: {e}")).into())
+}
+
+fn parse<T: DeserializeOwned>(json: &str, call: CallId) -> Result<T, Fault> {
+    serde_json::from_str(json)
+        .map_err(|e| StoreError::Unavailable(format!("the record of call {call} cannot be read: {e}")).into())
+}

@@ -1,0 +1,71 @@
+//! The SQLite backend against the conformance suite.
+
+use async_trait::async_trait;
+use callie_store::suite::Backend;
+use callie_store::{ConfigStore, Keyring, RecordStore, SqliteStore};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+struct Sqlite {
+    folder: TempDir,
+    store: SqliteStore,
+}
+
+impl Sqlite {
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("callie.db")
+    }
+
+    fn open(folder: &TempDir) -> SqliteStore {
+        let keyring = Keyring::load_or_create(&folder.path().join("keyring.json"), jiff::Timestamp::UNIX_EPOCH).expect("keys");
+        SqliteStore::open(&folder.path().join("callie.db"), Arc::new(keyring)).expect("opened")
+    }
+
+    /// A connection of another program.
+    fn other(&self) -> rusqlite::Connection {
+        let conn = rusqlite::Connection::open(self.database()).expect("opened");
+        conn.busy_timeout(std::time::Duration::from_secs(5)).expect("set");
+        conn
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn users(&self) -> Arc<dyn ConfigStore> {
+        Arc::new(self.store.clone())
+    }
+    fn calls(&self) -> Arc<dyn RecordStore> {
+        Arc::new(self.store.clone())
+    }
+    async fn raw_put(&self, name: &str, doc: &Value) {
+        let sql = "INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET doc = ?2";
+        self.other().execute(sql, (name, doc.to_string())).expect("written");
+    }
+    async fn raw_get(&self, name: &str) -> Option<Value> {
+        let sql = "SELECT doc FROM user_configs WHERE user_id = ?1";
+        let text: Option<String> = self.other().query_row(sql, [name], |row| row.get(0)).ok();
+        text.map(|text| serde_json::from_str(&text).expect("JSON"))
+    }
+    async fn raw_delete(&self, name: &str) {
+        self.other().execute("DELETE FROM user_configs WHERE user_id = ?1", [name]).expect("deleted");
+    }
+    async fn restart(&mut self) {
+        self.store.close().await;
+        self.store = Self::open(&self.folder);
+    }
+    async fn at_rest(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.folder.path()).expect("listed");
+        files.flat_map(|file| fs::read(file.expect("listed").path()).unwrap_or_default()).collect()
+    }
+}
+
+async fn make_store() -> Sqlite {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Sqlite::open(&folder);
+    Sqlite { folder, store }
+}
+
+callie_store::store_conformance!(make_store);
