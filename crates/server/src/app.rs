@@ -10,6 +10,7 @@ use crate::{
     api::{self, ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo},
     call::{CallContext, CallLimits, Engines, Registry},
     config::Config,
+    exchange::LiveEvent,
     records::{LiveFeed, RecordSink},
     switchboard::Switchboard,
 };
@@ -22,11 +23,11 @@ use callie_media::{
 use callie_sip::{InboundCall, SipOptions, SipStack};
 use callie_store::{ConfigStore, Keyring, RecordStore, sqlite::SqliteStore};
 use jiff::Timestamp;
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -43,6 +44,7 @@ pub struct App {
     stack: Arc<SipStack>,
     ports: Arc<RtpPorts>,
     registry: Registry,
+    feed: LiveFeed,
     phase: watch::Sender<Phase>,
     /// Cancelled when lines are to go, then when the SIP stack is.
     lines_cancel: CancellationToken,
@@ -80,13 +82,13 @@ impl App {
         let store = open_store(config).await?;
         close_orphans(&*store, &recordings).await?;
 
-        let media = MediaEngine::start(EngineOptions { threads: config.media.threads, realtime: config.media.realtime })
-            .context("the media threads do not start")?;
+        let media = MediaEngine::start(media_options(config)).context("the media threads do not start")?;
         let ports = Arc::new(RtpPorts::new());
         let feed = LiveFeed::new();
         let (phase, phases) = watch::channel(Phase::Starting);
         let (lines_cancel, stack_cancel) = (CancellationToken::new(), CancellationToken::new());
-        let (lines, http, records, stack_tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let (lines, http, records, stack_tasks) =
+            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
             .await
@@ -114,10 +116,10 @@ impl App {
         let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
-        let exchange = Arc::new(Switchboard { view, directory, registry: registry.clone(), feed });
-        let listener = TcpListener::bind(config.http.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen))?;
+        let exchange = Arc::new(Switchboard { view, directory, registry: registry.clone(), feed: feed.clone() });
+        let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
+            format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
+        })?;
         let http_address = listener.local_addr().context("the HTTP listener has no address")?;
         let state = ApiState {
             users: store.clone(),
@@ -143,6 +145,7 @@ impl App {
             stack,
             ports,
             registry,
+            feed,
             phase,
             lines_cancel,
             stack_cancel,
@@ -153,6 +156,11 @@ impl App {
         })
     }
 
+    /// The live feed, as `/events` gives it.
+    pub fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.feed.subscribe()
+    }
+
     /// What is held now; after all calls have ended it must be back at its base.
     pub fn footprint(&self) -> Footprint {
         let stats = self.stack.stats();
@@ -160,7 +168,7 @@ impl App {
             calls: self.registry.active().len(),
             rtp_ports: self.ports.reserved(),
             dialogs: stats.dialogs,
-            transactions: stats.transactions,
+            transactions: stats.running_transactions,
         }
     }
 
@@ -215,6 +223,12 @@ async fn close_orphans(store: &SqliteStore, recordings: &Path) -> anyhow::Result
         }
     }
     Ok(())
+}
+
+fn media_options(config: &Config) -> EngineOptions {
+    let defaults = EngineOptions::default();
+    let threads = NonZeroUsize::new(config.media.threads).unwrap_or(defaults.threads);
+    EngineOptions { threads, realtime: config.media.realtime, ..defaults }
 }
 
 fn sip_options(config: &Config) -> SipOptions {

@@ -60,7 +60,13 @@ pub enum DialError {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LiveEvent {
     /// Something happened in a call.
-    Call { call_id: CallId, user_id: UserId, direction: Direction, #[serde(flatten)] event: CallEvent },
+    Call {
+        call_id: CallId,
+        user_id: UserId,
+        direction: Direction,
+        #[serde(flatten)]
+        event: CallEvent,
+    },
     /// A call's record is complete.
     CallRecorded { cdr: Box<Cdr> },
     /// A registration changed.

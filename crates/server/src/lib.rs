@@ -9,16 +9,18 @@
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
 //! | [`exchange`] | lines and calls as the API sees them |
+//! | [`switchboard`] | the exchange over the running parts |
+//! | [`accounts`] | the reconciler: documents into running lines |
+//! | [`call`] | calls: the task of each, and the bridge to its agent |
+//! | [`records`] | what is kept of calls, and the live feed |
 
+pub mod accounts;
 pub mod api;
+pub mod app;
+pub mod call;
 pub mod cli;
 pub mod config;
 pub mod exchange;
+pub mod records;
+pub mod switchboard;
 pub mod telemetry;
-
-/// Stands in for the composition root until it is there.
-pub mod app {
-    pub async fn run(_config: crate::config::Config) -> anyhow::Result<()> {
-        anyhow::bail!("the composition root is not built yet")
-    }
-}

@@ -2,9 +2,9 @@
 
 use super::LineDirectory;
 use crate::{exchange::LiveEvent, records::LiveFeed};
+use callie_domain::UserId;
 use callie_domain::account::{Account, Change, diff};
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
-use callie_domain::UserId;
 use callie_sip::{AccountHandle, SipStack};
 use callie_store::{Entry, Revision, StoredUser, UserView};
 use futures::{StreamExt, stream::SelectAll};

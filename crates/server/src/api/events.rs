@@ -72,7 +72,7 @@ pub struct FeedQuery {
 ///
 /// Events are named `call`, `call_recorded`, `registration`, `user` and `lagged`; `data` is a JSON object. The connection
 /// ends when the server stops.
-#[utoipa::path(get, path = "/events", tag = "live", params(FeedQuery),
+#[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "live", params(FeedQuery),
     responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
 pub async fn events(
     State(lines): State<Lines>,

@@ -37,7 +37,7 @@ pub struct Health {
 }
 
 /// Health in one document; the status code is that of /health/ready.
-#[utoipa::path(get, path = "/health", tag = "server",
+#[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "server",
     responses((status = 200, body = Health), (status = 503, body = Health, description = "Not ready; reasons say why")))]
 pub async fn health(
     State(users): State<Users>,
@@ -52,13 +52,13 @@ pub async fn health(
 }
 
 /// Whether the process runs. Restart it when this fails.
-#[utoipa::path(get, path = "/health/live", tag = "server", responses((status = 200, body = Alive)))]
+#[utoipa::path(get, path = "/health/live", operation_id = "get_liveness", tag = "server", responses((status = 200, body = Alive)))]
 pub async fn live() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
 /// Whether the server takes calls and requests.
-#[utoipa::path(get, path = "/health/ready", tag = "server",
+#[utoipa::path(get, path = "/health/ready", operation_id = "get_readiness", tag = "server",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "Not ready; reasons say why")))]
 pub async fn ready(State(users): State<Users>, State(phases): State<Phases>) -> (StatusCode, Json<Readiness>) {
     let (code, reasons) = readiness(&users, &phases).await;

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
 /// The recording of a call: two channels, caller left, agent right. `Range` is honoured.
-#[utoipa::path(get, path = "/calls/{call_id}/recording", tag = "calls",
+#[utoipa::path(get, path = "/calls/{call_id}/recording", operation_id = "get_recording", tag = "calls",
     params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M"), ("Range" = Option<String>, Header, description = "bytes=0-1023")),
     responses((status = 200, content_type = "audio/wav", description = "The whole file"),
         (status = 206, content_type = "audio/wav", description = "The range asked for"),

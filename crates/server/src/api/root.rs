@@ -22,7 +22,7 @@ pub struct Root {
 }
 
 /// Names the server and where to find more.
-#[utoipa::path(get, path = "/", tag = "server", responses((status = 200, body = Root)))]
+#[utoipa::path(get, path = "/", operation_id = "get_root", tag = "server", responses((status = 200, body = Root)))]
 pub async fn root(State(info): State<ServerInfo>) -> Json<Root> {
     Json(Root {
         name: "callie",

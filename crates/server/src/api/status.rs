@@ -46,7 +46,7 @@ pub struct AdminStatus {
 }
 
 /// Shows how the system is.
-#[utoipa::path(get, path = "/admin/status", tag = "server", responses((status = 200, body = AdminStatus)))]
+#[utoipa::path(get, path = "/admin/status", operation_id = "get_admin_status", tag = "server", responses((status = 200, body = AdminStatus)))]
 pub async fn status(
     State(users): State<Users>,
     State(lines): State<Lines>,

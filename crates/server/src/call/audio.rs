@@ -6,8 +6,8 @@ use callie_domain::record::{EndReason, MediaSummary, Termination};
 use callie_domain::user::CallSettings;
 use callie_media::codec::G711;
 use callie_media::engine::{Media, MediaControl, MediaEvent};
-use callie_media::ports::RtpSocket;
 use callie_media::playout::SpeechRate;
+use callie_media::ports::RtpSocket;
 use callie_media::session::SessionParams;
 use callie_sip::sdp::{self, Direction, LocalMedia, MediaParams, SdpError};
 use std::{net::IpAddr, path::PathBuf};
@@ -17,7 +17,10 @@ use tokio::sync::mpsc;
 pub enum Audio {
     Closed,
     /// A port is ours and our description is known; the other side's is not.
-    Reserved { socket: RtpSocket, local: LocalMedia },
+    Reserved {
+        socket: RtpSocket,
+        local: LocalMedia,
+    },
     Open(OpenAudio),
 }
 
@@ -45,17 +48,12 @@ pub struct OpenWith {
 impl Audio {
     /// Takes a port from the user's range or the server's.
     pub fn reserve(context: &CallContext, calls: &CallSettings, address: IpAddr) -> Result<Self, Termination> {
-        let range = if calls.use_fixed_rtp_port {
-            calls.rtp_port_min..=calls.rtp_port_max
-        } else {
-            context.limits.rtp_ports.clone()
-        };
+        let range =
+            if calls.use_fixed_rtp_port { calls.rtp_port_min..=calls.rtp_port_max } else { context.limits.rtp_ports.clone() };
         let bind = if address.is_ipv6() { IpAddr::from([0u16; 8]) } else { IpAddr::from([0u8; 4]) };
         let bind = if address.is_loopback() { address } else { bind };
-        let socket = context
-            .ports
-            .reserve(range, bind)
-            .map_err(|e| Termination::because(EndReason::RtpPortsExhausted, e.to_string()))?;
+        let socket =
+            context.ports.reserve(range, bind).map_err(|e| Termination::because(EndReason::RtpPortsExhausted, e.to_string()))?;
         let local = LocalMedia {
             address,
             port: socket.port(),

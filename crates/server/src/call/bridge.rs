@@ -92,8 +92,10 @@ impl Bridge {
                 biased;
                 event = poll_fn(|context| session.poll_event(context)) => self.on_event(event),
                 () = ear.ready() => self.hear(),
-                () = voice.room(), if !backlog.is_empty() => self.speak_backlog(),
-                () = voice.drained(), if waits_for_drain => self.on_drained(),
+                wake = voice_wake(voice, !backlog.is_empty(), waits_for_drain) => match wake {
+                    Wake::Room => self.speak_backlog(),
+                    Wake::Drained => self.on_drained(),
+                },
             }
         }
     }
@@ -157,6 +159,24 @@ impl Bridge {
             self.facts.push_back(Fact::Drained);
         }
     }
+}
+
+/// What the voice can be waited for.
+enum Wake {
+    Room,
+    Drained,
+}
+
+async fn voice_wake(voice: &mut Voice, backlog: bool, drain: bool) -> Wake {
+    if backlog {
+        voice.room().await;
+        return Wake::Room;
+    }
+    if drain {
+        voice.drained().await;
+        return Wake::Drained;
+    }
+    std::future::pending().await
 }
 
 /// Turns frames into "the caller started" and "the caller stopped".

@@ -80,14 +80,7 @@ impl Registry {
         directory: LineDirectory,
         tracker: TaskTracker,
     ) -> Self {
-        Self(Arc::new(Shared {
-            context,
-            view,
-            directory,
-            tracker,
-            calls: Mutex::default(),
-            stopping: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Shared { context, view, directory, tracker, calls: Mutex::default(), stopping: AtomicBool::new(false) }))
     }
 
     /// Takes an INVITE: the call gets its task and its record even when it is turned away.

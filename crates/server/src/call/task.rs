@@ -14,7 +14,7 @@ use callie_domain::call::{Call, Input, Output};
 use callie_domain::record::{CallFact, EndReason, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::engine::MediaEvent;
-use callie_sip::{AccountHandle, Leg, LegEvent, LegFailure};
+use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure};
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -62,6 +62,8 @@ pub struct CallTask {
     timers: Timers,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
+    /// The ACK for our 200 has come; later ones belong to re-INVITEs.
+    acknowledged: bool,
     /// Inputs that carrying out an output has produced.
     queue: VecDeque<Input>,
 }
@@ -77,7 +79,7 @@ enum Happening {
 
 impl CallTask {
     pub fn new(birth: Birth) -> Self {
-        Self { birth, audio: Audio::Closed, timers: Timers::default(), answer: None, queue: VecDeque::new() }
+        Self { birth, audio: Audio::Closed, timers: Timers::default(), answer: None, acknowledged: false, queue: VecDeque::new() }
     }
 
     /// Runs the call to its end and writes its record.
@@ -175,8 +177,10 @@ impl CallTask {
 
     /// The ACK for our 200; it carries their answer when their INVITE had no offer.
     fn take_ack(&mut self, sdp: Option<&[u8]>) {
-        self.birth.journal.note(CallFact::Established);
-        self.queue.push_back(Input::Acknowledged);
+        if !std::mem::replace(&mut self.acknowledged, true) {
+            self.birth.journal.note(CallFact::Established);
+            self.queue.push_back(Input::Acknowledged);
+        }
         if matches!(self.audio, Audio::Reserved { .. }) {
             let completed = match sdp {
                 Some(sdp) => self.complete_media(sdp),
@@ -199,10 +203,9 @@ impl CallTask {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
             }
-            None => self.queue.push_back(Input::SignallingFailed(Termination::because(
-                EndReason::MediaFailed,
-                "the media engine has stopped",
-            ))),
+            None => self
+                .queue
+                .push_back(Input::SignallingFailed(Termination::because(EndReason::MediaFailed, "the media engine has stopped"))),
         }
     }
 
@@ -234,25 +237,42 @@ impl CallTask {
     }
 
     async fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Ring => {
-                self.leg_control(|leg| async move { leg.ring().await }).await;
+        let leg = self.leg_control();
+        match (output, leg) {
+            (Output::Ring, Some(leg)) => {
+                leg.ring().await;
                 self.birth.journal.note(CallFact::Ringing { code: 180 });
             }
+            (Output::Answer, Some(leg)) => {
+                let Some(sdp) = self.answer.take() else { return };
+                leg.answer(sdp).await;
+                self.mark_answered();
+            }
+            (Output::Reject { code }, Some(leg)) => leg.reject(code).await,
+            (Output::CancelInvite | Output::SendBye, Some(leg)) => leg.hang_up().await,
+            (output, _) => self.carry_out_here(output),
+        }
+    }
+
+    /// The outputs that need no leg.
+    fn carry_out_here(&mut self, output: Output) {
+        match output {
             Output::OpenMedia => {
                 let opened = self.open_media();
                 self.queue.push_back(opened.map_or_else(Input::MediaFailed, |()| Input::MediaOpened));
             }
             Output::ConnectAgent => self.birth.agent.connect(self.birth.brief.clone()),
-            Output::Answer => self.send_answer().await,
-            Output::Reject { code } => self.leg_control(|leg| async move { leg.reject(code).await }).await,
             Output::SendInvite => self.send_invite(),
-            Output::CancelInvite | Output::SendBye => self.leg_control(|leg| async move { leg.hang_up().await }).await,
             Output::StartAgent => self.birth.agent.start(),
             Output::DrainPlayout => self.birth.agent.drain(),
             Output::StartTimer(kind, after) => self.timers.start(kind, after),
             Output::StopTimer(kind) => self.timers.stop(kind),
-            Output::Finish(_) => {}
+            Output::Ring
+            | Output::Answer
+            | Output::Reject { .. }
+            | Output::CancelInvite
+            | Output::SendBye
+            | Output::Finish(_) => {}
         }
     }
 
@@ -290,14 +310,9 @@ impl CallTask {
         }
     }
 
-    async fn send_answer(&mut self) {
-        let Some(sdp) = self.answer.take() else { return };
-        self.leg_control(|leg| async move { leg.answer(sdp).await }).await;
-        self.mark_answered();
-    }
-
     fn send_invite(&mut self) {
-        let (Some(offer), Signalling::Outbound { account, target, leg }) = (self.answer.take(), &mut self.birth.signalling) else {
+        let (Some(offer), Signalling::Outbound { account, target, leg }) = (self.answer.take(), &mut self.birth.signalling)
+        else {
             return;
         };
         let dialled = self.birth.context.stack.dial(account, target, offer);
@@ -311,12 +326,11 @@ impl CallTask {
         self.birth.journal.answered();
     }
 
-    async fn leg_control<F: Future<Output = ()>>(&self, act: impl FnOnce(callie_sip::LegControl) -> F) {
-        let leg = match &self.birth.signalling {
-            Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => leg,
-            Signalling::Outbound { leg: None, .. } => return,
-        };
-        act(leg.control.clone()).await;
+    fn leg_control(&self) -> Option<LegControl> {
+        match &self.birth.signalling {
+            Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg.control.clone()),
+            Signalling::Outbound { leg: None, .. } => None,
+        }
     }
 
     async fn finish(self, termination: Termination) {
@@ -336,7 +350,8 @@ impl CallTask {
 /// The engine's rates, and the file the call is recorded in.
 fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWith {
     let capabilities = agent.capabilities();
-    let recording = context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
+    let recording =
+        context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
     OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
 }
 

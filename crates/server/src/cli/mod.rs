@@ -10,16 +10,10 @@
 //! | [`terminal`] | what is printed |
 
 pub mod config;
+pub mod demo;
 pub mod openapi;
 pub mod serve;
 pub mod terminal;
-
-/// Stands in for the demo until it is there.
-pub mod demo {
-    pub async fn run(_keep: bool) -> anyhow::Result<()> {
-        anyhow::bail!("the demo is not built yet")
-    }
-}
 
 use crate::config::ConfigFaults;
 use clap::{Parser, Subcommand};

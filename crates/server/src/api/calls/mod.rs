@@ -41,7 +41,7 @@ pub struct HangingUp {
 }
 
 /// Lists calls, newest first.
-#[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery),
+#[utoipa::path(get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallQuery),
     responses((status = 200, body = CallList), QueryProblems, StoreProblems))]
 pub async fn list(State(records): State<Records>, Parameters(query): Parameters<CallQuery>) -> Result<Json<CallList>, Problem> {
     let page = records.list(&query.parse()?).await?;
@@ -49,7 +49,7 @@ pub async fn list(State(records): State<Records>, Parameters(query): Parameters<
 }
 
 /// Lists the calls that are up now, oldest first.
-#[utoipa::path(get, path = "/calls/active", tag = "calls", responses((status = 200, body = ActiveCalls)))]
+#[utoipa::path(get, path = "/calls/active", operation_id = "list_active_calls", tag = "calls", responses((status = 200, body = ActiveCalls)))]
 pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
     let mut calls: Vec<ActiveCallDocument> = lines.active_calls().into_iter().map(Into::into).collect();
     calls.sort_unstable_by_key(|call| call.id);
@@ -57,7 +57,7 @@ pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
 }
 
 /// Shows a call with its events and how it ended.
-#[utoipa::path(get, path = "/calls/{call_id}", tag = "calls", params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
+#[utoipa::path(get, path = "/calls/{call_id}", operation_id = "get_call", tag = "calls", params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 200, body = CallDetail), CallProblems, StoreProblems))]
 pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
     let cdr = records.get(id).await?.ok_or_else(|| Problem::no_such_call(&id.to_string()))?;
@@ -66,7 +66,7 @@ pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Res
 }
 
 /// Ends a call that is up.
-#[utoipa::path(post, path = "/calls/{call_id}/hangup", tag = "calls",
+#[utoipa::path(post, path = "/calls/{call_id}/hangup", operation_id = "hang_up_call", tag = "calls",
     params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 202, body = HangingUp), (status = 409, body = Problem, content_type = "application/problem+json",
         description = "The call has ended already"), CallProblems, StoreProblems))]

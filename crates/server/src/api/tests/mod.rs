@@ -1,1 +1,18 @@
+//! The API against a store in memory and an exchange of a few lines.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`world`] | the API with its doubles, and requests; every reply is checked for leaks and for its form |
+//! | [`memory`] | the store in memory |
+//! | [`fake_exchange`] | lines that follow the store, calls that are only noted |
 
+mod calls;
+mod doors;
+mod fake_exchange;
+mod feed;
+mod guide;
+mod lines;
+mod memory;
+mod openapi;
+mod users;
+mod world;

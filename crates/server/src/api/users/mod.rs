@@ -30,7 +30,7 @@ pub struct UserList {
 }
 
 /// Creates a user.
-#[utoipa::path(post, path = "/users", tag = "users", request_body = input::NewUser,
+#[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users", request_body = input::NewUser,
     responses((status = 201, body = UserDocument), (status = 409, body = Problem, description = "There is a user of that id",
         content_type = "application/problem+json"), BodyProblems, StoreProblems))]
 pub async fn create(
@@ -55,7 +55,7 @@ pub async fn create(
 }
 
 /// Lists all users.
-#[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = UserList)))]
+#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users", responses((status = 200, body = UserList)))]
 pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Json<UserList> {
     let view = users.watch().borrow().clone();
     let mut users: Vec<_> = view.users.iter().map(|(id, entry)| UserDocument::entry(id, entry, lines.line(id))).collect();
@@ -65,7 +65,7 @@ pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Jso
 }
 
 /// Shows a user.
-#[utoipa::path(get, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(get, path = "/users/{user_id}", operation_id = "get_user", tag = "users", params(("user_id", example = "alice")),
     responses((status = 200, body = UserDocument), UserProblems, StoreProblems))]
 pub async fn show(
     State(users): State<Users>,
@@ -86,7 +86,7 @@ pub async fn show(
 }
 
 /// Changes the fields it names; the rest stays. A running call keeps the configuration it began with.
-#[utoipa::path(put, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(put, path = "/users/{user_id}", operation_id = "update_user", tag = "users", params(("user_id", example = "alice")),
     request_body = input::UserChange,
     responses((status = 200, body = UserDocument), (status = 409, body = Problem, content_type = "application/problem+json",
         description = "Others keep changing the document, or it cannot be read"), UserProblems, BodyProblems, StoreProblems))]
@@ -124,7 +124,7 @@ pub struct Deleted {
 }
 
 /// Deletes a user. Its line goes down; the records of its calls stay.
-#[utoipa::path(delete, path = "/users/{user_id}", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users", params(("user_id", example = "alice")),
     responses((status = 200, body = Deleted), UserProblems, StoreProblems))]
 pub async fn remove(State(users): State<Users>, UserPath(id): UserPath) -> Result<Json<Deleted>, Problem> {
     if !users.delete(&id).await? {

@@ -1,0 +1,167 @@
+//! Records, recordings, and calls that are up.
+
+use super::world::World;
+use crate::exchange::ActiveCall;
+use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, EndReason, MediaSummary, Termination};
+use callie_domain::{CallId, UserId};
+use callie_store::RecordStore;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+fn user(id: &str) -> UserId {
+    id.parse().expect("valid")
+}
+
+fn call_id(n: u32) -> CallId {
+    CallId::new(at(n), u128::from(n))
+}
+
+/// Seconds after the first of January.
+fn at(n: u32) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + i64::from(n)).expect("valid")
+}
+
+fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
+    Cdr {
+        id: call_id(n),
+        user_id: user(owner),
+        direction,
+        from: "sip:bob@example.com".into(),
+        to: "sip:alice@example.com".into(),
+        started_at: at(n),
+        answered_at: Some(at(n + 1)),
+        ended_at: Some(at(n + 3)),
+        termination: Some(Termination::because(reason, "evidence")),
+        config_revision: 1,
+        sip_call_id: None,
+        engine: Some("local".into()),
+        recording: Some(format!("{}.wav", call_id(n))),
+        media: Some(MediaSummary { codec: "PCMU".into(), ..MediaSummary::default() }),
+        message: None,
+    }
+}
+
+async fn keep(world: &World, cdr: &Cdr) {
+    let events = [
+        CallEvent { at: cdr.started_at, offset_ms: 0, fact: CallFact::Invited { from: cdr.from.clone() } },
+        CallEvent { at: cdr.started_at, offset_ms: 20, fact: CallFact::Ringing { code: 180 } },
+    ];
+    world.store.finish(cdr, &events).await.expect("kept");
+}
+
+#[tokio::test]
+async fn a_call_is_told_with_its_events_its_end_and_the_remedy() {
+    let world = World::new();
+    keep(&world, &cdr(1, "alice", Direction::Inbound, EndReason::RtpLost)).await;
+    let reply = world.get(&format!("/calls/{}", call_id(1))).await;
+    let call = reply.json();
+    assert_eq!((reply.status, &call["talk_ms"]), (200, &json!(2000)));
+    assert_eq!(call["recording_url"], format!("/calls/{}/recording", call_id(1)));
+    assert_eq!((&call["termination"]["result"], &call["termination"]["reason"]), (&json!("failed"), &json!("rtp_lost")));
+    assert_eq!(call["termination"]["text"], EndReason::RtpLost.text());
+    assert_eq!(call["termination"]["remedy"], EndReason::RtpLost.remedy());
+    assert_eq!(call["termination"]["detail"], "evidence");
+    assert_eq!(call["events"][1], json!({"at": "2026-01-01T00:00:01Z", "offset_ms": 20, "event": "ringing", "code": 180}));
+}
+
+#[tokio::test]
+async fn an_end_without_a_remedy_names_none() {
+    let world = World::new();
+    keep(&world, &cdr(1, "alice", Direction::Inbound, EndReason::RemoteHungUp)).await;
+    assert_eq!(world.get(&format!("/calls/{}", call_id(1))).await.json()["termination"]["remedy"], Value::Null);
+}
+
+#[tokio::test]
+async fn lists_narrow_and_turn_pages() {
+    let world = World::new();
+    keep(&world, &cdr(1, "alice", Direction::Inbound, EndReason::RemoteHungUp)).await;
+    keep(&world, &cdr(2, "alice", Direction::Outbound, EndReason::CalleeBusy)).await;
+    keep(&world, &cdr(3, "bob", Direction::Inbound, EndReason::RemoteHungUp)).await;
+    for (query, want) in [
+        ("", vec![3, 2, 1]),
+        ("?user_id=alice", vec![2, 1]),
+        ("?direction=inbound", vec![3, 1]),
+        ("?result=busy", vec![2]),
+        ("?from=2026-01-01T00:00:02Z", vec![3, 2]),
+        ("?until=2026-01-01T00:00:02Z", vec![1]),
+        ("?user_id=alice&direction=inbound&result=completed", vec![1]),
+        (&format!("?before={}", call_id(2)), vec![1]),
+    ] {
+        let list = world.get(&format!("/calls{query}")).await.json();
+        let ids: Vec<_> = list["calls"].as_array().expect("a list").iter().map(|c| c["id"].clone()).collect();
+        assert_eq!(ids, want.iter().map(|n| json!(call_id(*n))).collect::<Vec<_>>(), "{query}");
+    }
+    let first = world.get("/calls?limit=2").await.json();
+    assert_eq!(first["next"], json!(call_id(2)));
+    let second = world.get(&format!("/calls?limit=2&before={}", call_id(2))).await.json();
+    assert_eq!((second["calls"].as_array().map(Vec::len), &second["next"]), (Some(1), &Value::Null));
+}
+
+#[tokio::test]
+async fn faulty_parameters_are_named_at_once() {
+    let world = World::new();
+    let reply = world.get("/calls?user_id=a+b&direction=up&result=fine&from=noon&limit=0&before=x").await;
+    assert_eq!((reply.status, reply.fields().join(" ").as_str()), (422, "before direction from limit result user_id"));
+    assert_eq!(world.get("/calls?colour=red").await.status, 422);
+}
+
+#[tokio::test]
+async fn recordings_are_served_whole_and_in_ranges() {
+    let world = World::new();
+    let kept = cdr(1, "alice", Direction::Inbound, EndReason::RemoteHungUp);
+    keep(&world, &kept).await;
+    let path = format!("/calls/{}/recording", call_id(1));
+    assert_eq!(world.get(&path).await.status, 404, "the file is gone");
+
+    let wav: Vec<u8> = (0..=255).collect();
+    std::fs::write(world.recordings.path().join(kept.recording.expect("named")), &wav).expect("written");
+    let whole = world.get(&path).await;
+    assert_eq!((whole.status, whole.header("content-type"), whole.header("accept-ranges")), (200, "audio/wav", "bytes"));
+    assert_eq!(whole.bytes, wav);
+    for (range, want, bytes) in [("bytes=10-19", "bytes 10-19/256", 10..20), ("bytes=250-", "bytes 250-255/256", 250..256)] {
+        let part = world.send("GET", &path, &[("range", range)], "").await;
+        assert_eq!((part.status, part.header("content-range")), (206, want));
+        assert_eq!(part.bytes, &wav[bytes]);
+    }
+    let outside = world.send("GET", &path, &[("range", "bytes=256-")], "").await;
+    assert_eq!((outside.status, outside.header("content-range")), (416, "bytes */256"));
+}
+
+#[tokio::test]
+async fn a_record_cannot_name_a_file_elsewhere() {
+    let world = World::new();
+    let elsewhere = Cdr { recording: Some("../../etc/passwd".into()), ..cdr(1, "alice", Direction::Inbound, EndReason::RtpLost) };
+    keep(&world, &elsewhere).await;
+    assert_eq!(world.get(&format!("/calls/{}/recording", call_id(1))).await.status, 404);
+}
+
+#[tokio::test]
+async fn calls_that_are_up_are_listed_and_ended() {
+    let world = World::with_alice().await;
+    let call = ActiveCall {
+        id: call_id(7),
+        user_id: user("alice"),
+        direction: Direction::Outbound,
+        remote_party: "bob".into(),
+        started_at: at(7),
+        answered: true,
+    };
+    world.exchange.active.lock().expect("not poisoned").push(call);
+    let active = world.get("/calls/active").await.json();
+    assert_eq!((&active["total"], &active["calls"][0]["id"]), (&json!(1), &json!(call_id(7))));
+    assert_eq!(world.get("/users/alice").await.json()["sip_status"]["active_calls"], 1);
+
+    let path = format!("/calls/{}/hangup", call_id(7));
+    assert_eq!(world.post(&path, "").await.status, 202);
+    assert_eq!(world.post(&path, "").await.status, 404);
+    keep(&world, &cdr(7, "alice", Direction::Outbound, EndReason::OperatorHungUp)).await;
+    assert_eq!(world.post(&path, "").await.status, 409, "it has ended already");
+}
+
+#[tokio::test]
+async fn calls_that_are_not_there() {
+    let world = World::new();
+    for path in [format!("/calls/{}", call_id(9)), format!("/calls/{}/recording", call_id(9)), "/calls/nonsense".into()] {
+        assert_eq!(world.get(&path).await.status, 404, "{path}");
+    }
+}

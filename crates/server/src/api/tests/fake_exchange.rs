@@ -1,0 +1,85 @@
+//! Lines that follow the store at once, as a reconciler with a quick registrar would; calls that are only noted.
+
+use super::memory::MemoryStore;
+use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, LineStatus, LiveEvent};
+use async_trait::async_trait;
+use callie_domain::registration::{RegistrationState, RegistrationStatus};
+use callie_domain::{CallId, UserId};
+use callie_store::ConfigStore;
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use tokio::sync::broadcast;
+
+pub struct FakeExchange {
+    store: Arc<MemoryStore>,
+    /// What the registrar makes of every line that is wanted.
+    pub registrar: Mutex<RegistrationState>,
+    pub active: Mutex<Vec<ActiveCall>>,
+    pub dialled: Mutex<Vec<DialRequest>>,
+    /// The answer to the next dial, instead of a call.
+    pub refusal: Mutex<Option<DialError>>,
+    /// A bug on cue.
+    pub panics: AtomicBool,
+    pub feed: broadcast::Sender<Arc<LiveEvent>>,
+}
+
+impl FakeExchange {
+    pub fn new(store: Arc<MemoryStore>) -> Self {
+        Self {
+            store,
+            registrar: Mutex::new(RegistrationState::Registered),
+            active: Mutex::default(),
+            dialled: Mutex::default(),
+            refusal: Mutex::default(),
+            panics: AtomicBool::default(),
+            // Small, so that a reader can be made to lag.
+            feed: broadcast::channel(4).0,
+        }
+    }
+}
+
+#[async_trait]
+impl Exchange for FakeExchange {
+    fn line(&self, user: &UserId) -> Option<LineStatus> {
+        let view = self.store.watch().borrow().clone();
+        let connected = view.users.get(user)?.usable().is_some_and(|stored| stored.user.wants_line());
+        let state = if connected { *self.registrar.lock().expect("not poisoned") } else { RegistrationState::Off };
+        let reason = (state == RegistrationState::WrongPassword).then(|| "403 Forbidden".to_owned());
+        let active = self.active.lock().expect("not poisoned");
+        let active_calls = active.iter().filter(|call| call.user_id == *user).count();
+        Some(LineStatus {
+            connected,
+            registration: RegistrationStatus { state, reason, ..RegistrationStatus::OFF },
+            active_calls,
+        })
+    }
+
+    fn active_calls(&self) -> Vec<ActiveCall> {
+        assert!(!self.panics.load(Relaxed), "a bug on cue");
+        self.active.lock().expect("not poisoned").clone()
+    }
+
+    async fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
+        if let Some(refusal) = self.refusal.lock().expect("not poisoned").take() {
+            return Err(refusal);
+        }
+        if !self.line(&request.user).is_some_and(|line| line.registration.is_registered()) {
+            return Err(DialError::NotConnected(request.user));
+        }
+        let mut dialled = self.dialled.lock().expect("not poisoned");
+        dialled.push(request);
+        Ok(CallId::new(Timestamp::UNIX_EPOCH, dialled.len() as u128))
+    }
+
+    async fn hang_up(&self, call: CallId) -> bool {
+        let mut active = self.active.lock().expect("not poisoned");
+        let before = active.len();
+        active.retain(|c| c.id != call);
+        active.len() < before
+    }
+
+    fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.feed.subscribe()
+    }
+}

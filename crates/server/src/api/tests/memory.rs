@@ -1,0 +1,162 @@
+//! Users and records in memory, with faults on cue.
+
+use async_trait::async_trait;
+use callie_domain::record::{CallEvent, Cdr};
+use callie_domain::{CallId, User, UserId};
+use callie_store::{CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordStore, Revision, StoreError, StoredUser, UserView};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+
+pub struct MemoryStore {
+    view: watch::Sender<Arc<UserView>>,
+    calls: Mutex<BTreeMap<CallId, (Cdr, Vec<CallEvent>)>>,
+    /// So many of the next writes find that somebody else was quicker.
+    pub conflicts: AtomicUsize,
+    pub writes: AtomicUsize,
+    pub down: AtomicBool,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            view: watch::Sender::new(Arc::default()),
+            calls: Mutex::default(),
+            conflicts: AtomicUsize::default(),
+            writes: AtomicUsize::default(),
+            down: AtomicBool::default(),
+        }
+    }
+}
+
+impl MemoryStore {
+    /// What somebody broke by hand.
+    pub fn break_document(&self, id: &str, last_good: bool) {
+        let id: UserId = id.parse().expect("valid");
+        self.edit(|view| {
+            let last_good = view.users.get(&id).and_then(Entry::usable).filter(|_| last_good).cloned();
+            let fault = DocFault::Malformed("line 1 column 2".into());
+            view.users.insert(id.clone(), Entry::Faulty { fault, last_good });
+        });
+    }
+
+    pub fn user(&self, id: &str) -> Option<Arc<User>> {
+        let id = id.parse().expect("valid");
+        Some(self.view.borrow().users.get(&id)?.usable()?.user.clone())
+    }
+
+    fn edit<T>(&self, change: impl FnOnce(&mut UserView) -> T) -> T {
+        let mut outcome = None;
+        self.view.send_modify(|view| {
+            let mut new = UserView::clone(view);
+            outcome = Some(change(&mut new));
+            *view = Arc::new(new);
+        });
+        outcome.expect("send_modify runs its closure")
+    }
+
+    fn up(&self) -> Result<(), StoreError> {
+        if self.down.load(Relaxed) { Err(StoreError::Unavailable("disk on fire".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ConfigStore for MemoryStore {
+    async fn create(&self, user: &User) -> Result<StoredUser, StoreError> {
+        self.up()?;
+        self.edit(|view| {
+            if view.users.contains_key(&user.id) {
+                return Err(StoreError::AlreadyExists(user.id.clone()));
+            }
+            let stored = StoredUser { user: Arc::new(user.clone()), revision: 1 };
+            view.users.insert(user.id.clone(), Entry::Good(stored.clone()));
+            Ok(stored)
+        })
+    }
+
+    async fn get(&self, id: &UserId) -> Result<Option<StoredUser>, StoreError> {
+        self.up()?;
+        match self.view.borrow().users.get(id) {
+            None => Ok(None),
+            Some(Entry::Good(stored)) => Ok(Some(stored.clone())),
+            Some(Entry::Faulty { fault, .. }) => Err(StoreError::Faulty { user: id.clone(), fault: fault.to_string() }),
+        }
+    }
+
+    async fn put(&self, user: &User, expected: Revision) -> Result<StoredUser, StoreError> {
+        self.up()?;
+        if self.conflicts.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok() {
+            return Err(StoreError::Conflict(user.id.clone()));
+        }
+        self.writes.fetch_add(1, Relaxed);
+        let stored = StoredUser { user: Arc::new(user.clone()), revision: expected + 1 };
+        self.edit(|view| view.users.insert(user.id.clone(), Entry::Good(stored.clone())));
+        Ok(stored)
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.up()?;
+        Ok(self.edit(|view| view.users.remove(id).is_some()))
+    }
+
+    fn watch(&self) -> watch::Receiver<Arc<UserView>> {
+        self.view.subscribe()
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.up()
+    }
+}
+
+#[async_trait]
+impl RecordStore for MemoryStore {
+    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
+        self.finish(cdr, &[]).await
+    }
+
+    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
+        if let Some((_, stored)) = self.calls.lock().expect("not poisoned").get_mut(&call) {
+            stored.extend_from_slice(events);
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError> {
+        self.calls.lock().expect("not poisoned").insert(cdr.id, (cdr.clone(), events.to_vec()));
+        Ok(())
+    }
+
+    async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError> {
+        self.up()?;
+        Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(cdr, _)| cdr.clone()))
+    }
+
+    async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
+        Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| events.clone()).unwrap_or_default())
+    }
+
+    async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {
+        self.up()?;
+        let fits = |cdr: &&Cdr| {
+            filter.user_id.as_ref().is_none_or(|user| *user == cdr.user_id)
+                && filter.direction.is_none_or(|direction| direction == cdr.direction)
+                && filter.result.is_none_or(|result| cdr.termination.as_ref().is_some_and(|t| t.result == result))
+                && filter.from.is_none_or(|from| cdr.started_at >= from)
+                && filter.until.is_none_or(|until| cdr.started_at < until)
+                && filter.before.is_none_or(|before| cdr.id < before)
+        };
+        let limit = if filter.limit == 0 { 50 } else { filter.limit };
+        let calls = self.calls.lock().expect("not poisoned");
+        let mut calls: Vec<Cdr> = calls.values().rev().map(|(cdr, _)| cdr).filter(fits).take(limit + 1).cloned().collect();
+        let more = calls.len() > limit;
+        calls.truncate(limit);
+        let next = calls.last().filter(|_| more).map(|cdr| cdr.id);
+        Ok(CallPage { calls, next })
+    }
+
+    async fn close_orphans(&self, _: Timestamp) -> Result<Vec<Cdr>, StoreError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,181 @@
+//! `/users`: what is accepted, what is refused, and how it is told.
+
+use super::guide::ALICE;
+use super::world::World;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering::Relaxed;
+
+fn bob(more: Value) -> String {
+    let mut body = json!({"user_id": "bob", "display_name": "Bob", "sip_username": "bob", "sip_password": "pass1001"});
+    for (key, value) in more.as_object().cloned().unwrap_or_default() {
+        body[key] = value;
+    }
+    body.to_string()
+}
+
+#[tokio::test]
+async fn a_new_user_comes_back_as_its_document() {
+    let world = World::new();
+    let created = world.post("/users", ALICE).await;
+    assert_eq!((created.status, created.header("location")), (201, "/users/alice"));
+    assert_eq!(created.json(), world.get("/users/alice").await.json());
+    let mac = created.json()["device"]["mac_address"].as_str().expect("an address").to_owned();
+    assert!(mac.starts_with("00:15:65:"), "{mac}");
+    assert_eq!(created.json()["user_agent"], format!("Yealink SIP-T46S 66.85.0.5 ~{mac}"));
+}
+
+#[tokio::test]
+async fn a_second_user_of_the_same_id_is_a_conflict() {
+    let world = World::with_alice().await;
+    let again = world.post("/users", ALICE).await;
+    assert_eq!(again.status, 409);
+    assert!(again.json()["detail"].as_str().expect("text").contains("PUT /users/alice"));
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused_with_the_place() {
+    let world = World::with_alice().await;
+    for (method, path) in [("POST", "/users"), ("PUT", "/users/alice"), ("POST", "/users/alice/call")] {
+        for (body, want) in
+            [("{\n  \"user_id\": }", "line 2 column 14"), ("", "empty"), ("{\"a\": 1", "line 1"), ("\u{1}", "line 1")]
+        {
+            let reply = world.send(method, path, &[], body).await;
+            assert_eq!(reply.status, 400, "{method} {path} {body:?}");
+            assert!(reply.text().contains(want), "{body:?}: {}", reply.text());
+        }
+        assert_eq!(world.send(method, path, &[], vec![b'"', 0xff, b'"']).await.status, 400);
+        for body in ["[]", "1", "null", "\"x\""] {
+            assert_eq!(world.send(method, path, &[], body).await.status, 422, "{method} {path} {body}");
+        }
+        let deep = "[".repeat(10_000);
+        assert_eq!(world.send(method, path, &[], deep).await.status, 400, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_are_refused_announced_or_not() {
+    let world = World::with_alice().await;
+    let large = format!("{{\"greeting\": \"{}\"}}", "x".repeat(64 * 1024));
+    let length = large.len().to_string();
+    assert_eq!(world.send("PUT", "/users/alice", &[("content-length", &length)], large.clone()).await.status, 413);
+    assert_eq!(world.put("/users/alice", &large).await.status, 413);
+    let fitting = format!("{}{}", r#"{"greeting": "Hi"}"#, " ".repeat(64 * 1024 - 18));
+    assert_eq!(world.put("/users/alice", &fitting).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_faulty_field_is_named_at_once() {
+    let world = World::with_alice().await;
+    for (method, path, body, want) in [
+        ("POST", "/users", json!({}), "display_name sip_password sip_username user_id"),
+        (
+            "POST",
+            "/users",
+            json!({"sip_port": 0, "colour": "red", "user_id": "a b"}),
+            "colour display_name sip_password sip_port sip_username user_id",
+        ),
+        ("POST", "/users", serde_json::from_str(&bob(json!({"sip_password": ""}))).expect("json"), "sip_password"),
+        ("POST", "/users", serde_json::from_str(&bob(json!({"rtp_port_min": 20000}))).expect("json"), "rtp_port_max"),
+        ("PUT", "/users/alice", json!({"sip": {"sip_server": "a b"}, "is_active": "yes"}), "is_active sip.sip_server"),
+        ("PUT", "/users/alice", json!({"display_name": "A\r\nVia: x"}), "display_name"),
+        ("PUT", "/users/alice", json!({"user_id": "bob"}), "user_id"),
+        ("PUT", "/users/alice", json!({"greeting": "a", "calls": {"default_greeting": "b"}}), "greeting"),
+    ] {
+        let reply = world.send(method, path, &[], body.to_string()).await;
+        assert_eq!((reply.status, reply.fields().join(" ").as_str()), (422, want), "{method} {body}");
+    }
+}
+
+#[tokio::test]
+async fn hardware_addresses_are_unique() {
+    let world = World::with_alice().await;
+    let mac = "00:15:65:aa:bb:cc";
+    assert_eq!(world.post("/users", &bob(json!({"mac_address": mac}))).await.status, 201);
+    let carol = bob(json!({"user_id": "carol", "device": {"mac_address": "00-15-65-AA-BB-CC"}}));
+    let refused = world.post("/users", &carol).await;
+    assert_eq!((refused.status, refused.fields()), (422, vec!["device.mac_address".to_owned()]));
+    let refused = world.put("/users/alice", &json!({"mac_address": mac}).to_string()).await;
+    assert_eq!((refused.status, refused.fields()), (422, vec!["mac_address".to_owned()]));
+    assert_eq!(world.put("/users/bob", &json!({"mac_address": mac}).to_string()).await.status, 200, "its own is no conflict");
+}
+
+#[tokio::test]
+async fn what_get_shows_put_accepts() {
+    let world = World::with_alice().await;
+    world.put("/users/alice", r#"{"caller_id": "+123", "ai": {"voice": "slt"}, "outbound_proxy": "p.example:5070"}"#).await;
+    let shown = world.get("/users/alice").await;
+    let writes = world.store.writes.load(Relaxed);
+    let put = world.put("/users/alice", &shown.text()).await;
+    assert_eq!((put.status, put.json()), (200, shown.json()));
+    assert_eq!(world.store.writes.load(Relaxed), writes, "nothing changed, nothing is written");
+    assert_eq!(world.store.user("alice").expect("there").sip.password.expose(), "secure_password");
+
+    let mut edited = shown.json();
+    edited["display_name"] = json!("Alice B.");
+    edited["calls"]["default_greeting"] = json!("Ahoy");
+    let put = world.put("/users/alice", &edited.to_string()).await.json();
+    assert_eq!((&put["sip"]["display_name"], &put["calls"]["default_greeting"]), (&json!("Alice B."), &json!("Ahoy")));
+}
+
+#[tokio::test]
+async fn a_change_is_repeated_when_somebody_else_was_quicker() {
+    let world = World::with_alice().await;
+    for (conflicts, want) in [(3, 200), (4, 409)] {
+        world.store.conflicts.store(conflicts, Relaxed);
+        let greeting = json!({"greeting": format!("after {conflicts}")}).to_string();
+        assert_eq!(world.put("/users/alice", &greeting).await.status, want, "{conflicts}");
+    }
+}
+
+#[tokio::test]
+async fn users_that_are_not_there() {
+    let world = World::new();
+    for (method, path, body) in [
+        ("GET", "/users/nobody", ""),
+        ("PUT", "/users/nobody", "{}"),
+        ("DELETE", "/users/nobody", ""),
+        ("POST", "/users/nobody/sip/connect", ""),
+        ("POST", "/users/nobody/sip/disconnect", ""),
+        ("POST", "/users/nobody/call", r#"{"number": "1"}"#),
+        ("GET", "/users/_cannot%20be", ""),
+        ("GET", "/users/%ff", ""),
+    ] {
+        assert_eq!(world.send(method, path, &[], body).await.status, 404, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_is_shown_as_faulty() {
+    for last_good in [true, false] {
+        let world = World::with_alice().await;
+        world.store.break_document("alice", last_good);
+        let shown = world.get("/users/alice").await;
+        let user = shown.json();
+        assert_eq!((shown.status, &user["config_state"]["state"]), (200, &json!("faulty")));
+        assert!(user["config_state"]["problem"].as_str().is_some_and(|p| p.contains("line 1 column 2")));
+        assert_eq!(user["sip"].is_object(), last_good);
+        assert_eq!(world.get("/users").await.json()["users"][0], user);
+        let put = world.put("/users/alice", "{}").await;
+        assert_eq!(put.status, 409);
+        assert!(put.text().contains("mend it"));
+        let status = world.get("/admin/status").await.json();
+        assert_eq!(
+            (&status["system_status"], &status["problems"]),
+            (&json!("degraded"), &json!(["1 user documents cannot be read"]))
+        );
+        assert_eq!(world.delete("/users/alice").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_503_and_told_in_the_status() {
+    let world = World::with_alice().await;
+    world.store.down.store(true, Relaxed);
+    for (method, path) in [("GET", "/users/alice"), ("PUT", "/users/alice"), ("DELETE", "/users/alice"), ("GET", "/calls")] {
+        assert_eq!(world.send(method, path, &[], "{}").await.status, 503, "{method} {path}");
+    }
+    assert_eq!(world.get("/admin/status").await.json()["system_status"], "degraded");
+    let ready = world.get("/health/ready").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("disk on fire"));
+}

@@ -1,0 +1,149 @@
+//! The API with its doubles. Every reply that passes here is checked: no password in it, and a problem document when it is
+//! not a success.
+
+use super::fake_exchange::FakeExchange;
+use super::memory::MemoryStore;
+use crate::api::{ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo, router};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+    response::Response,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+pub const NOW: &str = "2026-01-15T10:30:00Z";
+
+/// All passwords that tests use. None may ever come back.
+const PASSWORDS: [&str; 7] =
+    ["secure_password", "new_secure_password", "pass1001", "pass1002", "sales_pass", "support_pass", "family_pass"];
+
+pub struct World {
+    pub store: Arc<MemoryStore>,
+    pub exchange: Arc<FakeExchange>,
+    pub phase: watch::Sender<Phase>,
+    pub recordings: TempDir,
+    router: Router,
+}
+
+/// A whole reply.
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let exchange = Arc::new(FakeExchange::new(store.clone()));
+        let (phase, phases) = watch::channel(Phase::Running);
+        let recordings = TempDir::new().expect("a folder");
+        let now: Timestamp = NOW.parse().expect("valid");
+        let state = ApiState {
+            users: store.clone(),
+            records: store.clone(),
+            exchange: exchange.clone(),
+            recordings: RecordingsDir::new(recordings.path()),
+            clock: Clock::of(move || now),
+            info: ServerInfo {
+                version: "9.9.9",
+                store: "sqlite",
+                listening: "127.0.0.1:8080".parse().expect("valid"),
+                started_at: now - std::time::Duration::from_secs(60),
+            },
+            phase: Phases(phases),
+        };
+        Self { store, exchange, phase, recordings, router: router(state) }
+    }
+
+    /// With alice of the guide in it.
+    pub async fn with_alice() -> Self {
+        let world = Self::new();
+        assert_eq!(world.post("/users", super::guide::ALICE).await.status, 201);
+        world
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], "").await
+    }
+
+    /// As `curl -d` does it: JSON under the content type of a form.
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
+        self.send("POST", path, &[("content-type", "application/x-www-form-urlencoded")], body.to_owned()).await
+    }
+
+    pub async fn put(&self, path: &str, body: &str) -> Reply {
+        self.send("PUT", path, &[("content-type", "application/json")], body.to_owned()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[], "").await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+        let response = self.response(method, path, headers, body).await;
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 10_000_000).await.expect("a body");
+        let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, bytes: bytes.to_vec() };
+        reply.check(&format!("{method} {path}"));
+        reply
+    }
+
+    /// A response whose body may never end.
+    pub async fn response(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost:8080");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let Ok(response) = self.router.clone().oneshot(request.body(body.into()).expect("a request")).await;
+        response
+    }
+}
+
+impl Reply {
+    fn check(&self, what: &str) {
+        let text = self.text();
+        // The description shows the guide's examples.
+        for password in PASSWORDS.iter().filter(|_| !what.contains("/openapi.json")) {
+            assert!(!text.contains(password), "{what} leaks a password: {text}");
+        }
+        let status = StatusCode::from_u16(self.status).expect("a status");
+        if (status.is_client_error() || status.is_server_error()) && !what.contains("/health") {
+            assert_eq!(self.header("content-type"), "application/problem+json", "{what}: {text}");
+            let problem = self.json();
+            assert_eq!(problem["status"], self.status, "{what}");
+            for field in ["type", "title", "detail"] {
+                assert!(problem[field].as_str().is_some_and(|t| !t.is_empty()), "{what} has no {field}: {text}");
+            }
+        }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The faulty fields of a problem document, sorted.
+    pub fn fields(&self) -> Vec<String> {
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        let mut fields: Vec<String> = errors.iter().map(|e| e["field"].as_str().unwrap_or_default().to_owned()).collect();
+        fields.sort_unstable();
+        fields
+    }
+}

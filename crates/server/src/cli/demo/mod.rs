@@ -1,0 +1,142 @@
+//! `callie demo`: the world in a box. A carrier and the server start in a throw-away folder; alice and bob are created and
+//! connected through the HTTP API; a caller rings alice and leaves a message; then alice calls bob. Each step is printed as
+//! it happens.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `stage` | carrier, server and HTTP client, on free ports |
+//! | `narrator` | events into lines for people |
+//! | `verdict` | what the recordings hold |
+
+mod narrator;
+mod stage;
+mod verdict;
+
+use super::terminal::say;
+use anyhow::{Context, bail};
+use callie_domain::CallId;
+use callie_domain::record::Cdr;
+use callie_lab::{
+    phone::{Phone, PhoneOptions, Step},
+    samples::Line,
+};
+use narrator::Narrator;
+use stage::Stage;
+use std::time::Duration;
+
+/// The longest a call of the demo may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(90);
+
+/// Runs the demo to its end; with `keep` it then stays up until Ctrl-C.
+pub async fn run(keep: bool) -> anyhow::Result<()> {
+    let stage = Stage::set().await?;
+    say(&format!(
+        "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  voice    the offline engine (built-in synthesis, greets and takes a message)\n\n",
+        stage.carrier.address(),
+        stage.app.http_address,
+        stage.app.sip_address,
+        stage.folder.display(),
+    ))?;
+    let mut narrator = Narrator::start(stage.app.live());
+    let result = play(&stage, &mut narrator).await;
+    if keep && result.is_ok() {
+        stay(&stage).await?;
+    }
+    let folder = stage.folder.clone();
+    stage.strike().await;
+    result?;
+    say(&format!("\nAll done. Recordings and database stay in {} until you delete it.\n", folder.display()))
+}
+
+async fn play(stage: &Stage, narrator: &mut Narrator) -> anyhow::Result<()> {
+    narrator.heading("1. Two users are created through the API and connected")?;
+    stage.create_user("alice", "Alice Johnson", "Hi! This is Alice's AI assistant. How can I help you?").await?;
+    stage.create_user("bob", "Bob Miller", "Hello, you have reached Bob's assistant.").await?;
+    for user in ["alice", "bob"] {
+        stage.connect(user).await?;
+        narrator.until_registered(user).await?;
+    }
+
+    narrator.heading("2. Maria, a caller on the telephone network, rings alice")?;
+    let inbound = maria_calls(stage, narrator).await.context("the inbound call failed")?;
+
+    narrator.heading("3. Alice calls bob: POST /users/alice/call")?;
+    let message = "Hello from Alice's AI assistant! The meeting is moved to ten o'clock.";
+    let call = stage.dial("alice", "bob", message).await?;
+    let outbound = narrator.until_ended(|cdr| cdr.id == call, CALL_DEADLINE).await.context("the outbound call failed")?;
+    let answered = narrator.until_ended(|cdr| cdr.user_id.as_str() == "bob", CALL_DEADLINE).await?;
+
+    narrator.heading("4. What is kept (stereo: left the other side, right Callie)")?;
+    for cdr in [&inbound, &outbound, &answered] {
+        show_record(stage, cdr)?;
+    }
+    Ok(())
+}
+
+async fn maria_calls(stage: &Stage, narrator: &mut Narrator) -> anyhow::Result<Cdr> {
+    let steps = [
+        Step::WaitAnswer,
+        Step::WaitSilence { after: Duration::from_millis(1_500) },
+        Step::Play(Line::Maria1.samples()),
+        Step::Pause(Duration::from_millis(400)),
+        Step::Play(Line::Maria2.samples()),
+        Step::WaitHangUp,
+    ];
+    let options =
+        PhoneOptions { display_name: Some("Maria Lopez".into()), ..PhoneOptions::new(stage.carrier.address(), "maria") };
+    let phone = Phone::call(&options, "alice", steps).await.context("the caller's telephone does not start")?;
+    let cdr = narrator.until_ended(|cdr| cdr.user_id.as_str() == "alice", CALL_DEADLINE).await?;
+    let report = phone.finished().await.context("the caller's telephone ended without a report")?;
+    let milliseconds = |d: Duration| d.as_secs_f32() * 1_000.0;
+    narrator.line(
+        "maria",
+        &format!(
+            "heard {} packets, {} lost, spacing p50 {:.1} ms, p99 {:.1} ms",
+            report.rtp.packets,
+            report.rtp.lost,
+            milliseconds(report.rtp.gap_p50),
+            milliseconds(report.rtp.gap_p99),
+        ),
+    )?;
+    Ok(cdr)
+}
+
+fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
+    let recording = cdr.recording.as_ref().context("a call of the demo has no recording")?;
+    let path = stage.recordings().join(recording);
+    let voices = verdict::voices(&path)?;
+    if voices.left_s < 1.0 || voices.right_s < 1.0 {
+        bail!("a voice is missing in {}: left {:.1} s, right {:.1} s", path.display(), voices.left_s, voices.right_s);
+    }
+    let end = cdr.termination.as_ref().context("a call of the demo has no end")?;
+    say(&format!(
+        "  {} {:?} {} → {}: {} ({:.1} s)\n    {}  voices: left {:.1} s, right {:.1} s\n    curl http://{}/calls/{}\n",
+        cdr.user_id,
+        cdr.direction,
+        cdr.from,
+        cdr.to,
+        end.reason.text(),
+        cdr.talk_ms().unwrap_or(0) as f32 / 1_000.0,
+        path.display(),
+        voices.left_s,
+        voices.right_s,
+        stage.app.http_address,
+        cdr.id,
+    ))
+}
+
+/// `--keep`: how to use what is running, then wait for Ctrl-C.
+async fn stay(stage: &Stage) -> anyhow::Result<()> {
+    let carrier = stage.carrier.address();
+    say(&format!(
+        "\nStill running until Ctrl-C. Ring alice with a softphone: account softphone, password softphone, server {carrier} (UDP or TCP),\n  then dial alice or bob. Or with curl:\n  curl http://{0}/admin/status\n  curl -X POST http://{0}/users/alice/call -d '{{\"number\": \"softphone\", \"message\": \"Hello!\"}}'\n  curl -N http://{0}/events\n",
+        stage.app.http_address
+    ))?;
+    tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")
+}
+
+/// The id in an answer to a call request.
+fn call_id(answer: &serde_json::Value) -> anyhow::Result<CallId> {
+    let id = answer.get("call_id").and_then(|id| id.as_str()).context("the answer has no call_id")?;
+    Ok(id.parse()?)
+}

@@ -1,0 +1,127 @@
+//! The live feed as lines for people, and a way to wait for what the demo needs next.
+
+use crate::cli::terminal::say;
+use crate::exchange::LiveEvent;
+use anyhow::{Context, bail};
+use callie_domain::UserId;
+use callie_domain::record::{CallFact, Cdr, Direction, Speaker};
+use callie_domain::registration::RegistrationState;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// How long a registration may take.
+const REGISTRATION_DEADLINE: Duration = Duration::from_secs(10);
+
+pub struct Narrator {
+    feed: broadcast::Receiver<Arc<LiveEvent>>,
+    begun: Instant,
+    /// Records that came while another was waited for.
+    ended: VecDeque<Cdr>,
+    /// What was last told of each line, so that only changes are told.
+    lines: HashMap<UserId, String>,
+}
+
+impl Narrator {
+    pub fn start(feed: broadcast::Receiver<Arc<LiveEvent>>) -> Self {
+        Self { feed, begun: Instant::now(), ended: VecDeque::new(), lines: HashMap::new() }
+    }
+
+    pub fn heading(&self, text: &str) -> anyhow::Result<()> {
+        say(&format!("\n{text}\n"))
+    }
+
+    /// One line with the seconds since the demo began.
+    pub fn line(&self, who: &str, text: &str) -> anyhow::Result<()> {
+        say(&format!("  {:6.2} s  {who:<6} {text}\n", self.begun.elapsed().as_secs_f32()))
+    }
+
+    pub async fn until_registered(&mut self, user: &str) -> anyhow::Result<()> {
+        let deadline = Instant::now() + REGISTRATION_DEADLINE;
+        loop {
+            let event = self.next(deadline).await.with_context(|| format!("{user} was not registered"))?;
+            if let LiveEvent::Registration { user_id, registration } = &*event
+                && user_id.as_str() == user
+                && registration.state == RegistrationState::Registered
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Narrates until a call's record is complete.
+    pub async fn until_ended(&mut self, wanted: impl Fn(&Cdr) -> bool, within: Duration) -> anyhow::Result<Cdr> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(at) = self.ended.iter().position(&wanted)
+                && let Some(cdr) = self.ended.remove(at)
+            {
+                return Ok(cdr);
+            }
+            self.next(deadline).await?;
+        }
+    }
+
+    async fn next(&mut self, deadline: Instant) -> anyhow::Result<Arc<LiveEvent>> {
+        let received = tokio::time::timeout_at(deadline.into(), self.feed.recv()).await.context("nothing happened in time")?;
+        let event = match received {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => bail!("the demo missed {missed} events"),
+            Err(RecvError::Closed) => bail!("the server stopped"),
+        };
+        match &*event {
+            LiveEvent::Registration { user_id, registration } => {
+                let reason = registration.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                let words = format!("{}{reason}", state_words(registration.state));
+                if self.lines.insert(user_id.clone(), words.clone()).as_ref() != Some(&words) {
+                    self.line(user_id.as_str(), &words)?;
+                }
+            }
+            LiveEvent::Call { user_id, direction, event, .. } => {
+                if let Some(text) = fact_words(&event.fact, *direction) {
+                    self.line(user_id.as_str(), &text)?;
+                }
+            }
+            LiveEvent::CallRecorded { cdr } => self.ended.push_back((**cdr).clone()),
+            LiveEvent::User { user_id, change } => self.line(user_id.as_str(), &format!("document {change}"))?,
+        }
+        Ok(event)
+    }
+}
+
+fn state_words(state: RegistrationState) -> &'static str {
+    match state {
+        RegistrationState::Off => "line is off",
+        RegistrationState::Registering => "registering",
+        RegistrationState::Registered => "registered",
+        RegistrationState::Retrying => "registration failed, will be tried again",
+        RegistrationState::WrongPassword => "the carrier refuses the password",
+        RegistrationState::Unregistering => "unregistering",
+    }
+}
+
+fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
+    Some(match fact {
+        CallFact::Invited { from } => format!("is called by {from}"),
+        CallFact::Dialled { to } => format!("dials {to}"),
+        CallFact::Ringing { .. } => match direction {
+            Direction::Inbound => "rings".to_owned(),
+            Direction::Outbound => "hears it ringing".to_owned(),
+        },
+        CallFact::MediaOpened { local_port, codec } => format!("media open: {codec} on port {local_port}"),
+        CallFact::AgentReady { engine } => format!("agent ready ({engine})"),
+        CallFact::Answered => "answered".to_owned(),
+        CallFact::SpeechStarted { speaker: Speaker::Caller } => "the other side speaks …".to_owned(),
+        CallFact::SpeechStarted { speaker: Speaker::Agent } => "Callie speaks …".to_owned(),
+        CallFact::SpeechEnded { speaker: Speaker::Agent, text: Some(text) } => format!("Callie said: “{text}”"),
+        CallFact::SpeechEnded { speaker: Speaker::Caller, .. } => "the other side pauses".to_owned(),
+        CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
+        CallFact::Warning { text } => format!("warning: {text}"),
+        CallFact::Dtmf { digit } => format!("key {digit}"),
+        CallFact::Hold { on } => if *on { "held" } else { "taken back from hold" }.to_owned(),
+        CallFact::Established | CallFact::RtpLatched { .. } | CallFact::SpeechEnded { .. } => return None,
+    })
+}
