@@ -145,7 +145,9 @@ impl Answer {
     fn to_header(&self, opaque: Option<&str>) -> String {
         let Self { username, realm, nonce, uri, algorithm, response, count } = self;
         let algorithm = algorithm.token();
-        let mut text = format!("Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", algorithm={algorithm}");
+        let mut text = format!(
+            "Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", algorithm={algorithm}"
+        );
         if let Some((nc, cnonce)) = count {
             text.push_str(&format!(", qop=auth, nc={nc}, cnonce=\"{cnonce}\""));
         }
@@ -212,7 +214,8 @@ mod tests {
     #[test]
     fn an_answer_to_a_challenge_is_read_back_and_fits() {
         for (algorithm, qop_auth) in [(Algorithm::Md5, true), (Algorithm::Md5, false), (Algorithm::Sha256, true)] {
-            let challenge = Challenge { realm: "a, b".into(), nonce: "n".into(), algorithm, stale: true, qop_auth, opaque: Some("o".into()) };
+            let challenge =
+                Challenge { realm: "a, b".into(), nonce: "n".into(), algorithm, stale: true, qop_auth, opaque: Some("o".into()) };
             assert_eq!(Challenge::parse(&challenge.to_header()).as_ref(), Some(&challenge));
             let answer = Answer::parse(&challenge.answer("alice", "secret", "REGISTER", "sip:x")).expect("answer");
             assert_eq!(answer.nonce_count(), qop_auth.then_some(1));

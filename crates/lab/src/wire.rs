@@ -89,7 +89,11 @@ struct Stream {
 
 impl Wire {
     /// Binds UDP and TCP on the same port (0: any port free for both) and begins to listen.
-    pub async fn open(listen: SocketAddr, tracker: &TaskTracker, token: &CancellationToken) -> io::Result<(Arc<Self>, mpsc::Receiver<Heard>)> {
+    pub async fn open(
+        listen: SocketAddr,
+        tracker: &TaskTracker,
+        token: &CancellationToken,
+    ) -> io::Result<(Arc<Self>, mpsc::Receiver<Heard>)> {
         let (udp, tcp) = bind_both(listen).await?;
         let (heard, inbox) = mpsc::channel(HEARD_BOUND);
         let wire = Arc::new(Self {
@@ -227,7 +231,7 @@ impl Wire {
                 Ok(length) => framer.push(buffer.get(..length).unwrap_or_default()),
             }
             loop {
-                match framer.next() {
+                match framer.next_framed() {
                     Ok(Some(Framed::Message(message))) => self.hear(Heard::Message(flow, message)).await,
                     Ok(Some(Framed::Ping)) => self.send(flow, b"\r\n".to_vec()),
                     Ok(None) => break,
@@ -260,7 +264,8 @@ async fn bind_both(listen: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let mut attempts_left = if listen.port() == 0 { 20 } else { 1 };
     loop {
         attempts_left -= 1;
-        let socket = socket2::Socket::new(socket2::Domain::for_address(listen), socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
+        let socket =
+            socket2::Socket::new(socket2::Domain::for_address(listen), socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         // The kernel gives less where its limit is lower; that is no reason to stop.
         let _ = socket.set_recv_buffer_size(UDP_BUFFER_BYTES);

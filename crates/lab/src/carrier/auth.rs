@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn a_nonce_is_stale_when_old_counted_twice_or_unknown() {
         let mut setting = setting(Algorithms::Md5);
-        let header = setting.authenticator.challenge(&setting.subscriber, false, setting.start)[0].answer("alice", "secret", "REGISTER", "sip:x");
+        let header = setting.authenticator.challenge(&setting.subscriber, false, setting.start)[0]
+            .answer("alice", "secret", "REGISTER", "sip:x");
         assert_eq!(setting.check(&header, 61), Err(Refusal::Stale));
         assert_eq!(setting.check(&header, 1), Ok(()));
         assert_eq!(setting.check(&header, 1), Err(Refusal::Stale));

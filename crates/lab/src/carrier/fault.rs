@@ -63,10 +63,11 @@ impl Faults {
 
     /// Uses up one `DropNext`.
     pub fn take_drop(&mut self, users: &[&str]) -> bool {
-        let mut counts = self.active.iter_mut().filter(|(user, _)| concerns(user.as_deref(), users)).filter_map(|(_, fault)| match fault {
-            Fault::DropNext(left) if *left > 0 => Some(left),
-            _ => None,
-        });
+        let mut counts =
+            self.active.iter_mut().filter(|(user, _)| concerns(user.as_deref(), users)).filter_map(|(_, fault)| match fault {
+                Fault::DropNext(left) if *left > 0 => Some(left),
+                _ => None,
+            });
         counts.next().map(|left| *left -= 1).is_some()
     }
 

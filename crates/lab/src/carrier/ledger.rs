@@ -31,20 +31,49 @@ pub struct SeenRegister {
 /// What an onlooker may want to print. Calls are named by their Call-ID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CarrierEvent {
-    Registered { username: String, contact: String, user_agent: String, expires_s: u32, transport: Transport },
-    RegisterRefused { username: String, code: u16 },
+    Registered {
+        username: String,
+        contact: String,
+        user_agent: String,
+        expires_s: u32,
+        transport: Transport,
+    },
+    RegisterRefused {
+        username: String,
+        code: u16,
+    },
     /// Its last binding ended by its own wish.
-    Unregistered { username: String },
+    Unregistered {
+        username: String,
+    },
     /// Its last binding ran out.
-    Expired { username: String },
-    Calling { call_id: String, from: String, to: String },
-    Ringing { call_id: String },
-    Answered { call_id: String },
+    Expired {
+        username: String,
+    },
+    Calling {
+        call_id: String,
+        from: String,
+        to: String,
+    },
+    Ringing {
+        call_id: String,
+    },
+    Answered {
+        call_id: String,
+    },
     /// The call did not come about; the code of the INVITE's final response.
-    Failed { call_id: String, code: u16 },
-    Cancelled { call_id: String },
+    Failed {
+        call_id: String,
+        code: u16,
+    },
+    Cancelled {
+        call_id: String,
+    },
     /// BYE, by the caller or by the called party.
-    Ended { call_id: String, by_caller: bool },
+    Ended {
+        call_id: String,
+        by_caller: bool,
+    },
 }
 
 #[derive(Debug)]

@@ -19,6 +19,8 @@ mod registrar;
 mod relay;
 mod switch;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use bindings::Binding;
 pub use directory::{Algorithms, Destination, Subscriber};

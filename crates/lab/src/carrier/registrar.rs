@@ -17,9 +17,11 @@ impl Switch {
             return self.refuse(asked, reply);
         }
         let username = subscriber.username.clone();
-        if !self.authorize(asked, &subscriber, 401) {
-            // Whatever the answer was, the next entry shows whether it was the right one to give.
-            self.note(asked, &username, Some(401));
+        if let Err(code) = self.authorize(asked, &subscriber, 401) {
+            self.note(asked, &username, Some(code));
+            if code == 403 {
+                self.ledger.tell(CarrierEvent::RegisterRefused { username, code });
+            }
             return;
         }
         let min_expires = |fault: &Fault| if let Fault::MinExpires(seconds) = fault { Some(*seconds) } else { None };

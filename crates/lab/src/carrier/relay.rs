@@ -88,7 +88,13 @@ fn invite_key(cancel_key: &str) -> String {
 
 impl Relay {
     pub fn new(here: SocketAddr) -> Self {
-        Self { here, hops: HashMap::new(), branches: HashMap::new(), calls: HashMap::new(), next_branch: rand::random::<u32>().into() }
+        Self {
+            here,
+            hops: HashMap::new(),
+            branches: HashMap::new(),
+            calls: HashMap::new(),
+            next_branch: rand::random::<u32>().into(),
+        }
     }
 
     pub fn calls_up(&self) -> usize {
@@ -107,7 +113,8 @@ impl Relay {
 
     pub fn begin_call(&mut self, invite: &Message, caller: Flow, callee: Flow, now: Instant) {
         let caller_tag = invite.from_tag().unwrap_or_default();
-        self.calls.insert(invite.call_id().to_owned(), Call { caller_tag, caller, callee, begun: now, answered: false, ended: None });
+        self.calls
+            .insert(invite.call_id().to_owned(), Call { caller_tag, caller, callee, begun: now, answered: false, ended: None });
     }
 
     /// Sends a request on and remembers the way back.
@@ -185,7 +192,18 @@ impl Relay {
         cancel.push("Max-Forwards", "70");
         let repeat = (next.transport() == Transport::Udp).then_some((now + T1, T1));
         let (request, key) = (cancel.clone(), String::new());
-        let hop = Hop { key, origin: None, next, request, repeat, begun: now, heard_something: false, done: None, cancel_wanted: false, users };
+        let hop = Hop {
+            key,
+            origin: None,
+            next,
+            request,
+            repeat,
+            begun: now,
+            heard_something: false,
+            done: None,
+            cancel_wanted: false,
+            users,
+        };
         self.hops.insert((invite_id.0.clone(), "CANCEL".to_owned()), hop);
         Some((next, cancel))
     }
@@ -196,7 +214,8 @@ impl Relay {
         let call = self.calls.get(message.call_id());
         let next = message.all("Route").find(|route| !self.is_here(route)).and_then(crate::message::NameAddr::parse);
         let target = Uri::parse(next.as_ref().map_or(message.subject(), |next| &next.uri))?;
-        let other_side = call.map(|call| if message.from_tag().as_ref() == Some(&call.caller_tag) { call.callee } else { call.caller });
+        let other_side =
+            call.map(|call| if message.from_tag().as_ref() == Some(&call.caller_tag) { call.callee } else { call.caller });
         let flow = match (target.socket_addr(), other_side) {
             (_, Some(flow @ Flow::Tcp { .. })) if target.is_tcp() => flow,
             (Some(address), _) if address == self.here => return None,

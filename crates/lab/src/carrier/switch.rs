@@ -227,30 +227,31 @@ impl Switch {
             }
             return self.options.open_to_strangers;
         };
-        self.authorize(asked, &caller, 407)
+        self.authorize(asked, &caller, 407).is_ok()
     }
 
-    /// Checks credentials; has answered by 401 or 407, or 403, if they do not do.
-    pub fn authorize(&mut self, asked: &Asked, subscriber: &Subscriber, code: u16) -> bool {
-        let (ask, bring) = if code == 407 { ("Proxy-Authenticate", "Proxy-Authorization") } else { ("WWW-Authenticate", "Authorization") };
+    /// Checks credentials; if they do not do, has answered by `code` (401 or 407) or 403, and says by which.
+    pub fn authorize(&mut self, asked: &Asked, subscriber: &Subscriber, code: u16) -> Result<(), u16> {
+        let (ask, bring) =
+            if code == 407 { ("Proxy-Authenticate", "Proxy-Authorization") } else { ("WWW-Authenticate", "Authorization") };
         let checked = self.auth.check(asked.message.all(bring), subscriber, asked.message.method(), asked.now);
         let user: &[&str] = &[&subscriber.username];
         let verdict = match checked {
             Err(Refusal::Missing) => Err(Refusal::Missing),
             _ if self.faults.has(user, &Fault::BadAuth) => {
                 self.answer(asked, asked.message.reply(403));
-                return false;
+                return Err(403);
             }
             _ if self.faults.has(user, &Fault::AlwaysChallenge) => Err(Refusal::Wrong),
             Ok(()) if self.faults.take_stale(user) => Err(Refusal::Stale),
             verdict => verdict,
         };
-        let Err(refusal) = verdict else { return true };
+        let Err(refusal) = verdict else { return Ok(()) };
         let challenges = self.auth.challenge(subscriber, refusal == Refusal::Stale, asked.now);
         let mut reply = asked.message.reply(code);
         challenges.iter().for_each(|challenge| reply.push(ask, challenge.to_header()));
         self.answer(asked, reply);
-        false
+        Err(code)
     }
 
     /// Where a called number leads, or the code that says why nowhere.

@@ -124,7 +124,11 @@ impl Via {
 impl fmt::Display for Via {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "SIP/2.0/{} ", self.transport)?;
-        if self.host.contains(':') { write!(out, "[{}]", self.host)? } else { out.write_str(&self.host)? }
+        if self.host.contains(':') {
+            write!(out, "[{}]", self.host)?
+        } else {
+            out.write_str(&self.host)?
+        }
         if let Some(port) = self.port {
             write!(out, ":{port}")?;
         }

@@ -26,7 +26,7 @@ impl Framer {
     ///
     /// # Errors
     /// Bytes that are not SIP: the stream has lost its frame and must be closed.
-    pub fn next(&mut self) -> Result<Option<Framed>, MessageError> {
+    pub fn next_framed(&mut self) -> Result<Option<Framed>, MessageError> {
         if self.waiting.starts_with(b"\r\n\r\n") {
             self.waiting.drain(..4);
             return Ok(Some(Framed::Ping));

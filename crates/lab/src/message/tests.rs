@@ -11,7 +11,10 @@ fn a_request_with_compact_and_folded_headers_is_read() {
     let message = Message::parse(REGISTER.as_bytes()).expect("parses");
     assert_eq!((message.method(), message.subject(), message.cseq()), ("REGISTER", "sip:example.test", Some((7, "REGISTER"))));
     assert_eq!(message.all("Via").count(), 2);
-    assert_eq!(message.top_via().map(|via| (via.host.clone(), via.port, via.branch().to_owned())), Some(("10.0.0.1".into(), Some(5070), "z9hG4bKa".into())));
+    assert_eq!(
+        message.top_via().map(|via| (via.host.clone(), via.port, via.branch().to_owned())),
+        Some(("10.0.0.1".into(), Some(5070), "z9hG4bKa".into()))
+    );
     assert_eq!(message.from().map(|from| (from.display_name.clone(), from.user())), Some(("A, <Lice>".into(), "alice".into())));
     assert_eq!((message.from_tag().as_deref(), message.to_tag()), (Some("x1"), None));
     assert_eq!(message.contact().and_then(|contact| contact.param("expires").map(str::to_owned)).as_deref(), Some("60"));
@@ -52,7 +55,7 @@ fn a_stream_is_cut_into_messages_whatever_its_pieces() {
         let (mut messages, mut pings) = (0, 0);
         for bytes in stream.chunks(piece) {
             framer.push(bytes);
-            while let Some(framed) = framer.next().expect("framed") {
+            while let Some(framed) = framer.next_framed().expect("framed") {
                 match framed {
                     Framed::Message(message) => messages += usize::from(message.body == b"hello"),
                     Framed::Ping => pings += 1,

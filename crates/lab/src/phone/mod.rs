@@ -1,1 +1,226 @@
-//! p
+//! A scripted telephone: calls or is called, plays its lines, and remembers what it heard.
+//!
+//! ```text
+//! task ─┬─ dialog  (pure)  SIP of one call
+//!       ├─ script  (pure)  what to do next
+//!       ├─ voice   (pure)  samples → RTP
+//!       └─ ear     (pure)  RTP → samples and figures
+//! listener ─ registration (pure), one task per call
+//! ```
+
+mod dialog;
+mod ear;
+mod identity;
+mod listener;
+mod registration;
+mod report;
+mod script;
+mod sdp;
+mod task;
+mod voice;
+
+pub use callie_media::codec::G711;
+pub use identity::Credentials;
+pub use listener::Listener;
+pub use report::{Ending, PhoneReport, RtpReport};
+pub use script::{Script, Step};
+
+use crate::carrier::TooLate;
+use crate::wire::{Flow, Transport, Wire};
+use dialog::Dialog;
+use identity::Identity;
+use sdp::LocalSdp;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use task::{Beginning, CallTask};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// How a telephone is set up.
+#[derive(Clone, Debug)]
+pub struct PhoneOptions {
+    /// Where requests are sent: a carrier, or the called party itself.
+    pub carrier: SocketAddr,
+    /// Host part of From and To; the carrier's address if `None`.
+    pub domain: Option<String>,
+    /// User part of From and Contact.
+    pub user: String,
+    pub display_name: Option<String>,
+    pub credentials: Option<Credentials>,
+    pub transport: Transport,
+    /// Offered in this order, and accepted.
+    pub codecs: Vec<G711>,
+    /// Own address.
+    pub bind: IpAddr,
+    /// After this the telephone hangs up, whatever its script says.
+    pub longest: Duration,
+    /// A listening telephone registers for this long, in seconds.
+    pub expires_s: u32,
+}
+
+impl PhoneOptions {
+    /// A telephone over UDP on loopback with PCMU, without a password.
+    pub fn new(carrier: SocketAddr, user: &str) -> Self {
+        Self {
+            carrier,
+            domain: None,
+            user: user.to_owned(),
+            display_name: None,
+            credentials: None,
+            transport: Transport::Udp,
+            codecs: vec![G711::Pcmu, G711::Pcma],
+            bind: IpAddr::from([127, 0, 0, 1]),
+            longest: Duration::from_secs(120),
+            expires_s: 300,
+        }
+    }
+
+    /// The same as a subscriber whose digest name is its user.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.credentials = Some(Credentials { username: self.user.clone(), password: password.to_owned() });
+        self
+    }
+
+    #[must_use]
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    #[must_use]
+    pub fn with_codecs(mut self, codecs: &[G711]) -> Self {
+        self.codecs = codecs.to_vec();
+        self
+    }
+
+    fn identity(&self, here: SocketAddr, flow: Flow) -> Identity {
+        Identity {
+            user: self.user.clone(),
+            display_name: self.display_name.clone(),
+            domain: self.domain.clone().unwrap_or_else(|| self.carrier.to_string()),
+            credentials: self.credentials.clone(),
+            user_agent: "Lab telephone".to_owned(),
+            here,
+            flow,
+        }
+    }
+
+    async fn flow(&self, wire: &Arc<Wire>) -> io::Result<Flow> {
+        match self.transport {
+            Transport::Udp => Ok(Flow::Udp(self.carrier)),
+            Transport::Tcp => wire.connect(self.carrier).await,
+        }
+    }
+}
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PhoneState {
+    Calling,
+    Ringing,
+    Up,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    HangUp,
+    Vanish,
+}
+
+/// Telephones are used through [`Phone::call`] and [`Phone::listen`].
+#[derive(Debug)]
+pub struct Phone;
+
+impl Phone {
+    /// Calls `to` (a number, or a whole URI) and plays the script.
+    pub async fn call(options: &PhoneOptions, to: &str, script: impl Into<Script>) -> io::Result<PhoneCall> {
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        let (wire, mut inbox) = Wire::open(SocketAddr::new(options.bind, 0), &tracker, &token).await?;
+        let flow = options.flow(&wire).await?;
+        let rtp = UdpSocket::bind(SocketAddr::new(options.bind, 0)).await?;
+        let now = Instant::now();
+        let sdp = LocalSdp::new(rtp.local_addr()?, options.codecs.clone());
+        let dialog = Dialog::call(options.identity(wire.local(), flow), to, sdp, now);
+        let (state, watched) = watch::channel(PhoneState::Calling);
+        // Orders are few and obeyed within 20 ms.
+        let (orders, mut ordered) = mpsc::channel(8);
+        let (send_report, report) = oneshot::channel();
+        let beginning = Beginning { wire, rtp, dialog, script: script.into(), state, longest: options.longest, invite: None };
+        let task = CallTask::new(beginning, now);
+        let all = token.clone().drop_guard();
+        tracker.spawn(token.clone().run_until_cancelled_owned(async move {
+            let (report, linger) = task.run(&mut inbox, &mut ordered).await;
+            // A caller who no longer wants the report has dropped the call.
+            let _ = send_report.send(report);
+            linger.run(&mut inbox).await;
+            // The sockets' tasks end with the call.
+            drop(all);
+        }));
+        Ok(PhoneCall { state: watched, orders, report, running: token.drop_guard() })
+    }
+
+    /// Waits for calls and plays the script in each. It registers if it has a password; else it must be known to the
+    /// carrier as a line at its [`Listener::address`].
+    pub async fn listen(options: &PhoneOptions, script: impl Into<Script>) -> io::Result<Listener> {
+        Listener::start(options, script.into()).await
+    }
+}
+
+/// A call under way. Dropping it ends it without a word.
+#[derive(Debug)]
+pub struct PhoneCall {
+    state: watch::Receiver<PhoneState>,
+    orders: mpsc::Sender<Order>,
+    report: oneshot::Receiver<PhoneReport>,
+    running: DropGuard,
+}
+
+impl PhoneCall {
+    pub fn state(&self) -> PhoneState {
+        *self.state.borrow()
+    }
+
+    /// Waits until the call has come this far, or is over.
+    pub async fn wait_for(&self, wanted: PhoneState, deadline: Duration) -> Result<PhoneState, TooLate> {
+        let mut state = self.state.clone();
+        let reached = tokio::time::timeout(deadline, state.wait_for(|state| *state >= wanted)).await;
+        match reached {
+            Ok(Ok(state)) => Ok(*state),
+            // The task is gone: the call is over.
+            Ok(Err(_)) => Ok(PhoneState::Over),
+            Err(_) => Err(TooLate { what: format!("call state {wanted:?}"), waited: deadline }),
+        }
+    }
+
+    /// Hangs up (or cancels) before the script does.
+    pub async fn hang_up(&self) {
+        // A call that is over needs no order.
+        let _ = self.orders.send(Order::HangUp).await;
+    }
+
+    /// Is gone, without a word.
+    pub async fn vanish(&self) {
+        let _ = self.orders.send(Order::Vanish).await;
+    }
+
+    /// The call's report when it is over; `None` if it was taken before. What comes late is still answered
+    /// until this is dropped.
+    pub async fn report(&mut self) -> Option<PhoneReport> {
+        if self.report.is_terminated() { None } else { (&mut self.report).await.ok() }
+    }
+
+    /// The report. Late messages are still answered for two seconds; a telephone that vanished is closed.
+    pub async fn finished(mut self) -> Option<PhoneReport> {
+        let report = self.report().await;
+        if report.as_ref().is_some_and(|report| report.ending != Ending::Vanished) {
+            self.running.disarm();
+        }
+        report
+    }
+}
