@@ -74,19 +74,12 @@ impl Setup {
     }
 
     pub async fn start(self) -> Result<Callie> {
-        let mut command = Command::new(binary()?);
-        // Nothing of the machine's own settings or .env files may reach a test.
-        command.arg("serve").current_dir(self.folder.path()).env_clear();
-        for inherited in ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE"] {
-            if let Some(value) = std::env::var_os(inherited) {
-                command.env(inherited, value);
-            }
-        }
+        let mut command = command(self.folder.path())?;
         command
+            .arg("serve")
             .env("CALLIE_HTTP_LISTEN", self.http.to_string())
             .env("CALLIE_SIP_LISTEN", self.sip.to_string())
             .env("CALLIE_RTP_PORTS", format!("{}-{}", self.rtp.start(), self.rtp.end()))
-            .env("RUST_LOG", "info")
             .envs(&self.environment);
         let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
         // Small timeouts: a test rather fails with a sentence than hangs.
@@ -288,8 +281,20 @@ impl Callie {
     }
 }
 
+/// The binary in a folder of its own, without the machine's settings: neither variables nor a `.env` reach it.
+pub fn command(folder: &Path) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.current_dir(folder).env_clear();
+    for inherited in ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE"] {
+        if let Some(value) = std::env::var_os(inherited) {
+            command.env(inherited, value);
+        }
+    }
+    Ok(command)
+}
+
 /// The binary beside the running test program: `target/<profile>/callie`.
-pub fn binary() -> Result<PathBuf> {
+fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CALLIE_BIN") {
         return Ok(PathBuf::from(path));
     }

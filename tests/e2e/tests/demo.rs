@@ -1,15 +1,15 @@
 //! `callie demo`: runs to its end by itself, says what happens, leaves two recordings; also beside another demo.
 
-use callie_e2e::callie::binary;
+use callie_e2e::callie::command;
 use callie_e2e::voice::loud_seconds;
 use callie_e2e::{process::Process, wav::Wav};
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 const WITHIN: Duration = Duration::from_secs(150);
 
 fn start(folder: &std::path::Path) -> Process {
-    let mut command = Command::new(binary().expect("it is built"));
-    command.arg("demo").current_dir(folder).env("TMPDIR", folder);
+    let mut command = command(folder).expect("it is built");
+    command.arg("demo").env("TMPDIR", folder);
     Process::start("callie demo", &mut command, folder.join("log")).expect("the demo starts")
 }
 

@@ -1,9 +1,9 @@
 //! Two servers beside each other, and two that want the same address.
 
 use callie_e2e::peers::{Kamailio, kamailio::Digest, present};
-use callie_e2e::{Callie, callie::binary};
+use callie_e2e::{Callie, callie::command};
 use serde_json::json;
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 #[tokio::test]
 async fn two_servers_do_not_disturb_each_other() {
@@ -25,9 +25,9 @@ async fn two_servers_do_not_disturb_each_other() {
 async fn a_taken_address_is_named() {
     let one = Callie::start().await;
     let folder = tempfile::tempdir().expect("the temporary folder is writable");
-    let output = Command::new(binary().expect("it is built"))
+    let output = command(folder.path())
+        .expect("it is built")
         .arg("serve")
-        .current_dir(folder.path())
         .env("CALLIE_HTTP_LISTEN", one.http().to_string())
         .env("CALLIE_SIP_LISTEN", "127.0.0.1:0")
         .env("CALLIE_DATA_DIR", folder.path().join("data"))
@@ -41,9 +41,9 @@ async fn a_taken_address_is_named() {
 #[tokio::test]
 async fn an_open_api_stays_on_loopback() {
     let folder = tempfile::tempdir().expect("the temporary folder is writable");
-    let output = Command::new(binary().expect("it is built"))
+    let output = command(folder.path())
+        .expect("it is built")
         .arg("serve")
-        .current_dir(folder.path())
         .env("CALLIE_HTTP_LISTEN", "0.0.0.0:0")
         .env("CALLIE_SIP_LISTEN", "127.0.0.1:0")
         .env("CALLIE_DATA_DIR", folder.path().join("data"))

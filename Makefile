@@ -1,0 +1,30 @@
+# What the project does, in commands. Each target installs what it lacks and says so; none asks a question.
+#
+#   make demo    a telephone call over real SIP and RTP, with no account, no key and no network
+#   make test    every test there is, end-to-end tests with real peers among them (what CI runs)
+#   make check   the fast lane: format, lints, dependencies, unit and integration tests
+#   make e2e     the end-to-end tests alone
+#   make bench   figures of cost, pacing and memory (release build)
+
+.PHONY: demo test check e2e bench help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo:
+	@scripts/demo
+
+test:
+	@scripts/peers
+	@scripts/test --workspace
+
+check:
+	@scripts/check
+
+e2e:
+	@scripts/peers
+	@scripts/test -p callie-e2e
+
+bench:
+	@scripts/bench
