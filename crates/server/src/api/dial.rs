@@ -40,7 +40,7 @@ pub struct CallBegun {
 }
 
 /// Calls a number on the user's line, and answers as soon as the call has begun.
-#[utoipa::path(post, path = "/users/{user_id}/call", operation_id = "place_call", tag = "calls", params(("user_id", example = "alice")),
+#[utoipa::path(post, path = "/users/{user_id}/call", operation_id = "place_call", tag = "calls", params(("user_id" = String, Path, example = "alice")),
     request_body = NewCall,
     responses((status = 202, body = CallBegun),
         (status = 409, body = Problem, content_type = "application/problem+json",

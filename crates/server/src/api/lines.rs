@@ -46,7 +46,7 @@ pub struct LineAnswer {
 /// Keeps the user's line registered from now on, also after a restart.
 ///
 /// Answers as soon as the registrar has answered, and after three seconds at the latest. Repeating it changes nothing.
-#[utoipa::path(post, path = "/users/{user_id}/sip/connect", operation_id = "connect_line", tag = "lines", params(("user_id", example = "alice")),
+#[utoipa::path(post, path = "/users/{user_id}/sip/connect", operation_id = "connect_line", tag = "lines", params(("user_id" = String, Path, example = "alice")),
     responses((status = 200, body = LineAnswer), (status = 409, body = Problem, content_type = "application/problem+json",
         description = "The user is not active"), UserProblems, StoreProblems))]
 pub async fn connect(
@@ -63,7 +63,7 @@ pub async fn connect(
 }
 
 /// Takes the user's line down and keeps it down. Repeating it changes nothing.
-#[utoipa::path(post, path = "/users/{user_id}/sip/disconnect", operation_id = "disconnect_line", tag = "lines", params(("user_id", example = "alice")),
+#[utoipa::path(post, path = "/users/{user_id}/sip/disconnect", operation_id = "disconnect_line", tag = "lines", params(("user_id" = String, Path, example = "alice")),
     responses((status = 200, body = LineAnswer), UserProblems, StoreProblems))]
 pub async fn disconnect(
     State(users): State<Users>,

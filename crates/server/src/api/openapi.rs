@@ -4,7 +4,7 @@ use super::error::Problem;
 use utoipa::openapi::{
     ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation, path::PathItem, tag::TagBuilder,
 };
-use utoipa::{OpenApi as _, PartialSchema, ToSchema};
+use utoipa::{OpenApi as _, ToSchema};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -48,7 +48,7 @@ pub fn document_text() -> String {
     text
 }
 
-/// Adds to every operation the answers that any of them can give.
+/// Adds to every operation the answers that any of them can give, and to every answer a description.
 pub fn complete(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
@@ -59,7 +59,23 @@ pub fn complete(document: &mut OpenApi) {
             ] {
                 operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(text)));
             }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = meaning(status).to_owned();
+                }
+            }
         }
+    }
+}
+
+/// The description of a success that has none of its own; the format asks for one.
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "201" => "Created",
+        "202" => "Begun",
+        _ => "As asked",
     }
 }
 
@@ -110,6 +126,3 @@ pub fn word_list<T: serde::Serialize>(words: &[T], text: &str) -> RefOr<utoipa::
         .build();
     RefOr::T(utoipa::openapi::Schema::Object(object))
 }
-
-/// Keeps the trait in scope where only the macro needs it.
-const _: fn() -> RefOr<utoipa::openapi::Schema> = <Problem as PartialSchema>::schema;

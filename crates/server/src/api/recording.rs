@@ -17,7 +17,7 @@ use tower_http::services::ServeFile;
 
 /// The recording of a call: two channels, caller left, agent right. `Range` is honoured.
 #[utoipa::path(get, path = "/calls/{call_id}/recording", operation_id = "get_recording", tag = "calls",
-    params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M"), ("Range" = Option<String>, Header, description = "bytes=0-1023")),
+    params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M"), ("Range" = Option<String>, Header, description = "bytes=0-1023")),
     responses((status = 200, content_type = "audio/wav", description = "The whole file"),
         (status = 206, content_type = "audio/wav", description = "The range asked for"),
         (status = 416, body = Problem, content_type = "application/problem+json", description = "The range lies outside the file"),

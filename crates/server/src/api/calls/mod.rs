@@ -57,7 +57,7 @@ pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
 }
 
 /// Shows a call with its events and how it ended.
-#[utoipa::path(get, path = "/calls/{call_id}", operation_id = "get_call", tag = "calls", params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
+#[utoipa::path(get, path = "/calls/{call_id}", operation_id = "get_call", tag = "calls", params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 200, body = CallDetail), CallProblems, StoreProblems))]
 pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
     let cdr = records.get(id).await?.ok_or_else(|| Problem::no_such_call(&id.to_string()))?;
@@ -67,7 +67,7 @@ pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Res
 
 /// Ends a call that is up.
 #[utoipa::path(post, path = "/calls/{call_id}/hangup", operation_id = "hang_up_call", tag = "calls",
-    params(("call_id", example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
+    params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 202, body = HangingUp), (status = 409, body = Problem, content_type = "application/problem+json",
         description = "The call has ended already"), CallProblems, StoreProblems))]
 pub async fn hang_up(

@@ -1,5 +1,6 @@
 //! The parameters of GET /calls.
 
+use crate::api::words::{CallResultWord, DirectionWord};
 use callie_domain::Faults;
 use callie_domain::record::{CallResult, Direction};
 use callie_store::CallFilter;
@@ -17,19 +18,20 @@ const PAGE_LIMIT: usize = 500;
 pub struct CallQuery {
     #[param(example = "alice")]
     user_id: Option<String>,
-    /// `inbound` or `outbound`.
-    #[param(example = "inbound")]
+    /// Who called.
+    #[param(value_type = Option<DirectionWord>)]
     direction: Option<String>,
     /// The outcome in one word.
-    #[param(example = "completed")]
+    #[param(value_type = Option<CallResultWord>)]
     result: Option<String>,
     /// Calls begun at or after this time.
-    #[param(example = "2026-01-15T00:00:00Z")]
+    #[param(value_type = Option<Timestamp>, example = "2026-01-15T00:00:00Z")]
     from: Option<String>,
     /// Calls begun before this time.
+    #[param(value_type = Option<Timestamp>)]
     until: Option<String>,
     /// 1 to 500; 50 without it.
-    #[param(example = "50")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, example = 50)]
     limit: Option<String>,
     /// The `next` of the page before.
     before: Option<String>,

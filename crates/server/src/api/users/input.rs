@@ -134,7 +134,9 @@ pub fn free_mac(view: &UserView, mut draw: impl FnMut() -> [u8; 3]) -> Option<Ma
     (0..64).map(|_| MacAddress::generate(draw())).find(|mac| mac_owner(view, *mac, None).is_none())
 }
 
-/// The body of POST /users, for the description only: reading is [`UserInput`]'s.
+// What follows describes bodies for the OpenAPI document; they are read by [`UserInput`].
+
+/// A new user. The nested maps of the document are accepted as well, with the same fields.
 #[derive(ToSchema)]
 #[schema(example = json!({
     "user_id": "alice",
@@ -154,7 +156,7 @@ pub struct NewUser {
     rest: UserChange,
 }
 
-/// The body of PUT /users/{user_id}: what it does not name stays. The nested maps of the document are accepted as well, with
+/// A change of a user: what it does not name stays. The nested maps of the document are accepted as well, with
 /// the same fields; an absent or empty password keeps the stored one.
 #[derive(ToSchema)]
 #[schema(example = json!({"greeting": "Updated greeting message!", "sip_password": "new_secure_password"}))]

@@ -65,7 +65,7 @@ pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Jso
 }
 
 /// Shows a user.
-#[utoipa::path(get, path = "/users/{user_id}", operation_id = "get_user", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(get, path = "/users/{user_id}", operation_id = "get_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
     responses((status = 200, body = UserDocument), UserProblems, StoreProblems))]
 pub async fn show(
     State(users): State<Users>,
@@ -86,7 +86,7 @@ pub async fn show(
 }
 
 /// Changes the fields it names; the rest stays. A running call keeps the configuration it began with.
-#[utoipa::path(put, path = "/users/{user_id}", operation_id = "update_user", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(put, path = "/users/{user_id}", operation_id = "update_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
     request_body = input::UserChange,
     responses((status = 200, body = UserDocument), (status = 409, body = Problem, content_type = "application/problem+json",
         description = "Others keep changing the document, or it cannot be read"), UserProblems, BodyProblems, StoreProblems))]
@@ -124,7 +124,7 @@ pub struct Deleted {
 }
 
 /// Deletes a user. Its line goes down; the records of its calls stay.
-#[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users", params(("user_id", example = "alice")),
+#[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
     responses((status = 200, body = Deleted), UserProblems, StoreProblems))]
 pub async fn remove(State(users): State<Users>, UserPath(id): UserPath) -> Result<Json<Deleted>, Problem> {
     if !users.delete(&id).await? {
