@@ -68,7 +68,8 @@ fn a_user(name: &str) -> callie_domain::User {
     input.create(Timestamp::UNIX_EPOCH, MacAddress::generate([0; 3])).expect("valid")
 }
 
-/// Starts the victim, kills it in the midst of its work, and returns all that it had acknowledged.
+/// Starts the victim, kills it in the midst of its work, and returns all that it had acknowledged. A line is one write to
+/// the pipe, so it comes whole or not at all.
 fn kill_one(folder: &Path, after_lines: u32) -> Vec<String> {
     let mut victim = Command::new(std::env::current_exe().expect("known"))
         .args(["--exact", "victim", "--nocapture"])
@@ -84,7 +85,6 @@ fn kill_one(folder: &Path, after_lines: u32) -> Vec<String> {
     acknowledged.extend(lines.filter_map(is_ack));
     victim.wait().expect("gone");
     assert!(acknowledged.len() >= after_lines as usize, "the victim ended by itself");
-    // The last line may have been cut by the kill; a whole one names its kind and a name.
     acknowledged
 }
 

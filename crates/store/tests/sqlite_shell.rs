@@ -42,7 +42,8 @@ async fn edits_of_the_sqlite_shell_are_live() {
             .expect("written");
         return;
     }
-    let edits: [(&str, fn(&StoredUser) -> bool); 4] = [
+    type Shows = fn(&StoredUser) -> bool;
+    let edits: [(&str, Shows); 4] = [
         ("doc", |u| u.user.sip.password == Secret::new("first")),
         ("json_set(doc, '$.calls.default_greeting', 'Good morning')", |u| u.user.calls.default_greeting == "Good morning"),
         ("json_set(doc, '$.sip.is_active', false)", |u| !u.user.sip.is_active),

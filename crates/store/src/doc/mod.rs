@@ -4,7 +4,7 @@
 //! | function | does |
 //! |---|---|
 //! | [`read`] | document → user; all that is wrong with it at once |
-//! | [`write`] | user → document, keeping every field of the old one that we do not know |
+//! | [`write()`] | user → document, keeping every field of the old one that we do not know |
 //! | [`seal_typed_password`] | seals a password that somebody typed into a document in clear |
 //!
 //! Missing maps and fields have the documented defaults; `null` is the same as missing. Times are RFC 3339 texts.

@@ -9,13 +9,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`schema`] | opening, settings, migrations, the key check |
-//! | [`worker`] | a thread that owns a connection |
-//! | [`view`] | the live view of the users |
-//! | [`poll`] | noticing other programs' commits |
-//! | [`config`] | [`crate::ConfigStore`] |
-//! | [`record`] | [`crate::RecordStore`] |
-//! | [`fault`] | SQLite's errors with file and remedy |
+//! | `schema` | opening, settings, migrations, the key check |
+//! | `worker` | a thread that owns a connection |
+//! | `view` | the live view of the users |
+//! | `poll` | noticing other programs' commits |
+//! | `config` | [`crate::ConfigStore`] |
+//! | `record` | [`crate::RecordStore`] |
+//! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
 mod fault;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 struct Bench {
@@ -222,14 +223,13 @@ async fn a_lock_of_another_program_delays_a_write_and_no_read() {
     store.create(&user("alice")).await.expect("created");
     let raw = bench.raw();
     raw.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    let writing = tokio::spawn({
-        let store = store.clone();
-        async move { store.create(&user("bob")).await }
-    });
+    let mut writing = JoinSet::new();
+    let writer = store.clone();
+    writing.spawn(async move { writer.create(&user("bob")).await });
     assert_eq!(store.get_user("alice").await.user.id, alice());
-    assert!(!writing.is_finished());
+    assert!(writing.try_join_next().is_none(), "it waits");
     raw.execute_batch("COMMIT").expect("unlocked");
-    writing.await.expect("no panic").expect("created");
+    assert!(writing.join_all().await.iter().all(Result::is_ok));
 }
 
 #[tokio::test]
@@ -237,19 +237,15 @@ async fn a_closed_store_says_so_and_has_lost_nothing() {
     let bench = Bench::new();
     let store = bench.open();
     let mut view = store.watch();
-    let writes: Vec<_> = (0..50)
-        .map(|n| {
-            let store = store.clone();
-            tokio::spawn(async move { store.create(&user(&format!("user{n}"))).await.is_ok() })
-        })
-        .collect();
+    let mut writes = JoinSet::new();
+    for n in 0..50 {
+        let store = store.clone();
+        writes.spawn(async move { store.create(&user(&format!("user{n}"))).await.is_ok() });
+    }
     tokio::task::yield_now().await;
     store.close().await;
     store.close().await;
-    let mut written = 0;
-    for write in writes {
-        written += usize::from(write.await.expect("no panic"));
-    }
+    let written = writes.join_all().await.into_iter().filter(|written| *written).count();
     let refused = store.create(&user("late")).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(store.health().await.is_err());

@@ -7,7 +7,7 @@ use super::schema::BUSY;
 use crate::{DocFault, Entry, Keyring, Revision, StoredUser, UserView, doc};
 use callie_domain::UserId;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -81,15 +81,18 @@ impl LiveView {
         Ok(if without_gap { Changed::Users(rows.into_iter().filter_map(|(_, name)| name).collect()) } else { Changed::Unknown })
     }
 
+    /// One transaction, so that sealing many typed passwords at the first start costs one sync.
     fn reload(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         let names: Vec<_> =
-            conn.prepare("SELECT user_id FROM user_configs")?.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?;
+            tx.prepare("SELECT user_id FROM user_configs")?.query_map([], |row| text(row, 0))?.collect::<Result<_, _>>()?;
         let mut users = HashMap::with_capacity(names.len());
         for name in names.into_iter().flatten() {
-            if let Some((id, Some(entry))) = self.read_entry(conn, &name)? {
+            if let Some((id, Some(entry))) = self.read_entry(&tx, &name)? {
                 users.insert(id, entry);
             }
         }
+        tx.commit()?;
         self.published.send_replace(Arc::new(UserView { users }));
         Ok(())
     }
