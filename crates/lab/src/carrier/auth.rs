@@ -2,6 +2,7 @@
 
 use super::directory::Subscriber;
 use crate::digest::{Answer, Challenge, hex};
+use crate::message::Message;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -50,19 +51,15 @@ impl Authenticator {
         subscriber.algorithms.list().iter().map(one).collect()
     }
 
-    /// Checks the credentials among these header values.
-    pub fn check<'a>(
-        &mut self,
-        credentials: impl Iterator<Item = &'a str>,
-        subscriber: &Subscriber,
-        method: &str,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        let mut answers = credentials.filter_map(Answer::parse);
+    /// Checks the credentials that a request brings in this header.
+    pub fn check(&mut self, request: &Message, header: &str, subscriber: &Subscriber, now: Instant) -> Result<(), Refusal> {
+        let mut answers = request.all(header).filter_map(Answer::parse);
         let answer = answers.find(|answer| answer.realm == self.realm).ok_or(Refusal::Missing)?;
         let named = answer.username == subscriber.username || answer.username.split('@').next() == Some(&subscriber.username);
         let offered = subscriber.algorithms.list().contains(&answer.algorithm) && answer.count.is_some() == self.qop;
-        if !named || !offered || answer.response != answer.expected(&subscriber.password, method) {
+        // Its URI is the request's own (RFC 7616 §3.4.6).
+        let meant = answer.uri == request.subject();
+        if !named || !offered || !meant || answer.response != answer.expected(&subscriber.password, request.method()) {
             return Err(Refusal::Wrong);
         }
         let nonce = self.nonces.get_mut(&answer.nonce).ok_or(Refusal::Stale)?;
@@ -109,7 +106,8 @@ mod tests {
     impl Setting {
         fn check(&mut self, header: &str, after_s: u64) -> Result<(), Refusal> {
             let now = self.start + Duration::from_secs(after_s);
-            self.authenticator.check([header].into_iter(), &self.subscriber, "REGISTER", now)
+            let request = Message::request("REGISTER", "sip:x").with("Authorization", header);
+            self.authenticator.check(&request, "Authorization", &self.subscriber, now)
         }
     }
 
@@ -129,6 +127,9 @@ mod tests {
             }
         }
         assert_eq!(setting.check("Basic abc", 1), Err(Refusal::Missing));
+        let elsewhere = setting.authenticator.challenge(&setting.subscriber, false, setting.start)[0]
+            .answer("alice", "secret", "REGISTER", "sip:y");
+        assert_eq!(setting.check(&elsewhere, 1), Err(Refusal::Wrong), "digest of another uri");
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Switch {
     pub fn authorize(&mut self, asked: &Asked, subscriber: &Subscriber, code: u16) -> Result<(), u16> {
         let (ask, bring) =
             if code == 407 { ("Proxy-Authenticate", "Proxy-Authorization") } else { ("WWW-Authenticate", "Authorization") };
-        let checked = self.auth.check(asked.message.all(bring), subscriber, asked.message.method(), asked.now);
+        let checked = self.auth.check(&asked.message, bring, subscriber, asked.now);
         let user: &[&str] = &[&subscriber.username];
         let verdict = match checked {
             Err(Refusal::Missing) => Err(Refusal::Missing),

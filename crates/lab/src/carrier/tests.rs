@@ -57,7 +57,7 @@ impl Room {
     fn register(&mut self, user: &str, from: &str, challenge: Option<&Challenge>, expires: u32) -> Message {
         let mut register = self.request("REGISTER", &format!("sip:{user}@test"), user, from).with("Expires", expires.to_string());
         if let Some(challenge) = challenge {
-            register.push("Authorization", challenge.answer(user, "secret", "REGISTER", "sip:test"));
+            register.push("Authorization", challenge.answer(user, "secret", "REGISTER", &format!("sip:{user}@test")));
         }
         register
     }
