@@ -28,7 +28,8 @@ pub struct RegisterPolicy {
     pub spread: Duration,
     /// A flow that lives shorter than this after a registration counts as failing.
     pub steady_flow: Duration,
-    /// An unanswered REGISTER counts as lost after this, should the transaction not say so before (Timer F is 32 s).
+    /// A REGISTER of which nothing is heard counts as lost after this. A safety net: the transaction speaks 32 s after
+    /// sending (Timer F), but where many lines start at once a request may wait for its turn first.
     pub answer_limit: Duration,
     /// Time to remove the binding in; half of it may go to a REGISTER still outstanding.
     pub leave_limit: Duration,
@@ -49,7 +50,7 @@ impl Default for RegisterPolicy {
             wrong_password_longest: Duration::from_secs(4 * 3600),
             spread: Duration::from_secs(5),
             steady_flow: Duration::from_secs(60),
-            answer_limit: Duration::from_secs(40),
+            answer_limit: Duration::from_secs(300),
             leave_limit: Duration::from_secs(4),
         }
     }

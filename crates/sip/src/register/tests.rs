@@ -486,7 +486,7 @@ fn wanted_again_while_leaving() {
 fn a_watchdog_ends_a_request_that_the_transaction_forgot() {
     let mut line = Line::started(|_| Happens::Silence);
     line.outstanding = None;
-    line.run_s(41);
+    line.run_s(301);
     assert_eq!(line.state(), S::Retrying);
 }
 
