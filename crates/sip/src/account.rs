@@ -112,14 +112,18 @@ impl Line {
         let known = lock(&self.flow).clone().filter(|flow| !flow.is_closed() && flow.transport == account.transport);
         match known {
             Some(flow) => Ok(flow),
-            None => resolve_hop(wire, hop, account.transport).await,
+            None => resolve_hop(wire, hop, account.transport, 0).await,
         }
     }
 }
 
-async fn resolve_hop(wire: &Arc<Wire>, hop: &HostPort, transport: Transport) -> Result<Flow, SipError> {
+/// The way to a host: to its first address, or, after failures, to one of the others (RFC 3263 §4.3).
+async fn resolve_hop(wire: &Arc<Wire>, hop: &HostPort, transport: Transport, failures: usize) -> Result<Flow, SipError> {
     let mut failure = None;
-    for address in wire.resolver.resolve(&hop.host, hop.port, transport).await? {
+    let mut addresses = wire.resolver.resolve(&hop.host, hop.port, transport).await?;
+    let skipped = failures.checked_rem(addresses.len()).unwrap_or(0);
+    addresses.rotate_left(skipped);
+    for address in addresses {
         match wire.flow_to(transport, address).await {
             Ok(flow) => return Ok(flow),
             Err(error) => failure = Some(error),
@@ -197,6 +201,8 @@ struct Task {
     contact: Option<String>,
     began: Instant,
     stopping: bool,
+    /// Requests that an address of the registrar did not answer: the next one goes to another.
+    failures: usize,
     /// The REGISTER under way.
     attempt: Option<BoxFuture<'static, Attempted>>,
 }
@@ -224,6 +230,7 @@ pub(crate) fn open(
         contact: None,
         began: Instant::now(),
         stopping: false,
+        failures: 0,
         attempt: None,
     };
     (handle, task.run())
@@ -280,6 +287,7 @@ impl Task {
             cseq: self.cseq,
             expires_s,
             target,
+            failures: self.failures,
         };
         self.attempt = Some(Box::pin(register.run(self.auth.clone())));
     }
@@ -287,6 +295,9 @@ impl Task {
     fn take(&mut self, attempted: Attempted) -> Input {
         self.attempt = None;
         self.auth = attempted.auth;
+        if matches!(attempted.input, Input::Timeout | Input::TransportError(_)) {
+            self.failures = self.failures.wrapping_add(1);
+        }
         if let Some(flow) = attempted.flow {
             self.contact = Some(self.line.contact_uri(&self.wire, &flow));
             *lock(&self.line.flow) = Some(flow);
@@ -332,6 +343,7 @@ struct Register {
     cseq: u32,
     expires_s: u32,
     target: Option<SipTarget>,
+    failures: usize,
 }
 
 impl Register {
@@ -351,13 +363,12 @@ impl Register {
 
     async fn flow(&self) -> Result<Flow, SipError> {
         let account = self.line.account();
-        match &self.target {
-            Some(target) if account.outbound_proxy.is_none() => {
-                let transport = target.transport.unwrap_or(account.transport);
-                resolve_hop(&self.wire, &target.host, transport).await
-            }
-            _ => resolve_hop(&self.wire, account.outbound_proxy.as_ref().unwrap_or(&account.server), account.transport).await,
-        }
+        let (hop, transport) = match (&account.outbound_proxy, &self.target) {
+            (Some(proxy), _) => (proxy, account.transport),
+            (None, Some(target)) => (&target.host, target.transport.unwrap_or(account.transport)),
+            (None, None) => (&account.server, account.transport),
+        };
+        resolve_hop(&self.wire, hop, transport, self.failures).await
     }
 
     /// Sends and waits. The turn is given back early when the registrar is slow, so that one that is dead does not hold

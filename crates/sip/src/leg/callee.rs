@@ -76,7 +76,7 @@ impl Callee {
     async fn accept(self, sdp: String) {
         self.invite.answer(self.answer(200).with_sdp(sdp));
         let Self { session, sink, commands, mailbox, invite } = self;
-        Talk { session, sink, commands, mailbox, opening: Opening::Served(invite) }.run().await;
+        Talk { session, sink, commands, mailbox, opening: Opening::Served(Box::new(invite)) }.run().await;
     }
 
     async fn cancelled(mut self) {

@@ -20,7 +20,7 @@ pub(super) enum Opening {
     /// Ours: kept to acknowledge copies of the answer, and answers of other branches.
     Placed(ClientTransaction),
     /// The peer's: our 200 waits for the ACK.
-    Served(InviteServer),
+    Served(Box<InviteServer>),
     Done,
 }
 

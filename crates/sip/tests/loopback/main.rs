@@ -1,0 +1,10 @@
+//! The crate against scripted peers on loopback: raw UDP and TCP text on one side, [`callie_sip::SipStack`] on the other.
+//!
+//! The peers are as simple as can be and share no code with the crate: what they check they check in the bytes.
+
+mod hostile;
+mod inbound;
+mod outbound;
+mod peer;
+mod register;
+mod tcp;
