@@ -4,7 +4,7 @@ mod peer;
 
 use callie_media::{
     FRAME_SAMPLES,
-    engine::{Media, MediaEvent},
+    engine::{EngineOptions, Media, MediaEngine, MediaEvent},
     ports::RtpPorts,
     record::repair,
     wav::Wav,
@@ -135,6 +135,15 @@ fn a_recording_that_cannot_be_written_is_told_and_the_call_goes_on() {
         media.control.close().await;
         assert_eq!(std::fs::read(&taken).expect("still there"), b"evidence");
     });
+}
+
+#[test]
+fn real_time_priority_is_asked_for_but_not_needed() {
+    let engine = MediaEngine::start(EngineOptions::default()).expect("with or without the right to it");
+    let (ports, mut peer) = (RtpPorts::new(), Peer::new());
+    let (_media, _) = open(&engine, &ports, params(peer.address()), None);
+    peer.hear();
+    assert!(engine.stats().ticks > 0);
 }
 
 #[test]

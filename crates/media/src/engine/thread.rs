@@ -115,8 +115,10 @@ impl Worker {
         let mut i = 0;
         while let Some(line) = lines.get_mut(i) {
             if line.is_closing() {
-                drop(lines.swap_remove(i));
-                self.counters.calls.fetch_sub(1, Ordering::Relaxed);
+                let closed = lines.swap_remove(i);
+                // Counted first: dropping it tells those who wait.
+                self.counters.calls.fetch_sub(1, Ordering::Release);
+                drop(closed);
             } else {
                 line.beat(now, &mut self.datagrams, &mut self.beat);
                 i += 1;

@@ -70,6 +70,9 @@ impl Voice {
         }
         if self.end_pending {
             self.end_pending = self.push(None).is_err();
+            if self.end_pending {
+                return Err(samples);
+            }
         }
         let count = samples.len() as u64;
         self.push(Some(samples)).map_err(Option::unwrap_or_default)?;

@@ -358,7 +358,7 @@ fn a_new_stream_from_the_same_source_is_followed() {
 }
 
 #[test]
-fn the_hot_state_is_small() {
-    // Without the heap of the jitter buffer and of queued speech.
-    assert!(size_of::<Session>() <= 8 * 1024, "{} bytes", size_of::<Session>());
+fn a_session_does_not_grow_unnoticed() {
+    // Half of it is the ring of the jitter buffer, a third the memory of the concealer; a beat touches some 3 KB of it.
+    assert!(size_of::<Session>() <= 10 * 1024, "{} bytes", size_of::<Session>());
 }

@@ -1,0 +1,127 @@
+//! What the signal parts cost per frame of 20 ms. Compare the figures with one another: the machine is part of each.
+
+use callie_media::{
+    FRAME, FRAME_SAMPLES,
+    codec::G711,
+    jitter::{JitterBuffer, Pop},
+    playout::{Playout, SpeechRate},
+    plc::Concealer,
+    resample::{Down16To8, Down24To8, Up8To16, Up8To24},
+    rtp::{RtpHeader, RtpPacket},
+};
+use divan::{Bencher, black_box};
+use std::time::Duration;
+
+fn main() {
+    divan::main();
+}
+
+const LAWS: [G711; 2] = [G711::Pcmu, G711::Pcma];
+
+/// A rising and falling tone of about speech's level.
+fn speech<const N: usize>() -> [f32; N] {
+    std::array::from_fn(|i| 4000.0 * (i as f32 * 0.1).sin() * (i as f32 * 0.013).sin())
+}
+
+fn codes() -> [u8; FRAME_SAMPLES] {
+    let mut codes = [0; FRAME_SAMPLES];
+    G711::Pcmu.encode(&speech::<FRAME_SAMPLES>(), &mut codes);
+    codes
+}
+
+#[divan::bench(args = LAWS)]
+fn encode(bencher: Bencher, law: G711) {
+    let (samples, mut codes) = (speech::<FRAME_SAMPLES>(), [0; FRAME_SAMPLES]);
+    bencher.bench_local(|| law.encode(black_box(&samples), black_box(&mut codes)));
+}
+
+#[divan::bench(args = LAWS)]
+fn decode(bencher: Bencher, law: G711) {
+    let (codes, mut samples) = (codes(), [0.0; FRAME_SAMPLES]);
+    bencher.bench_local(|| law.decode(black_box(&codes), black_box(&mut samples)));
+}
+
+macro_rules! resampler {
+    ($name:ident, $kind:ident, $from:literal, $to:literal) => {
+        #[divan::bench]
+        fn $name(bencher: Bencher) {
+            let (mut converter, input, mut output) = ($kind::new(), speech::<$from>(), [0.0; $to]);
+            bencher.bench_local(|| converter.process(black_box(&input), black_box(&mut output)));
+        }
+    };
+}
+resampler!(up_8_to_16, Up8To16, 160, 320);
+resampler!(up_8_to_24, Up8To24, 160, 480);
+resampler!(down_16_to_8, Down16To8, 320, 160);
+resampler!(down_24_to_8, Down24To8, 480, 160);
+
+#[divan::bench]
+fn jitter_push_and_pop(bencher: Bencher) {
+    let (mut buffer, codes) = (JitterBuffer::new(G711::Pcmu), codes());
+    let mut sent = 0u32;
+    bencher.bench_local(|| {
+        let now = FRAME * (sent % 100_000_000);
+        buffer.push(sent as u16, sent.wrapping_mul(160), black_box(&codes), now);
+        sent = sent.wrapping_add(1);
+        matches!(buffer.pop(now), Pop::Frame(_))
+    });
+}
+
+#[divan::bench]
+fn conceal_one_loss(bencher: Bencher) {
+    let mut concealer = Concealer::new();
+    let mut frame = speech::<FRAME_SAMPLES>();
+    bencher.bench_local(|| {
+        concealer.good(black_box(&mut frame));
+        concealer.conceal(black_box(&mut frame));
+        frame = speech::<FRAME_SAMPLES>();
+    });
+}
+
+/// A chunk goes round: pushed, played, reclaimed, filled again.
+fn play(playout: &mut Playout, speech: &[i16], frame: &mut [f32; FRAME_SAMPLES]) {
+    let mut chunk = playout.reclaim().unwrap_or_default();
+    chunk.extend_from_slice(speech);
+    drop(playout.push(chunk));
+    playout.pull(frame);
+}
+
+#[divan::bench(args = [SpeechRate::Hz8000, SpeechRate::Hz16000, SpeechRate::Hz24000])]
+fn playout(bencher: Bencher, rate: SpeechRate) {
+    let mut playout = Playout::new(rate, 8);
+    let speech: Vec<i16> = speech::<480>().iter().take(rate.hz() as usize / 50).map(|s| *s as i16).collect();
+    let mut frame = [0.0; FRAME_SAMPLES];
+    bencher.bench_local(|| play(black_box(&mut playout), black_box(&speech), black_box(&mut frame)));
+}
+
+/// A call's whole frame, sockets apart: packet → jitter buffer → decode → conceal → 16 kHz, and 24 kHz → 8 kHz →
+/// encode → packet.
+#[divan::bench]
+fn whole_frame(bencher: Bencher) {
+    let mut buffer = JitterBuffer::new(G711::Pcmu);
+    let (mut concealer, mut up, mut playout) = (Concealer::new(), Up8To16::new(), Playout::new(SpeechRate::Hz24000, 8));
+    let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
+    let header = RtpHeader { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 7 };
+    let mut datagram = [0u8; 12 + FRAME_SAMPLES];
+    datagram[12..].copy_from_slice(&codes());
+    let (mut narrow, mut wide, mut sent) = ([0.0; FRAME_SAMPLES], [0.0; 2 * FRAME_SAMPLES], 0u32);
+    bencher.bench_local(|| {
+        sent = sent.wrapping_add(1);
+        let now = Duration::from_millis(20 * u64::from(sent));
+        let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(160), ..header };
+        header.write(datagram.first_chunk_mut().expect("the datagram has room for a header"));
+        let packet = RtpPacket::parse(black_box(&datagram)).expect("it was just written");
+        buffer.push(packet.header.sequence, packet.header.timestamp, packet.payload, now);
+        match buffer.pop(now) {
+            Pop::Frame(codes) => {
+                G711::Pcmu.decode(codes, &mut narrow);
+                concealer.good(&mut narrow);
+            }
+            Pop::Conceal => concealer.conceal(&mut narrow),
+            Pop::Empty => narrow.fill(0.0),
+        }
+        up.process(&narrow, black_box(&mut wide));
+        play(&mut playout, &speech, &mut narrow);
+        G711::Pcmu.encode(&narrow, black_box(&mut datagram[12..]));
+    });
+}
