@@ -3,6 +3,8 @@
 
 mod answering;
 mod asking;
+#[cfg(test)]
+mod tests;
 
 pub(super) use answering::reply_flow;
 
