@@ -1,0 +1,144 @@
+//! What an account's task, its calls and its handles share.
+
+use crate::digest::{AuthAttempt, Credentials, DigestCache, Verdict, parse_challenges};
+use crate::error::SipError;
+use crate::stack::{Field, Flow, Method, Reply, Wire};
+use callie_domain::{Account, ContactToken, HostPort, Transport};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// What an account's task, its calls and its handles share.
+pub(crate) struct Line {
+    account: RwLock<Arc<Account>>,
+    pub token: ContactToken,
+    digest: Mutex<DigestCache>,
+    /// The way to the registrar that last worked.
+    flow: Mutex<Option<Flow>>,
+    /// Where the registrar saw us, when that is not where we think we are (NAT).
+    seen_at: Mutex<Option<SocketAddr>>,
+    pub(super) changed: Notify,
+    pub(super) stopping: CancellationToken,
+    pub(super) gone: CancellationToken,
+    pub(super) kill: CancellationToken,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Line {
+    pub fn new(account: Account, token: ContactToken, cancel: &CancellationToken) -> Self {
+        Self {
+            account: RwLock::new(Arc::new(account)),
+            token,
+            digest: Mutex::default(),
+            flow: Mutex::default(),
+            seen_at: Mutex::default(),
+            changed: Notify::new(),
+            stopping: CancellationToken::new(),
+            gone: CancellationToken::new(),
+            kill: cancel.child_token(),
+        }
+    }
+
+    /// The account has ended: whoever waits in [`AccountHandle::stop`] may go on.
+    pub fn gone(&self) {
+        self.gone.cancel();
+    }
+
+    pub fn account(&self) -> Arc<Account> {
+        self.account.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The registrar's address, when we have talked to it.
+    pub fn registrar(&self) -> Option<(Transport, SocketAddr)> {
+        lock(&self.flow).as_ref().map(|flow| (flow.transport, flow.remote))
+    }
+
+    /// Takes note of where the registrar saw us.
+    pub(super) fn learn(&self, seen_at: Option<SocketAddr>) {
+        *lock(&self.seen_at) = seen_at;
+    }
+
+    /// The way to the registrar that last worked.
+    pub(super) fn set_flow(&self, flow: Option<Flow>) {
+        *lock(&self.flow) = flow;
+    }
+
+    /// Resolves when the connection to the registrar has gone; never over UDP.
+    pub(super) async fn flow_closed(&self) {
+        let flow = lock(&self.flow).clone().filter(|flow| flow.transport == Transport::Tcp);
+        match flow {
+            Some(flow) => flow.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Other details from now on.
+    pub(super) fn change(&self, account: Account) {
+        *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+        self.changed.notify_one();
+    }
+
+    /// Our Contact URI toward a peer.
+    pub fn contact_uri(&self, wire: &Wire, flow: &Flow) -> String {
+        let here = match *lock(&self.seen_at) {
+            Some(seen) if flow.transport == Transport::Udp => seen,
+            _ => wire.socket_toward(flow.remote.ip()),
+        };
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            // Without it a registrar reaches us by UDP, on a port where nobody listens.
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("sip:{}@{here}{transport}", self.token)
+    }
+
+    /// Takes in the challenges of a 401 or 407.
+    pub fn challenged(&self, attempt: &mut AuthAttempt, reply: &Reply) -> Verdict {
+        let www = parse_challenges(reply.headers("WWW-Authenticate"));
+        let proxy = parse_challenges(reply.headers("Proxy-Authenticate"));
+        lock(&self.digest).challenged(attempt, &www, &proxy)
+    }
+
+    /// Credentials for a request about to be sent.
+    pub fn authorize(&self, attempt: &mut AuthAttempt, method: Method, uri: &str) -> Vec<Field> {
+        let account = self.account();
+        let credentials = Credentials { username: &account.auth_username, password: &account.password };
+        let cnonce = format!("{:016x}", rand::random::<u64>());
+        lock(&self.digest).authorize(attempt, method.as_str(), uri, credentials, &cnonce)
+    }
+
+    /// The first hop of requests outside a dialog: the outbound proxy, else the registrar.
+    pub async fn first_hop(&self, wire: &Arc<Wire>) -> Result<Flow, SipError> {
+        let account = self.account();
+        let hop = account.outbound_proxy.as_ref().unwrap_or(&account.server);
+        let known = lock(&self.flow).clone().filter(|flow| !flow.is_closed() && flow.transport == account.transport);
+        match known {
+            Some(flow) => Ok(flow),
+            None => resolve_hop(wire, hop, account.transport, 0).await,
+        }
+    }
+}
+
+/// The way to a host: to its first address, or, after failures, to one of the others (RFC 3263 §4.3).
+pub(super) async fn resolve_hop(
+    wire: &Arc<Wire>,
+    hop: &HostPort,
+    transport: Transport,
+    failures: usize,
+) -> Result<Flow, SipError> {
+    let mut failure = None;
+    let mut addresses = wire.resolver.resolve(&hop.host, hop.port, transport).await?;
+    let skipped = failures.checked_rem(addresses.len()).unwrap_or(0);
+    addresses.rotate_left(skipped);
+    for address in addresses {
+        match wire.flow_to(transport, address).await {
+            Ok(flow) => return Ok(flow),
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| SipError::Resolve { host: hop.host.clone(), reason: "no address".into() }))
+}
