@@ -22,16 +22,17 @@ use tokio::sync::{mpsc, watch};
 /// buffer or overflows it.
 const MAX_BATCHES: usize = 4;
 
-/// See the module. Fields drop in this order: the socket frees its port before anybody is told.
+/// See the module. Fields drop in this order: the socket frees its port before anybody is told,
+/// by the end of the events or by `_closed`.
 pub(super) struct Line {
     pub(super) session: Session,
     pub(super) ear: EarFeed,
     pub(super) voice: VoiceFeed,
     pub(super) tap: Option<Tap>,
-    pub(super) events: mpsc::Sender<MediaEvent>,
     pub(super) stats: MediaStats,
     pub(super) shared: Arc<Shared>,
     pub(super) socket: RtpSocket,
+    pub(super) events: mpsc::Sender<MediaEvent>,
     pub(super) _closed: watch::Sender<()>,
 }
 

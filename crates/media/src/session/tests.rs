@@ -359,6 +359,6 @@ fn a_new_stream_from_the_same_source_is_followed() {
 
 #[test]
 fn a_session_does_not_grow_unnoticed() {
-    // Half of it is the ring of the jitter buffer, a third the memory of the concealer; a beat touches some 3 KB of it.
+    // Half of it is the ring of the jitter buffer, a third the memory of the concealer.
     assert!(size_of::<Session>() <= 10 * 1024, "{} bytes", size_of::<Session>());
 }
