@@ -210,7 +210,8 @@ impl Callie {
         let mut user = serde_json::json!({
             "user_id": id,
             "display_name": format!("{id} of the tests"),
-            "sip_username": id,
+            "sip_username": format!("{id}@carrier.test"),
+            "auth_username": id,
             "sip_password": format!("secret-{id}"),
             "sip_server": registrar.to_string(),
             "use_fixed_rtp_port": false,

@@ -167,6 +167,10 @@ async fn garbage_on_the_rtp_port_does_not_disturb_the_call() {
             junk[1] = 0;
         }
         let _ = stranger.send_to(&junk, (Ipv4Addr::LOCALHOST, u16::try_from(port).expect("a port")));
+        // Slower than the socket's buffer fills: what the kernel drops proves nothing.
+        if round % 20 == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     sipp.finish(WITHIN);
     let call = callie.ended_call("alice", WITHIN).await;

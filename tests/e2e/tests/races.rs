@@ -3,16 +3,16 @@
 use callie_e2e::peers::{Kamailio, kamailio::Digest, present};
 use callie_e2e::phone::{Phone, header};
 use callie_e2e::{Callie, callie::Setup, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
 /// A server with alice registered, and her Contact. Requests to it are believed because they come from her registrar's address.
-async fn alice(setup: Setup) -> (Callie, Kamailio, String) {
+async fn alice(setup: Setup, more: Value) -> (Callie, Kamailio, String) {
     let mut callie = setup.start().await.expect("callie starts");
     let kamailio = Kamailio::start(callie.ports(), Digest::Md5, 600).await;
-    callie.create_user("alice", kamailio.address(), json!({})).await;
+    callie.create_user("alice", kamailio.address(), more).await;
     callie.register("alice").await;
     let contact = kamailio.await_binding("alice", WITHIN).await.contact;
     (callie, kamailio, contact)
@@ -36,7 +36,7 @@ async fn cancel_at_every_moment_of_the_answer() {
     if !present(&["kamailio"]) {
         return;
     }
-    let (mut callie, _kamailio, contact) = alice(Callie::setup()).await;
+    let (mut callie, _kamailio, contact) = alice(Callie::setup(), json!({})).await;
     let files = callie.process().open_files();
     let (mut answered, mut cancelled) = (0, 0);
     for step in 0..24u64 {
@@ -83,7 +83,7 @@ async fn both_sides_hang_up_at_once() {
     if !present(&["kamailio"]) {
         return;
     }
-    let (callie, _kamailio, contact) = alice(Callie::setup()).await;
+    let (callie, _kamailio, contact) = alice(Callie::setup(), json!({})).await;
     let phone = Phone::new(callie.sip());
     let attempt = phone.attempt(&contact, "glare");
     phone.send(phone.invite(&attempt).as_bytes());
@@ -95,8 +95,8 @@ async fn both_sides_hang_up_at_once() {
         callie.get("/calls/active").await.1["calls"][0]["id"].as_str().map(str::to_owned)
     })
     .await;
-    let (status, _) = callie.delete(&format!("/calls/{id}")).await;
-    assert!(matches!(status, 200 | 202), "{status}");
+    let (status, _) = callie.post(&format!("/calls/{id}/hangup"), json!({})).await;
+    assert!(status == 202, "{status}");
     // Theirs is under way; ours crosses it.
     let theirs = phone.expect("BYE ", WITHIN);
     phone.send(phone.bye(&attempt, &answer, 2).as_bytes());
@@ -113,7 +113,9 @@ async fn an_answer_that_nobody_acknowledges_is_given_up() {
     if !present(&["kamailio"]) {
         return;
     }
-    let (callie, _kamailio, contact) = alice(Callie::setup()).await;
+    // The agent has to be speaking still when the time for the ACK is over.
+    let long_words = json!({ "greeting": "This greeting takes its time, and then some more. ".repeat(30) });
+    let (callie, _kamailio, contact) = alice(Callie::setup().env("CALLIE_RTP_TIMEOUT", "90"), long_words).await;
     let phone = Phone::new(callie.sip());
     let attempt = phone.attempt(&contact, "noack");
     phone.send(phone.invite(&attempt).as_bytes());
@@ -123,8 +125,7 @@ async fn an_answer_that_nobody_acknowledges_is_given_up() {
     assert_eq!(header(&again, "To"), header(&answer, "To"), "the 200 is repeated until it is acknowledged");
     // RFC 3261 §13.3.1.4: after 64·T1 without ACK the session is ended.
     let call = callie.ended_call("alice", Duration::from_secs(45)).await;
-    assert_eq!(call["termination"]["result"], "failed", "{call}");
-    assert!(matches!(call["termination"]["reason"].as_str(), Some("ack_missing" | "rtp_lost")), "{call}");
+    assert_eq!(call["termination"]["reason"], "ack_missing", "{call}");
     callie.await_idle(WITHIN).await;
 }
 
@@ -133,7 +134,7 @@ async fn a_caller_who_never_speaks_is_noticed() {
     if !present(&["kamailio"]) {
         return;
     }
-    let (callie, _kamailio, contact) = alice(Callie::setup().env("CALLIE_RTP_TIMEOUT", "2")).await;
+    let (callie, _kamailio, contact) = alice(Callie::setup().env("CALLIE_RTP_TIMEOUT", "2"), json!({})).await;
     let phone = Phone::new(callie.sip());
     let attempt = phone.attempt(&contact, "mute");
     phone.send(phone.invite(&attempt).as_bytes());

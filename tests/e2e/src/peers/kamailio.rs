@@ -86,13 +86,18 @@ impl Kamailio {
     fn control(&self, command: &[&str]) -> Option<String> {
         let socket = format!("unix:{}", self.folder.path().join("ctl").display());
         let output = Command::new("/usr/sbin/kamcmd").args(["-s", &socket]).args(command).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        let failed = !output.status.success() || String::from_utf8_lossy(&output.stderr).contains("error:");
+        (!failed && !answer.starts_with("error:")).then_some(answer)
     }
 
     /// Lets a number lead to a telephone that does not register.
     pub fn add_number(&self, number: &str, telephone: SocketAddr) {
         let contact = format!("sip:{number}@{telephone}");
-        self.control(&["ul.add", "location", number, &contact, "3600", "1.0", "", "0", "0", "0"]).expect("kamailio takes ul.add");
+        // "s:" keeps kamcmd from reading digits as a number.
+        let number = format!("s:{number}");
+        let added = self.control(&["ul.add", "location", &number, &contact, "3600", "1.0", "s:", "0", "0", "0"]);
+        added.expect("kamailio takes ul.add");
     }
 
     /// All bindings it holds now.
