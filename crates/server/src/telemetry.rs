@@ -18,34 +18,3 @@ pub fn start(log: &Log) {
         tracing::debug!("logging was started before");
     }
 }
-
-/// A plain level means ours: others' crates stay at info, the SIP stack, which logs every message, at warn. Anything else is
-/// taken as directives.
-pub fn filter_directives(text: &str) -> Result<String, String> {
-    match text.to_ascii_lowercase().as_str() {
-        level @ ("trace" | "debug" | "info") => Ok(format!("info,rsipstack=warn,callie={level}")),
-        level @ ("warn" | "error" | "off") => Ok(level.to_owned()),
-        _ => match EnvFilter::try_new(text) {
-            Ok(_) => Ok(text.to_owned()),
-            Err(e) => Err(format!("must be a level or directives such as info,callie_sip=debug: {e}")),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_level_is_meant_for_our_crates() {
-        for (text, want) in [
-            ("info", Ok("info,rsipstack=warn,callie=info")),
-            ("DEBUG", Ok("info,rsipstack=warn,callie=debug")),
-            ("warn", Ok("warn")),
-            ("info,callie_sip=trace", Ok("info,callie_sip=trace")),
-            ("callie=loud", Err(())),
-        ] {
-            assert_eq!(filter_directives(text).as_deref().map_err(|_| ()), want, "{text}");
-        }
-    }
-}

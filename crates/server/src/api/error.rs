@@ -147,6 +147,14 @@ pub async fn unknown_path(uri: axum::http::Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}; GET /docs describes the API", uri.path()))
 }
 
+/// Pages of the documentation that are not there.
+pub async fn page_not_found(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND => Problem::not_found("there is no such page below /docs").into_response(),
+        _ => response,
+    }
+}
+
 /// The answer to a method that a path does not take; `Allow` names those that it takes.
 pub async fn unknown_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
     Problem::method_not_allowed(format!("{} does not take {method}; GET /docs describes the API", uri.path()))

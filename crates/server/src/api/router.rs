@@ -12,7 +12,7 @@ pub fn router(state: ApiState) -> Router {
     let listening = guard::Listening(state.info.listening);
     let (router, document) = described();
     router
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(pages(document))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::unknown_method)
         // The last layer is the outermost: a request is logged, kept from bringing down its connection, then guarded.
@@ -20,6 +20,12 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(error::after_panic))
         .layer(middleware::from_fn(access_log::access_log))
         .with_state(state)
+}
+
+/// `/docs` and `/openapi.json`.
+fn pages(document: OpenApi) -> Router<ApiState> {
+    let pages = Router::from(SwaggerUi::new("/docs").url("/openapi.json", document));
+    pages.layer(middleware::map_response(error::page_not_found))
 }
 
 /// The routes with their description.

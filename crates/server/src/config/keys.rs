@@ -95,8 +95,9 @@ pub fn is_ours(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// The known setting that an unknown name most resembles.
+/// The known setting that an unknown name most resembles, if it does at all.
 pub fn nearest(name: &str) -> Option<&'static Key> {
-    let distance = |key: &Key| strsim::damerau_levenshtein(name, key.name);
-    KEYS.iter().min_by_key(|key| distance(key)).filter(|key| distance(key) <= name.len() / 3)
+    let bare = |name: &str| name.trim_start_matches(PREFIX).to_owned();
+    let likeness = |key: &Key| strsim::jaro_winkler(&bare(name), &bare(key.name));
+    KEYS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|key| likeness(key) > 0.8)
 }

@@ -3,7 +3,6 @@
 use super::keys::{KEYS, Key};
 use super::sources::Given;
 use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip};
-use crate::{api::guard::check_listen_address, telemetry};
 use callie_domain::{HostPort, Secret};
 use std::{
     collections::HashMap,
@@ -13,6 +12,7 @@ use std::{
     str::FromStr,
     time::Duration,
 };
+use tracing_subscriber::EnvFilter;
 
 /// Reads settings and collects what is wrong with them. A faulty setting reads as something harmless, which is never used:
 /// [`Reader::finish`] hands out the faults.
@@ -43,7 +43,7 @@ impl Reader {
             media: self.media(),
             limits: Limits { calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1) },
             log: Log {
-                filter: self.read("CALLIE_LOG", telemetry::filter_directives).unwrap_or_default(),
+                filter: self.read("CALLIE_LOG", log_filter).unwrap_or_default(),
                 format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text),
             },
         }
@@ -101,8 +101,7 @@ impl Reader {
     }
 
     fn loopback(&mut self, name: &'static str) -> SocketAddr {
-        let parse = |text: &str| socket(text).and_then(|a| check_listen_address(a).map(|()| a));
-        self.read(name, parse).unwrap_or(NOWHERE)
+        self.read(name, |text| socket(text).and_then(loopback_only)).unwrap_or(NOWHERE)
     }
 
     fn number<T: FromStr + PartialOrd + std::fmt::Display>(&mut self, name: &'static str, range: RangeInclusive<T>) -> Option<T> {
@@ -119,6 +118,18 @@ fn socket(text: &str) -> Result<SocketAddr, String> {
     // A name would have to be resolved, and could resolve differently tomorrow; this one cannot.
     let text = text.replace("localhost:", "127.0.0.1:");
     text.parse().map_err(|_| format!("must be an address with a port such as 127.0.0.1:8080 or [::1]:8080, is {text:?}"))
+}
+
+/// Refuses an address that other machines can reach: the API has no keys yet.
+fn loopback_only(address: SocketAddr) -> Result<SocketAddr, String> {
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!(
+        "must be a loopback address such as 127.0.0.1:{}, is {address}: the API has no authentication yet, so other machines \
+         must not reach it; use an SSH tunnel or a reverse proxy with authentication on this machine",
+        address.port()
+    ))
 }
 
 fn external_address(text: &str) -> Result<IpAddr, String> {
@@ -159,6 +170,19 @@ fn on_off(text: &str) -> Result<bool, String> {
         "on" | "true" | "yes" | "1" => Ok(true),
         "off" | "false" | "no" | "0" => Ok(false),
         _ => Err(format!("must be on or off, is {text:?}")),
+    }
+}
+
+/// A plain level means ours: others' crates stay at info, the SIP stack, which logs every message, at warn. Anything else is
+/// taken as directives.
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.to_ascii_lowercase().as_str() {
+        level @ ("trace" | "debug" | "info") => Ok(format!("info,rsipstack=warn,callie={level}")),
+        level @ ("warn" | "error" | "off") => Ok(level.to_owned()),
+        _ => match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(e) => Err(format!("must be a level or directives such as info,callie_sip=debug: {e}")),
+        },
     }
 }
 

@@ -5,13 +5,13 @@ use super::keys::{self, Key};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 use figment::{Profile, Provider};
-use std::{collections::HashMap, ffi::OsString, fmt, path::Path, path::PathBuf};
+use std::{collections::HashMap, ffi::OsString, fmt, io::ErrorKind, path::Path, path::PathBuf};
 
 /// The texts, before anything is made of them.
 #[derive(Debug, Default)]
 pub struct Sources {
     pub file: Option<(PathBuf, Result<String, String>)>,
-    pub dotenv: Option<String>,
+    pub dotenv: Option<Result<String, String>>,
     pub environment: Vec<(OsString, OsString)>,
 }
 
@@ -74,10 +74,13 @@ impl Sources {
         let default = Path::new("callie.toml");
         let path = file.unwrap_or(default);
         let file = match std::fs::read_to_string(path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => None,
+            Err(e) if e.kind() == ErrorKind::NotFound && file.is_none() => None,
             read => Some((path.to_owned(), read.map_err(|e| e.to_string()))),
         };
-        let dotenv = std::fs::read_to_string(".env").ok();
+        let dotenv = match std::fs::read_to_string(".env") {
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            read => Some(read.map_err(|e| e.to_string())),
+        };
         Self { file, dotenv, environment: std::env::vars_os().collect() }
     }
 
@@ -88,7 +91,7 @@ impl Sources {
             said.read_file(path, text);
         }
         if let Some(text) = self.dotenv {
-            said.read_dotenv(&text);
+            said.read_dotenv(text);
         }
         for (name, value) in self.environment {
             said.read_variable(name, value);
@@ -101,7 +104,7 @@ impl Sources {
 impl Said {
     fn read_file(&mut self, path: PathBuf, text: Result<String, String>) {
         let place = Place::File(path);
-        let read = text.and_then(|text| Toml::string(&text).data().map_err(|e| e.to_string()));
+        let read = text.and_then(|text| Toml::string(&text).data().map_err(|e| without_quotation(&e.to_string())));
         match read {
             Ok(mut profiles) => self.read_table(profiles.remove(&Profile::Default).unwrap_or_default(), &place),
             Err(problem) => self.faults.push(ConfigFault { place: place.to_string(), problem }),
@@ -117,7 +120,11 @@ impl Said {
         }
     }
 
-    fn read_dotenv(&mut self, text: &str) {
+    fn read_dotenv(&mut self, text: Result<String, String>) {
+        let text = match text {
+            Ok(text) => text,
+            Err(problem) => return self.faults.push(ConfigFault { place: ".env".to_owned(), problem }),
+        };
         for item in dotenvy::from_read_iter(text.as_bytes()) {
             match item {
                 Ok((name, value)) => self.take_variable(&name, value, &Place::DotEnv),
@@ -166,6 +173,13 @@ impl Said {
             self.faults.push(place.fault(written, format!("is not a known setting; {hint}")));
         }
     }
+}
+
+/// The parser's complaint without the line that it quotes, which may hold a secret.
+fn without_quotation(error: &str) -> String {
+    let is_quotation =
+        |line: &&str| line.split_once('|').is_some_and(|(number, _)| number.chars().all(|c| c.is_ascii_digit() || c == ' '));
+    error.lines().filter(|line| !is_quotation(line)).collect::<Vec<_>>().join(": ")
 }
 
 fn text_of(value: &Value) -> Option<String> {

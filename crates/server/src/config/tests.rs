@@ -6,7 +6,7 @@ use std::path::Path;
 fn sources(file: &str, dotenv: &str, environment: &[(&str, &str)]) -> Sources {
     Sources {
         file: (!file.is_empty()).then(|| (PathBuf::from("callie.toml"), Ok(file.to_owned()))),
-        dotenv: Some(dotenv.to_owned()),
+        dotenv: Some(Ok(dotenv.to_owned())),
         environment: environment.iter().map(|(n, v)| (n.into(), v.into())).collect(),
     }
 }
@@ -155,8 +155,9 @@ fn secrets_are_never_shown() {
 
 #[test]
 fn a_file_that_is_not_toml_is_a_fault_of_its_own() {
-    let found = faults("http_listen = ", "", &[]);
-    assert!(found.len() == 1 && found[0].starts_with("callie.toml: "), "{found:?}");
+    let found = faults("# first\nmaster_key = \"canary-4711\n", "", &[]);
+    assert!(found.len() == 1 && found[0].starts_with("callie.toml: TOML parse error at line 2"), "{found:?}");
+    assert!(!found[0].contains("canary"), "the faulty line is not quoted: {found:?}");
     let unreadable = Sources { file: Some(("gone.toml".into(), Err("no such file".into()))), ..Sources::default() };
     assert_eq!(resolve(unreadable).expect_err("faulty").0[0].to_string(), "gone.toml: no such file");
 }
@@ -166,4 +167,32 @@ fn the_table_names_every_setting_and_its_place() {
     let shown = show::table(&loaded("rtp_timeout = 5", "", &[]));
     assert_eq!(shown.lines().count(), keys::KEYS.len());
     assert!(shown.contains("CALLIE_RTP_TIMEOUT=5") && shown.contains("# from callie.toml: "), "{shown}");
+}
+
+#[test]
+fn only_loopback_is_listened_on() {
+    for (address, allowed) in [
+        ("127.0.0.1:8080", true),
+        ("[::1]:0", true),
+        ("127.0.0.2:1", true),
+        ("localhost:80", true),
+        ("0.0.0.0:8080", false),
+        ("[::]:8080", false),
+        ("192.168.0.1:80", false),
+        ("[::ffff:127.0.0.1]:80", false),
+    ] {
+        assert_eq!(resolve(sources("", "", &[("CALLIE_HTTP_LISTEN", address)])).is_ok(), allowed, "{address}");
+    }
+}
+
+#[test]
+fn a_plain_level_is_meant_for_our_crates() {
+    for (text, want) in [
+        ("info", "info,rsipstack=warn,callie=info"),
+        ("DEBUG", "info,rsipstack=warn,callie=debug"),
+        ("warn", "warn"),
+        ("info,callie_sip=trace", "info,callie_sip=trace"),
+    ] {
+        assert_eq!(loaded("", "", &[("CALLIE_LOG", text)]).config.log.filter, want, "{text}");
+    }
 }

@@ -45,6 +45,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
     let world = World::with_alice().await;
     for (method, path, want) in [
         ("GET", "/nowhere", 404),
+        ("GET", "/docs/nowhere", 404),
         ("GET", "/users/alice/nowhere", 404),
         ("POST", "/users/alice/sip/reconnect", 404),
         ("DELETE", "/users", 405),
