@@ -93,7 +93,7 @@ fn a_200_is_repeated_until_its_ack_and_each_one_is_acknowledged() {
     called.answer(now);
     let first = said(&mut called).0.remove(0);
     called.tick(now + T1);
-    assert_eq!(said(&mut called).0, [first.clone()]);
+    assert_eq!(said(&mut called).0, std::slice::from_ref(&first));
     for _ in 0..2 {
         caller.handle(first.clone(), flow(), now);
     }
