@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 /// Everything that is awaited in these tests comes within this time, or the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// Short enough for tests, long enough that a busy machine causes few repetitions. 64·T1 is 2.56 s.
-pub const T1: Duration = Duration::from_millis(40);
+/// Short enough for tests, long enough that a busy machine causes few repetitions. 64·T1 is 1.6 s.
+pub const T1: Duration = Duration::from_millis(25);
 pub const PASSWORD: &str = "s3cret";
 pub const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
@@ -165,12 +165,13 @@ pub fn policy() -> RegisterPolicy {
 
 impl World {
     pub async fn new() -> Self {
-        Self::with_t1(T1).await
+        Self::with(|_| ()).await
     }
 
-    pub async fn with_t1(t1: Duration) -> Self {
+    pub async fn with(change: impl FnOnce(&mut SipOptions)) -> Self {
         let listen = "127.0.0.1:0".parse().expect("address");
-        let options = SipOptions { t1, register: policy(), ..SipOptions::new(listen) };
+        let mut options = SipOptions { t1: T1, register: policy(), ..SipOptions::new(listen) };
+        change(&mut options);
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let (stack, calls) = SipStack::start(options, &tracker, cancel.clone()).await.expect("start");
         Self { stack, calls, tracker, cancel }
@@ -261,8 +262,12 @@ static NAMES: AtomicU32 = AtomicU32::new(1);
 
 impl Dialog {
     pub fn new(peer: &Peer, uri: &str) -> Self {
+        Self::at(peer.address, uri)
+    }
+
+    pub fn at(from_address: SocketAddr, uri: &str) -> Self {
         let call_id = format!("call-{}@peer", NAMES.fetch_add(1, Ordering::Relaxed));
-        Self { call_id, uri: uri.into(), cseq: 1, to: "<sip:1000@carrier.test>".into(), from_address: peer.address }
+        Self { call_id, uri: uri.into(), cseq: 1, to: "<sip:1000@carrier.test>".into(), from_address }
     }
 
     /// A request; ACK and CANCEL keep the number, others count up before.

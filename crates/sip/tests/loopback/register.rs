@@ -166,3 +166,42 @@ async fn lost_requests_are_repeated_and_silence_is_a_state() {
     assert!(status.reason.is_some() && status.next_attempt_at.is_some(), "{status:?}");
     world.end().await;
 }
+
+#[tokio::test]
+async fn names_are_resolved_as_told_and_the_contact_can_be_reached() {
+    let registrar = Peer::new().await;
+    let address = registrar.address;
+    for (external, want) in [(None, "127.0.0.1"), (Some("198.51.100.7"), "198.51.100.7")] {
+        let world = World::with(|options| {
+            options.listen = "0.0.0.0:0".parse().expect("address");
+            options.hosts.insert("SIP.zoho.com".into(), address);
+            options.external_address = external.map(|text| text.parse().expect("address"));
+        })
+        .await;
+        let server = callie_domain::HostPort { host: "sip.zoho.com".into(), port: Some(5060) };
+        let handle = world.stack.open_account(callie_domain::Account { server, ..account(address) });
+        let register = registrar.expect("REGISTER").await;
+        let reached = format!("@{want}:{}", world.address().port());
+        assert!(register.contact().ends_with(&reached), "{}", register.contact());
+        assert!(register.must("Via").contains(&reached[1..]), "{}", register.must("Via"));
+        assert_eq!(world.stack.media_address_toward(Some(address.ip())).to_string(), want);
+        registrar.grant(&register, 600).await;
+        soon("registration", handle.status().wait_for(|s| s.is_registered())).await.expect("running");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn behind_a_nat_the_contact_is_where_the_registrar_sees_us() {
+    let (world, registrar) = (World::new().await, Peer::new().await);
+    let _handle = world.stack.open_account(account(registrar.address));
+    let first = registrar.expect("REGISTER").await;
+    let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"";
+    let response = first.response("401 Unauthorized", &[challenge], "");
+    let seen = format!(";rport={}", first.source.port());
+    let translated = response.replace(&seen, ";received=203.0.113.9;rport=4242");
+    registrar.send(first.source, translated).await;
+    let second = registrar.expect_where("REGISTER", |m| m.header("Authorization").is_some()).await;
+    assert!(second.contact().ends_with("@203.0.113.9:4242"), "{}", second.contact());
+    world.end().await;
+}

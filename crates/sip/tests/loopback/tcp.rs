@@ -1,7 +1,8 @@
 //! Over TCP: one shared connection, its Contact, its loss.
 
-use crate::peer::{Message, World, account, soon};
+use crate::peer::{Dialog, Message, SDP, World, account, event, over, soon};
 use callie_domain::{Account, Transport};
+use callie_sip::LegEvent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,15 +17,19 @@ impl Connection {
         Self { stream, read: String::new() }
     }
 
-    /// The next message without a body.
+    /// The next message.
     async fn next(&mut self) -> Message {
         let source = self.stream.peer_addr().expect("connected");
         soon("a message", async {
             loop {
                 self.read = self.read.trim_start().to_owned();
                 if let Some(end) = self.read.find("\r\n\r\n") {
-                    let rest = self.read.split_off(end + 4);
-                    return Message { text: std::mem::replace(&mut self.read, rest), source };
+                    let head = Message { text: self.read[..end].to_owned(), source };
+                    let body: usize = head.must("Content-Length").parse().expect("a length");
+                    if self.read.len() >= end + 4 + body {
+                        let rest = self.read.split_off(end + 4 + body);
+                        return Message { text: std::mem::replace(&mut self.read, rest), source };
+                    }
                 }
                 let mut chunk = [0; 4096];
                 let len = self.stream.read(&mut chunk).await.expect("read");
@@ -35,11 +40,63 @@ impl Connection {
         .await
     }
 
-    async fn grant(&mut self, register: &Message) {
-        let contact = format!("Contact: <{}>;expires=600", register.contact());
-        let text = register.response("200 OK", &[&contact], "");
+    async fn expect(&mut self, start: &str) -> Message {
+        loop {
+            let message = self.next().await;
+            if message.start().starts_with(start) {
+                return message;
+            }
+        }
+    }
+
+    async fn send(&mut self, text: String) {
         self.stream.write_all(text.as_bytes()).await.expect("write");
     }
+
+    async fn grant(&mut self, register: &Message) {
+        let contact = format!("Contact: <{}>;expires=600", register.contact());
+        self.send(register.response("200 OK", &[&contact], "")).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_stay_on_the_connection_of_their_account() {
+    let mut world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let tcp = Account { transport: Transport::Tcp, ..account(listener.local_addr().expect("bound")) };
+    let handle = world.stack.open_account(tcp);
+    let mut carrier = Connection::accept(&listener).await;
+    let register = carrier.next().await;
+    carrier.grant(&register).await;
+    soon("registration", handle.status().wait_for(|s| s.is_registered())).await.expect("running");
+
+    let nowhere = "127.0.0.1:9".parse().expect("address");
+    let mut dialog = Dialog::at(nowhere, &register.contact());
+    let invite = dialog.request("INVITE", &[], SDP).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+    carrier.send(invite).await;
+    let mut call = world.call().await;
+    call.leg.control.answer(SDP.into()).await;
+    let ok = carrier.expect("SIP/2.0 200").await;
+    assert!(ok.contact().ends_with(";transport=tcp"), "{}", ok.contact());
+    dialog.learn(&ok);
+    carrier.send(dialog.request("ACK", &[], "").replace("SIP/2.0/UDP", "SIP/2.0/TCP")).await;
+    assert!(matches!(event(&mut call.leg).await, LegEvent::Acknowledged { .. }));
+    call.leg.control.hang_up().await;
+    let bye = carrier.expect("BYE").await;
+    carrier.send(bye.response("200 OK", &[], "")).await;
+    over(&mut call.leg).await;
+
+    let mut leg = world.stack.dial(&handle, &"200".parse().expect("dialable"), SDP.into());
+    let invite = carrier.expect("INVITE").await;
+    carrier.send(invite.response("200 OK", &["Contact: <sip:callee@127.0.0.1:9;transport=tcp>"], SDP)).await;
+    carrier.expect("ACK").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    drop(leg);
+    let bye = carrier.expect("BYE").await;
+    assert!(bye.must("Via").starts_with("SIP/2.0/TCP"));
+    carrier.send(bye.response("200 OK", &[], "")).await;
+    world.is_empty(1).await;
+    world.end().await;
 }
 
 #[tokio::test]
