@@ -88,6 +88,7 @@ fn map<A: Copy, B>(from: &[A], to: &mut [B], f: impl Fn(A) -> B) {
 /// Rounds to the nearest 16-bit sample. Adding 1.5 × 2²³ leaves the integer in the low bits of the mantissa, which
 /// spares the checks of a saturating cast.
 #[inline(always)]
+#[expect(clippy::manual_clamp, reason = "clamp would let a NaN through; max and min make it a number")]
 pub(crate) fn pcm16(sample: f32) -> i32 {
     const MAGIC: f32 = 12_582_912.0;
     let shifted = sample.max(-32_768.0).min(32_767.0) + MAGIC;
