@@ -39,14 +39,16 @@ impl Callee {
         let session = self.session.clone();
         loop {
             tokio::select! {
+                // A command that was given before the leg was dropped still counts.
+                biased;
                 () = session.over.cancelled() => return,
-                () = self.sink.abandoned() => return self.refuse(480).await,
                 command = self.commands.recv() => match command {
                     Some(Command::Ring) => self.invite.answer(self.answer(180)),
                     Some(Command::Answer(sdp)) => return self.accept(sdp).await,
                     Some(Command::Reject(code)) if (300..700).contains(&code) => return self.refuse(code).await,
                     Some(Command::Reject(_) | Command::HangUp) | None => return self.refuse(480).await,
                 },
+                () = self.sink.abandoned() => return self.refuse(480).await,
                 heard = self.invite.next() => match heard {
                     InviteHeard::Cancel => return self.cancelled().await,
                     InviteHeard::Ack(_) => {}

@@ -234,7 +234,11 @@ impl Caller {
         let via = Some(attempt.invite.via.clone());
         let draft = Draft { method: Method::Cancel, uri: attempt.draft.uri.clone(), fields, body: Vec::new(), via };
         match self.wire.send(draft, &attempt.flow).await {
-            Ok(cancel) => attempt.cancel = Some(cancel),
+            Ok(cancel) => {
+                attempt.cancel = Some(cancel);
+                // Without a final response by then the INVITE counts as cancelled (RFC 3261 §9.1).
+                self.give_up_at = Instant::now() + self.wire.patience();
+            }
             Err(error) => tracing::debug!(%error, "cancel not sent"),
         }
     }
