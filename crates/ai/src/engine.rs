@@ -49,6 +49,8 @@ pub enum EngineEvent {
     Audio(Vec<i16>),
     /// What the audio since the last `Said` says.
     Said(String),
+    /// The audio so far is a whole turn: running dry after it is no gap.
+    TurnComplete,
     /// What the caller said.
     Heard(String),
     /// The caller talks over the agent: what is queued must not be played.

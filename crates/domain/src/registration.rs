@@ -56,4 +56,9 @@ impl RegistrationStatus {
     pub fn is_registered(&self) -> bool {
         self.state == RegistrationState::Registered
     }
+
+    /// The registrar still holds a binding of ours: registered, or a refresh failed but the old binding has not run out.
+    pub fn has_binding(&self, now: Timestamp) -> bool {
+        self.is_registered() || (self.state == RegistrationState::Retrying && self.expires_at.is_some_and(|at| at > now))
+    }
 }

@@ -10,12 +10,14 @@ use crate::{
     api::{self, ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo},
     call::{CallContext, CallLimits, Engines, Registry},
     config::Config,
-    exchange::LiveEvent,
+    exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
     records::{LiveFeed, RecordSink},
     switchboard::Switchboard,
 };
 use anyhow::Context;
 use callie_ai::LocalEngine;
+use callie_domain::registration::RegistrationState;
+use callie_domain::{CallId, UserId};
 use callie_media::{
     engine::{EngineOptions, MediaEngine},
     ports::RtpPorts,
@@ -44,6 +46,7 @@ pub struct App {
     stack: Arc<SipStack>,
     ports: Arc<RtpPorts>,
     registry: Registry,
+    directory: LineDirectory,
     feed: LiveFeed,
     phase: watch::Sender<Phase>,
     /// Cancelled when lines are to go, then when the SIP stack is.
@@ -80,7 +83,7 @@ impl App {
     pub async fn start(config: &Config, engines: Engines) -> anyhow::Result<Self> {
         let recordings = config.data_dir.join("recordings");
         let store = open_store(config).await?;
-        close_orphans(&*store, &recordings).await?;
+        close_orphans(&store, &recordings).await?;
 
         let media = MediaEngine::start(media_options(config)).context("the media threads do not start")?;
         let ports = Arc::new(RtpPorts::new());
@@ -116,7 +119,8 @@ impl App {
         let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
-        let exchange = Arc::new(Switchboard { view, directory, registry: registry.clone(), feed: feed.clone() });
+        let exchange =
+            Arc::new(Switchboard { view, directory: directory.clone(), registry: registry.clone(), feed: feed.clone() });
         let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
             format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
         })?;
@@ -145,6 +149,7 @@ impl App {
             stack,
             ports,
             registry,
+            directory,
             feed,
             phase,
             lines_cancel,
@@ -159,6 +164,25 @@ impl App {
     /// The live feed, as `/events` gives it.
     pub fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
         self.feed.subscribe()
+    }
+
+    /// As `POST /users/{id}/call` does.
+    pub fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
+        self.registry.dial(request)
+    }
+
+    pub fn active_calls(&self) -> Vec<ActiveCall> {
+        self.registry.active()
+    }
+
+    /// `false` when there is no such call.
+    pub fn hang_up(&self, call: CallId) -> bool {
+        self.registry.hang_up(call)
+    }
+
+    /// The state of a user's line; `None` when none runs.
+    pub fn line_state(&self, user: &UserId) -> Option<RegistrationState> {
+        self.directory.status(user).map(|status| status.state)
     }
 
     /// What is held now; after all calls have ended it must be back at its base.

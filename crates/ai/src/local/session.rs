@@ -72,6 +72,8 @@ struct Session {
     events: VecDeque<EngineEvent>,
     /// Audio was handed out that has not been reported as played.
     playing: bool,
+    /// Audio was handed out since the last turn was complete.
+    turn_open: bool,
     failed: bool,
     waker: Option<Waker>,
 }
@@ -92,6 +94,7 @@ impl Session {
             spoken,
             events: VecDeque::new(),
             playing: false,
+            turn_open: false,
             failed: false,
             waker: None,
         }
@@ -138,6 +141,7 @@ impl Session {
             samples.resize(samples.len() + PAUSE_SAMPLES, 0);
         }
         self.playing = true;
+        self.turn_open = true;
         self.events.push_back(EngineEvent::Audio(samples));
     }
 
@@ -154,6 +158,7 @@ impl Session {
                 },
                 Some(Part::Tone) => self.hand_out(None, tone()),
                 Some(Part::Goodbye) => self.events.push_back(EngineEvent::Goodbye),
+                None if std::mem::take(&mut self.turn_open) => self.events.push_back(EngineEvent::TurnComplete),
                 None => return,
             }
         }
@@ -237,6 +242,7 @@ mod tests {
                     Some(EngineEvent::Said(text)) => said.push(text),
                     Some(EngineEvent::Audio(audio)) => samples += audio.len(),
                     Some(EngineEvent::Goodbye) => return (said, samples),
+                    Some(EngineEvent::TurnComplete) => {}
                     Some(other) => panic!("{other:?}"),
                     None => break,
                 }

@@ -35,6 +35,8 @@ pub struct Bridge {
     /// Speech was handed to the voice and is not known to be played.
     speaking: bool,
     draining: bool,
+    /// The backlog ends with the end of a turn.
+    turn_complete: bool,
     /// What the agent has said since its speech started.
     said: String,
     caller: CallerActivity,
@@ -50,6 +52,7 @@ impl Bridge {
             backlog: VecDeque::new(),
             speaking: false,
             draining: false,
+            turn_complete: false,
             said: String::new(),
             caller: CallerActivity::default(),
             facts: VecDeque::new(),
@@ -116,8 +119,8 @@ impl Bridge {
                 if !std::mem::replace(&mut self.speaking, true) {
                     self.facts.push_back(Fact::SpeechStarted(Speaker::Agent));
                 }
+                self.turn_complete = false;
                 self.backlog.push_back(samples);
-                self.speak_backlog();
             }
             EngineEvent::Said(text) => {
                 if !self.said.is_empty() {
@@ -125,11 +128,13 @@ impl Bridge {
                 }
                 self.said.push_str(&text);
             }
+            EngineEvent::TurnComplete => self.turn_complete = true,
             EngineEvent::Heard(text) => self.facts.push_back(Fact::SpeechEnded(Speaker::Caller, Some(text))),
             EngineEvent::Interrupted => self.interrupt(),
             EngineEvent::Goodbye => self.facts.push_back(Fact::Goodbye),
             EngineEvent::Failed(error) => self.facts.push_back(Fact::Failed(error)),
         }
+        self.speak_backlog();
     }
 
     fn speak_backlog(&mut self) {
@@ -139,6 +144,9 @@ impl Bridge {
                 self.backlog.push_front(samples);
                 return;
             }
+        }
+        if std::mem::take(&mut self.turn_complete) {
+            voice.end_of_speech();
         }
     }
 

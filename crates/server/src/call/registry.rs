@@ -107,7 +107,7 @@ impl Registry {
         let user = request.user;
         let stored = self.stored(&user).ok_or_else(|| DialError::NoSuchUser(user.clone()))?;
         let account = self.0.directory.line(&user).ok_or_else(|| DialError::NotConnected(user.clone()))?;
-        if !account.status().borrow().is_registered() {
+        if !account.status().borrow().has_binding(Timestamp::now()) {
             return Err(DialError::NotConnected(user));
         }
         match self.refusal(&stored) {
