@@ -112,19 +112,22 @@ fn hex_pair(hi: u8, lo: u8) -> Option<u8> {
 }
 
 /// What a 200 to REGISTER grants, in seconds, to the Contact whose user part is `token` (RFC 3261 §10.2.4): its own
-/// `expires`, else the `Expires` header, else what was `asked`. `None` when no Contact is ours.
+/// `expires`, else the `Expires` header, else what was `asked`. `None` when Contacts are listed and none is ours; some registrars
+/// list none at all, and mean ours.
 pub fn granted_expires<'a>(
     contacts: impl Iterator<Item = &'a str>,
     expires: Option<&str>,
     token: &str,
     asked: u32,
 ) -> Option<u32> {
-    let granted = |contact: Address<'_>| contact.param("expires").and_then(|e| super::delta_seconds(&e));
-    contacts
-        .flat_map(addresses)
-        .filter(|contact| contact.user().as_deref() == Some(token))
-        .map(|contact| granted(contact).or_else(|| super::delta_seconds(expires?)).unwrap_or(asked))
-        .max()
+    let in_header = || expires.and_then(super::delta_seconds).unwrap_or(asked);
+    let in_contact = |contact: &Address<'_>| contact.param("expires").and_then(|e| super::delta_seconds(&e));
+    let mut listed = contacts.flat_map(addresses).peekable();
+    if listed.peek().is_none() {
+        return Some(in_header());
+    }
+    let ours = listed.filter(|contact| contact.user().as_deref() == Some(token));
+    ours.map(|contact| in_contact(&contact).unwrap_or_else(in_header)).max()
 }
 
 /// The `sip:` Contacts of a 3xx, highest `q` first, at most eight.
@@ -172,7 +175,8 @@ mod tests {
             (vec![other], Some("600"), None),
             (vec!["<sip:token.evil@h>", "<sip:h>", "token", "<sip:token@h"], Some("600"), None),
             (vec!["*"], None, None),
-            (vec![], Some("600"), None),
+            (vec![], Some("600"), Some(600)),
+            (vec![], None, Some(3600)),
         ] {
             let granted = granted_expires(contacts.iter().copied(), expires, "token", 3600);
             assert_eq!(granted, want, "{contacts:?} {expires:?}");

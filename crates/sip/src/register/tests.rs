@@ -27,7 +27,7 @@ impl Request {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Reply {
     code: u16,
     www: Vec<String>,
@@ -275,7 +275,9 @@ fn each_kind_of_registrar() {
     check("302", moved, 10, S::Registered, 2..=2);
     check("302 loop", |_| redirect(&["<sip:b.example>"]), 1, S::Retrying, 2..=2);
     check("302 to the web", |_| redirect(&["<http://b.example>"]), 1, S::Retrying, 1..=1);
-    check("200 without our contact", |_| code(200), 1, S::Retrying, 1..=1);
+    let others_only = Reply { code: 200, contacts: vec!["<sip:other@h>;expires=9".to_owned()], ..Reply::default() };
+    check("200 without our contact", move |_| Happens::Reply(others_only.clone()), 1, S::Retrying, 1..=1);
+    check("200 without any contact", |_| code(200), 1, S::Registered, 1..=1);
     check("200 with nothing granted", |_| granted(0), 1, S::Retrying, 1..=1);
     check("silent", |_| Happens::Silence, 33, S::Retrying, 1..=1);
     check("silent, then there", |r| if r.n < 3 { Happens::Silence } else { bound(r) }, 90, S::Registered, 3..=3);
