@@ -17,14 +17,14 @@ demo:
 
 test:
 	@scripts/peers
-	@scripts/test --workspace
+	@scripts/test
 
 check:
 	@scripts/check
 
 e2e:
 	@scripts/peers
-	@scripts/test -p callie-e2e
+	@scripts/test e2e
 
 bench:
 	@scripts/bench

@@ -132,9 +132,8 @@ impl Callie {
         self.setup.data_dir()
     }
 
-    pub fn database(&self) -> Option<PathBuf> {
-        let files = std::fs::read_dir(self.data_dir()).ok()?;
-        files.filter_map(|f| Some(f.ok()?.path())).find(|path| path.extension().is_some_and(|e| e == "db" || e == "sqlite"))
+    pub fn database(&self) -> PathBuf {
+        self.data_dir().join("callie.db")
     }
 
     /// Free ports for this test's peers.

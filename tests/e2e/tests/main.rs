@@ -2,6 +2,7 @@
 
 mod crash;
 mod demo;
+mod edits;
 mod guide;
 mod hostile;
 mod inbound;

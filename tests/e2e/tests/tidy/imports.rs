@@ -129,7 +129,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("rusqlite::", &["crates/store/src/sqlite"]),
     ("flite_rs::", &["crates/ai/src/local/synthesiser.rs"]),
     ("libc::", &["crates/media/src/engine"]),
-    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/keyring"]),
+    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc"]),
     ("sdp_types::", &["crates/sip/src/sdp"]),
     ("axum::", &["crates/server/src/api", "crates/server/src/app", "crates/server/src/ui"]),
     ("figment::", &["crates/server/src/config"]),
