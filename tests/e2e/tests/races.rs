@@ -31,41 +31,51 @@ fn final_response(phone: &Phone) -> String {
     panic!("the INVITE got no final response within {WITHIN:?}")
 }
 
+/// INVITE, and CANCEL after `patience`. Whether it was answered: then it is acknowledged and ended as it should be.
+fn cancel_after(patience: Duration, callie: &Callie, contact: &str, name: &str) -> bool {
+    let phone = Phone::new(callie.sip());
+    let attempt = phone.attempt(contact, name);
+    phone.send(phone.invite(&attempt).as_bytes());
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    phone.send(phone.cancel(&attempt).as_bytes());
+    let response = final_response(&phone);
+    phone.send(phone.ack(&attempt, &response).as_bytes());
+    if !response.starts_with("SIP/2.0 200") {
+        assert!(response.starts_with("SIP/2.0 487"), "{response}");
+        return false;
+    }
+    phone.send(phone.bye(&attempt, &response, 2).as_bytes());
+    phone.expect("SIP/2.0 200", WITHIN);
+    true
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_at_every_moment_of_the_answer() {
     if !present(&["kamailio"]) {
         return;
     }
     let (mut callie, _kamailio, contact) = alice(Callie::setup(), json!({})).await;
+    // The first call opens what stays open: readers of the store, the recorder's folder.
+    let mut answered = usize::from(cancel_after(Duration::from_millis(300), &callie, &contact, "first"));
+    callie.await_idle(WITHIN).await;
     let files = callie.process().open_files();
-    let (mut answered, mut cancelled) = (0, 0);
-    for step in 0..24u64 {
-        let phone = Phone::new(callie.sip());
-        let attempt = phone.attempt(&contact, &format!("cancel{step}"));
-        phone.send(phone.invite(&attempt).as_bytes());
-        // From before the 100 to well after the 200, in steps of 4 ms.
-        let until = Instant::now() + Duration::from_millis(step * 4);
-        while Instant::now() < until {
-            std::hint::spin_loop();
-        }
-        phone.send(phone.cancel(&attempt).as_bytes());
-        let response = final_response(&phone);
-        phone.send(phone.ack(&attempt, &response).as_bytes());
-        if response.starts_with("SIP/2.0 200") {
-            answered += 1;
-            phone.send(phone.bye(&attempt, &response, 2).as_bytes());
-            phone.expect("SIP/2.0 200", WITHIN);
-        } else {
-            assert!(response.starts_with("SIP/2.0 487"), "{response}");
-            cancelled += 1;
+    let mut cancelled = 0;
+    for step in 0..24 {
+        // From before the 100 to well after the 200.
+        let patience = Duration::from_millis(step * 4);
+        match cancel_after(patience, &callie, &contact, &format!("cancel{step}")) {
+            true => answered += 1,
+            false => cancelled += 1,
         }
     }
-    assert_eq!(answered + cancelled, 24);
-    assert!(cancelled > 0, "the earliest CANCEL comes before the answer");
+    assert!(answered > 1 && cancelled > 0, "{answered} answered, {cancelled} cancelled: the race was run");
     callie.await_idle(WITHIN).await;
     let calls = eventually("every call has its record", WITHIN, || async {
         let calls = callie.calls().await;
-        (calls.len() == 24 && calls.iter().all(|call| !call["ended_at"].is_null())).then_some(calls)
+        (calls.len() == 25 && calls.iter().all(|call| !call["ended_at"].is_null())).then_some(calls)
     })
     .await;
     let ended = |reason: &str| calls.iter().filter(|call| call["termination"]["reason"] == reason).count();

@@ -40,14 +40,8 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["accounts"],
     &["records"],
     &["exchange"],
-    &["config", "telemetry"],
-];
-
-/// What looks upwards or sideways all the same, with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("config", "telemetry", "log directives are checked where settings are read, by those who will use them"),
-    ("telemetry", "config", "it is started with its part of the settings"),
-    ("config", "api", "which address an open API may listen on is the guard's rule"),
+    &["telemetry"],
+    &["config"],
 ];
 
 fn row(module: &str) -> Option<usize> {
@@ -65,8 +59,7 @@ fn the_servers_modules_look_downwards_only() {
         };
         for (line, used) in imports_of_own_crate(source) {
             let upwards = used != own && row(&used).is_none_or(|used_row| used_row <= own_row);
-            let excepted = EXCEPTIONS.iter().any(|(from, to, _)| (*from, *to) == (own, used.as_str()));
-            if upwards && !excepted {
+            if upwards {
                 findings.push(format!("{}:{line}: {own} uses {used}", source.path));
             }
         }
