@@ -9,6 +9,7 @@
 //!                             start()  dtmf()               ─ Goodbye, Said, Interrupted …
 //! ```
 
+use crate::EngineError;
 use async_trait::async_trait;
 use std::{
     fmt,
@@ -35,7 +36,10 @@ pub struct Brief {
     pub greeting: String,
     pub display_name: String,
     pub instructions: Option<String>,
+    pub model: Option<String>,
     pub voice: Option<String>,
+    /// BCP 47, for example `de-DE`.
+    pub language: Option<String>,
     /// Number or name of the other side, as signalled: a stranger's text.
     pub remote_party: String,
     /// We called them.
@@ -47,12 +51,21 @@ pub struct Brief {
 pub enum EngineEvent {
     /// Speech to be played: mono, at [`Capabilities::output_rate`], of any length and burstiness.
     Audio(Vec<i16>),
-    /// What the audio since the last `Said` says.
+    /// Words of the agent, in pieces: what the audio since the last piece says.
     Said(String),
     /// The audio so far is a whole turn: running dry after it is no gap.
     TurnComplete,
-    /// What the caller said.
+    /// Words of the caller, in pieces. May come late, even after the answer has begun.
     Heard(String),
+    /// The agent used a tool, and this came of it. Both are JSON texts.
+    ToolUsed {
+        name: String,
+        arguments: String,
+        result: String,
+    },
+    Usage(Usage),
+    /// Something degraded but the conversation goes on; for the record.
+    Notice(String),
     /// The caller talks over the agent: what is queued must not be played.
     Interrupted,
     /// The engine has said its last words: hang up once they have been played.
@@ -61,15 +74,21 @@ pub enum EngineEvent {
     Failed(EngineError),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    /// A setting is missing or wrong; the text names the setting and the remedy.
-    #[error("{0}")]
-    Config(String),
-    #[error("the engine is not available: {0}")]
-    Unavailable(String),
-    #[error("the engine failed: {0}")]
-    Broken(String),
+/// What an engine used, summed over the session so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_tokens: u64,
+}
+
+/// Something the line wants said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// Nobody has spoken for a while: ask whether the caller is still there.
+    StillThere,
+    /// Still nobody speaks: say goodbye, then [`EngineEvent::Goodbye`].
+    SilenceGoodbye,
 }
 
 /// Opens sessions. One instance serves all calls.
@@ -94,6 +113,9 @@ pub trait EngineSession: Send {
 
     /// The caller pressed a key.
     fn dtmf(&mut self, digit: char);
+
+    /// The line wants something said. An engine that cannot may ignore it.
+    fn prompt(&mut self, prompt: Prompt);
 
     /// Everything handed out so far has been played (or flushed).
     fn playout_drained(&mut self);

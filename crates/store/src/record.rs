@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, CallResult, Cdr, Direction};
+use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, Turn};
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
 
@@ -35,7 +35,7 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Writes the record of a call that begins, before anything else happens to it.
     async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError>;
 
-    /// Appends events in order. A call's events and its final record may be written together by [`Self::finish`].
+    /// Appends events in order; turns among them are readable by [`Self::turns`]. A call's events and its final record may be written together by [`Self::finish`].
     async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError>;
 
     /// Writes the final record and the remaining events in one transaction.
@@ -44,6 +44,9 @@ pub trait RecordStore: Send + Sync + 'static {
     async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError>;
 
     async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError>;
+
+    /// The call's turns in order of their index.
+    async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError>;
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError>;
 

@@ -5,7 +5,7 @@ use super::{
     script::{Input, Output, Script},
     synthesiser::{SAMPLE_RATE, Synthesiser, sentences, tone},
 };
-use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
+use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession, Prompt};
 use async_trait::async_trait;
 use callie_media::activity::ActivityDetector;
 use std::{
@@ -177,6 +177,9 @@ impl EngineSession for Session {
 
     fn dtmf(&mut self, _digit: char) {}
 
+    /// The script has its own patience.
+    fn prompt(&mut self, _prompt: Prompt) {}
+
     fn playout_drained(&mut self) {
         let all_handed_out = self.parts.is_empty() && self.pending.is_none() && self.events.is_empty();
         if self.playing && all_handed_out {
@@ -220,7 +223,9 @@ mod tests {
             greeting: "Hello there. How can I help?".into(),
             display_name: "Alice".into(),
             instructions: None,
+            model: None,
             voice: None,
+            language: None,
             remote_party: "bob".into(),
             outbound: false,
         }

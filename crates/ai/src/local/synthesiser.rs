@@ -1,7 +1,7 @@
 //! Text to speech for all calls of the process: Flite's `kal` voice, 8 kHz, on a few threads of its own, so that neither
 //! the media path nor the async threads ever compute speech.
 
-use crate::EngineError;
+use crate::{EngineCause, EngineError};
 use flite_rs::Engine as Flite;
 use std::sync::{
     Arc, Mutex,
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Synthesiser {
 impl Synthesiser {
     /// Loads the voice and starts the threads: one for each core, at most four.
     pub fn start() -> Result<Self, EngineError> {
-        let unavailable = |what: String| EngineError::Unavailable(what);
+        let unavailable = |what: String| EngineError::new(EngineCause::Internal, what);
         let flite = Arc::new(Flite::try_new().map_err(|e| unavailable(format!("the built-in voice does not load: {e}")))?);
         let (jobs, queue) = sync_channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
@@ -53,8 +53,8 @@ impl Synthesiser {
     /// Queues one sentence; the samples (mono, 8 kHz) go to `reply`, or nowhere when the call is gone by then.
     pub fn speak(&self, text: String, reply: mpsc::Sender<Vec<i16>>) -> Result<(), EngineError> {
         self.jobs.try_send(Job { text, reply }).map_err(|e| match e {
-            TrySendError::Full(_) => EngineError::Unavailable("too many sentences are waiting for synthesis".into()),
-            TrySendError::Disconnected(_) => EngineError::Broken("the speech threads have ended".into()),
+            TrySendError::Full(_) => EngineError::new(EngineCause::Internal, "too many sentences are waiting for synthesis"),
+            TrySendError::Disconnected(_) => EngineError::new(EngineCause::Internal, "the speech threads have ended"),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What happens in a call, as it is kept and pushed to the live feed.
 
-use super::Termination;
+use super::{Termination, Turn};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,31 @@ pub enum CallFact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
+    /// A turn is over and its words are known. A later one with the same index replaces it.
+    Turn {
+        turn: Turn,
+    },
     Dtmf {
         digit: char,
+    },
+    /// The agent used a tool. Arguments and result are JSON texts, shortened.
+    ToolUsed {
+        name: String,
+        arguments: String,
+        result: String,
+    },
+    /// A conversation engine failed; another takes over, or the call ends.
+    EngineFailed {
+        engine: String,
+        cause: String,
+        detail: String,
+        remedy: String,
+    },
+    /// What the engine says it used, summed over the call so far.
+    EngineUsage {
+        input_tokens: u64,
+        output_tokens: u64,
+        total_tokens: u64,
     },
     Hold {
         on: bool,

@@ -1,9 +1,11 @@
-//! What is kept of a call: its events as they happen, the call detail record, and how it ended.
+//! What is kept of a call: its events as they happen, what was said, the call detail record, and how it ended.
 
 pub mod cdr;
 pub mod event;
 pub mod termination;
+pub mod turn;
 
 pub use cdr::{Cdr, Direction, MediaSummary};
 pub use event::{CallEvent, CallFact, Speaker};
 pub use termination::{CallResult, EndReason, Termination};
+pub use turn::{Turn, TurnLatency};

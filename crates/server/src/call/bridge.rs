@@ -131,6 +131,7 @@ impl Bridge {
             EngineEvent::TurnComplete => self.turn_complete = true,
             EngineEvent::Heard(text) => self.facts.push_back(Fact::SpeechEnded(Speaker::Caller, Some(text))),
             EngineEvent::Interrupted => self.interrupt(),
+            EngineEvent::ToolUsed { .. } | EngineEvent::Usage(_) | EngineEvent::Notice(_) => {}
             EngineEvent::Goodbye => self.facts.push_back(Fact::Goodbye),
             EngineEvent::Failed(error) => self.facts.push_back(Fact::Failed(error)),
         }

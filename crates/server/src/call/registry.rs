@@ -192,7 +192,9 @@ impl Registry {
             greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
             display_name: user.display_name.clone(),
             instructions: user.ai.instructions.clone(),
+            model: None,
             voice: user.ai.voice.clone(),
+            language: None,
             remote_party: party.remote,
             outbound: party.direction == Direction::Outbound,
         };

@@ -1,7 +1,7 @@
 //! A whole server and a carrier on loopback, in one process: what the call tests stand on.
 
 use async_trait::async_trait;
-use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
+use callie_ai::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineEvent, EngineSession, Prompt};
 use callie_domain::record::{CallEvent, Cdr, EndReason};
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, DialTarget, User};
@@ -61,7 +61,7 @@ impl Engine for StubEngine {
     async fn open(&self, _brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
         match self.0 {
             Manner::NeverReady => std::future::pending().await,
-            Manner::Refuses => Err(EngineError::Unavailable("as scripted".into())),
+            Manner::Refuses => Err(EngineError::new(EngineCause::Unreachable, "as scripted")),
             manner => Ok(Box::new(StubSession { manner, events: VecDeque::new(), waker: None })),
         }
     }
@@ -79,12 +79,14 @@ impl EngineSession for StubSession {
 
     fn hear(&mut self, samples: &[i16]) {
         if self.manner == Manner::Breaks && samples.iter().any(|s| s.unsigned_abs() > 1_000) {
-            self.events.push_back(EngineEvent::Failed(EngineError::Broken("as scripted".into())));
+            self.events.push_back(EngineEvent::Failed(EngineError::new(EngineCause::ServiceFailed, "as scripted")));
             self.waker.take().into_iter().for_each(Waker::wake);
         }
     }
 
     fn dtmf(&mut self, _digit: char) {}
+
+    fn prompt(&mut self, _prompt: Prompt) {}
 
     fn playout_drained(&mut self) {}
 

@@ -5,12 +5,13 @@ use super::{SqliteStore, Writer};
 use crate::{CallFilter, CallPage, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
-use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, Termination};
+use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, Termination, Turn};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: usize = 50;
 /// A page is never longer, so that one request cannot hold a reader for long.
@@ -64,6 +65,10 @@ impl RecordStore for SqliteStore {
             json.map(|json| parse(&json, call)).transpose()
         })
         .await
+    }
+
+    async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
+        Ok(latest_turns(&RecordStore::events(self, call).await?))
     }
 
     async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
@@ -214,4 +219,15 @@ fn json(value: &impl Serialize) -> Result<String, Fault> {
 fn parse<T: DeserializeOwned>(json: &str, call: CallId) -> Result<T, Fault> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Unavailable(format!("the record of call {call} cannot be read: {e}")).into())
+}
+
+/// The turns among the events, in order; a later one replaces an earlier one of the same index.
+fn latest_turns(events: &[CallEvent]) -> Vec<Turn> {
+    let mut turns = BTreeMap::new();
+    for event in events {
+        if let CallFact::Turn { turn } = &event.fact {
+            turns.insert(turn.index, turn.clone());
+        }
+    }
+    turns.into_values().collect()
 }

@@ -1,7 +1,7 @@
 //! Users and records in memory, with faults on cue.
 
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, Cdr};
+use callie_domain::record::{CallEvent, Cdr, Turn};
 use callie_domain::{CallId, User, UserId};
 use callie_store::{CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordStore, Revision, StoreError, StoredUser, UserView};
 use jiff::Timestamp;
@@ -135,6 +135,10 @@ impl RecordStore for MemoryStore {
 
     async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
         Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| events.clone()).unwrap_or_default())
+    }
+
+    async fn turns(&self, _call: CallId) -> Result<Vec<Turn>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {

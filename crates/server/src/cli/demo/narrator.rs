@@ -122,6 +122,12 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::Warning { text } => format!("warning: {text}"),
         CallFact::Dtmf { digit } => format!("key {digit}"),
         CallFact::Hold { on } => if *on { "held" } else { "taken back from hold" }.to_owned(),
-        CallFact::Established | CallFact::RtpLatched { .. } | CallFact::SpeechEnded { .. } => return None,
+        CallFact::EngineFailed { engine, detail, .. } => format!("engine {engine} failed: {detail}"),
+        CallFact::Established
+        | CallFact::Turn { .. }
+        | CallFact::ToolUsed { .. }
+        | CallFact::EngineUsage { .. }
+        | CallFact::RtpLatched { .. }
+        | CallFact::SpeechEnded { .. } => return None,
     })
 }
