@@ -77,9 +77,28 @@ impl Process {
             .expect("a running process has a VmRSS")
     }
 
-    /// Open files and sockets.
-    pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map(Iterator::count).unwrap_or(0)
+    /// Open files and sockets, as the kernel names them; without the database's, whose readers are opened as needed.
+    pub fn open_files(&self) -> Vec<String> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            files.filter_map(|file| Some(std::fs::read_link(file.path()).ok()?.display().to_string())).collect();
+        names.retain(|name| !name.contains("callie.db"));
+        names.sort();
+        names
+    }
+
+    /// Waits until no more is open than was `before`. Which sockets may differ: the HTTP client's come and go.
+    pub async fn await_files_as(&self, before: &[String], within: Duration) {
+        let deadline = Instant::now() + within;
+        loop {
+            let now = self.open_files();
+            let new: Vec<&String> = now.iter().filter(|name| !before.contains(name)).collect();
+            if now.len() <= before.len() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}: left open: {new:?}, before: {before:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub fn threads(&self) -> usize {

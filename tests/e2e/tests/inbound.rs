@@ -165,10 +165,6 @@ async fn many_calls_at_once_leave_nothing_behind() {
     many.start(callie.ports()).finish(WITHIN);
     callie.await_idle(WITHIN).await;
     assert_eq!(callie.calls().await.len(), 9);
-    let process = callie.process();
-    eventually("files and threads are as before", WITHIN, || {
-        let now = (process.open_files(), process.threads());
-        async move { (now.0 <= files && now.1 <= threads).then_some(()) }
-    })
-    .await;
+    callie.process().await_files_as(&files, WITHIN).await;
+    assert!(callie.process().threads() <= threads, "threads are left");
 }

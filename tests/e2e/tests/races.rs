@@ -80,12 +80,7 @@ async fn cancel_at_every_moment_of_the_answer() {
     .await;
     let ended = |reason: &str| calls.iter().filter(|call| call["termination"]["reason"] == reason).count();
     assert_eq!((ended("caller_cancelled"), ended("remote_hung_up")), (cancelled, answered), "{calls:?}");
-    let process = callie.process();
-    eventually("sockets are as before", WITHIN, || {
-        let now = process.open_files();
-        async move { (now <= files).then_some(()) }
-    })
-    .await;
+    callie.process().await_files_as(&files, WITHIN).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -205,7 +205,9 @@ impl Call {
                 self.agent_ready = true;
                 vec![Output::StartAgent]
             }
-            Input::RemoteHungUp | Input::RemoteCancelled => self.finish(Termination::new(EndReason::RemoteHungUp)),
+            Input::RemoteHungUp => self.finish(Termination::new(EndReason::RemoteHungUp)),
+            // Their CANCEL came before our 200 went out: the answer that we wished for was never given (RFC 3261 §9.2).
+            Input::RemoteCancelled => self.finish(Termination::new(EndReason::CallerCancelled)),
             Input::SignallingFailed(end) => self.hang_up(end),
             Input::RtpLost => self.hang_up(Termination::new(EndReason::RtpLost)),
             Input::HangUp => self.hang_up(Termination::new(EndReason::OperatorHungUp)),
@@ -322,6 +324,13 @@ mod tests {
         let outputs = run(Direction::Inbound, &[Input::Begin, Input::RemoteCancelled, Input::MediaOpened, Input::AgentReady]);
         assert_eq!(end_of(&outputs), Some(EndReason::CallerCancelled));
         assert!(!outputs.contains(&Output::Answer));
+    }
+
+    #[test]
+    fn cancel_that_overtakes_our_answer_is_a_cancelled_call() {
+        let outputs = run(Direction::Inbound, &[Input::Begin, Input::MediaOpened, Input::AgentReady, Input::RemoteCancelled]);
+        assert_eq!(end_of(&outputs), Some(EndReason::CallerCancelled));
+        assert!(!outputs.contains(&Output::SendBye));
     }
 
     #[test]
