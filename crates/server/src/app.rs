@@ -25,7 +25,7 @@ use callie_media::{
 use callie_sip::{InboundCall, SipOptions, SipStack};
 use callie_store::{ConfigStore, Keyring, RecordStore, sqlite::SqliteStore};
 use jiff::Timestamp;
-use std::{net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -56,6 +56,8 @@ pub struct App {
     http: TaskTracker,
     records: TaskTracker,
     stack_tasks: TaskTracker,
+    /// Held as long as the server runs.
+    _folder_lock: File,
 }
 
 /// `callie serve`: runs until SIGTERM or SIGINT.
@@ -82,6 +84,7 @@ pub fn offline_engines() -> anyhow::Result<Engines> {
 impl App {
     pub async fn start(config: &Config, engines: Engines) -> anyhow::Result<Self> {
         let recordings = config.data_dir.join("recordings");
+        let folder_lock = lock_folder(&config.data_dir)?;
         let store = open_store(config).await?;
         close_orphans(&store, &recordings).await?;
 
@@ -158,6 +161,7 @@ impl App {
             http,
             records,
             stack_tasks,
+            _folder_lock: folder_lock,
         })
     }
 
@@ -223,10 +227,18 @@ pub struct Footprint {
     pub transactions: usize,
 }
 
+/// Makes the data folder ours: a second server on it would take the first one's calls for lost.
+fn lock_folder(folder: &Path) -> anyhow::Result<File> {
+    let shown = folder.display();
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the data folder {shown} (CALLIE_DATA_DIR)"))?;
+    let lock = File::create(folder.join("callie.lock")).with_context(|| format!("cannot write to the data folder {shown}"))?;
+    lock.try_lock().with_context(|| {
+        format!("another server uses the data folder {shown}: stop it, or set CALLIE_DATA_DIR to another folder")
+    })?;
+    Ok(lock)
+}
+
 async fn open_store(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
-    tokio::fs::create_dir_all(&config.data_dir)
-        .await
-        .with_context(|| format!("cannot create the data folder {} (CALLIE_DATA_DIR)", config.data_dir.display()))?;
     let keyring = match &config.secrets.master_key {
         Some(key) => Keyring::from_master_key(key.expose())?,
         None => Keyring::load_or_create(&config.keyring_file(), Timestamp::now())?,

@@ -82,3 +82,12 @@ async fn calls_are_ended_when_the_server_stops() {
     });
     assert!(ended, "its record says why");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_has_one_server() {
+    let world = World::with(Manner::Talk, |_| ()).await;
+    let engines = Engines::new(Arc::new(crate::world::StubEngine(Manner::Talk)));
+    let second = App::start(&config_in(&world.folder, |_| ()), engines).await;
+    let error = format!("{:#}", second.err().expect("the folder is taken"));
+    assert!(error.contains("CALLIE_DATA_DIR"), "{error}");
+}

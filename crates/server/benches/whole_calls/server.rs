@@ -1,0 +1,48 @@
+//! The measured process: a whole server with `N` connected users and the endless engine.
+
+use crate::engine::Endless;
+use callie_domain::{MacAddress, user::input::UserInput};
+use callie_server::{
+    app::App,
+    call::Engines,
+    config::{self, sources::Sources},
+};
+use callie_store::{ConfigStore, Keyring, sqlite::SqliteStore};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{path::Path, sync::Arc};
+use tokio::io::AsyncReadExt;
+
+/// `server USERS CARRIER FOLDER realtime|plain`: says `prepared` once the documents are stored and `ready` once it runs, and
+/// ends when its stdin does.
+pub async fn run(arguments: &[String]) {
+    let [users, carrier, folder, priority] = arguments else { panic!("USERS CARRIER FOLDER realtime|plain") };
+    let folder = Path::new(folder);
+    prepare(users.parse().expect("a number"), carrier, folder).await;
+    println!("prepared");
+    let mut config = config::resolve(Sources::default()).expect("the defaults are valid").config;
+    config.data_dir = folder.to_owned();
+    config.http.listen = ([127, 0, 0, 1], 0).into();
+    config.sip.listen = ([127, 0, 0, 1], 0).into();
+    config.media.realtime = priority == "realtime";
+    let app = App::start(&config, Engines::new(Arc::new(Endless))).await.expect("starts");
+    println!("ready");
+    let _ = tokio::io::stdin().read(&mut [0]).await;
+    app.stop().await;
+}
+
+async fn prepare(users: u32, carrier: &str, folder: &Path) {
+    let keyring = Keyring::load_or_create(&folder.join("keyring.json"), Timestamp::now()).expect("a key");
+    let store = SqliteStore::open(&folder.join("callie.db"), Arc::new(keyring)).expect("a database");
+    for n in 0..users {
+        let name = format!("bench{n}");
+        let body = json!({
+            "user_id": name, "display_name": name, "sip_username": name, "sip_password": "pw",
+            "sip_server": carrier, "use_fixed_rtp_port": false, "sip": {"connect": true},
+        });
+        let mac = MacAddress::generate([(n >> 16) as u8, (n >> 8) as u8, n as u8]);
+        let user = UserInput::from_json(&body).and_then(|input| input.create(Timestamp::now(), mac)).expect("valid");
+        store.create(&user).await.expect("stored");
+    }
+    store.close().await;
+}
