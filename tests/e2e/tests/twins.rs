@@ -39,6 +39,23 @@ async fn a_taken_address_is_named() {
 }
 
 #[tokio::test]
+async fn a_data_folder_has_one_server() {
+    let one = Callie::start().await;
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let output = command(folder.path())
+        .expect("it is built")
+        .arg("serve")
+        .env("CALLIE_HTTP_LISTEN", "127.0.0.1:0")
+        .env("CALLIE_SIP_LISTEN", "127.0.0.1:0")
+        .env("CALLIE_DATA_DIR", one.data_dir())
+        .output()
+        .expect("it starts");
+    assert!(!output.status.success(), "it would take the calls of the first for lost");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("CALLIE_DATA_DIR"), "the message names the remedy: {said}");
+}
+
+#[tokio::test]
 async fn an_open_api_stays_on_loopback() {
     let folder = tempfile::tempdir().expect("the temporary folder is writable");
     let output = command(folder.path())
