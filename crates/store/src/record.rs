@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, Turn};
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Which calls to list. Empty fields do not narrow.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +17,9 @@ pub struct CallFilter {
     pub from: Option<Timestamp>,
     /// Calls begun before.
     pub until: Option<Timestamp>,
+    /// Words that must all occur in the call, in its turns or in `from` and `to`; case and diacritics do not matter. A `*` at
+    /// the end of a word stands for any ending. A text without a word finds nothing.
+    pub text: Option<String>,
     /// At most this many, newest first; 0 means 50.
     pub limit: usize,
     /// Only calls older than this one: the last id of the page before.
@@ -23,11 +27,14 @@ pub struct CallFilter {
 }
 
 /// A page of calls, newest first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallPage {
     pub calls: Vec<Cdr>,
     /// Pass it as `before` for the next page; `None` on the last.
     pub next: Option<CallId>,
+    /// Of calls found by [`CallFilter::text`]: the first turns in which a word of it occurs. None when it occurs in the
+    /// parties alone.
+    pub matches: BTreeMap<CallId, Vec<Turn>>,
 }
 
 #[async_trait]

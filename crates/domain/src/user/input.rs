@@ -3,8 +3,9 @@
 //! Flat fields of the first version (`sip_username`, `greeting`) and the nested maps of the document
 //! (`sip.sip_username`, `calls.default_greeting`) are both accepted; a fault names the field as the client wrote it.
 
+use super::field::Field;
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
-use crate::{Faults, HostPort, MacAddress, Secret, Transport, UserId};
+use crate::{Faults, FieldFault, HostPort, MacAddress, Secret, Transport, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -36,9 +37,15 @@ pub struct UserInput {
     pub rtp_port_max: Option<u16>,
     pub use_fixed_rtp_port: Option<bool>,
     pub engine: Option<Option<String>>,
+    /// The engine's model; `model` is the device's.
+    pub ai_model: Option<Option<String>>,
     pub voice: Option<Option<String>>,
+    pub language: Option<Option<String>>,
     pub instructions: Option<Option<String>>,
 }
+
+/// The maps of the document.
+const MAPS: [&str; 4] = ["sip", "device", "calls", "ai"];
 
 /// Fields that responses carry and that a client may send back unchanged; they are not settings.
 const READ_ONLY: [&str; 9] = [
@@ -57,21 +64,38 @@ impl UserInput {
     /// Reads a request body. Unknown fields are faults: a misspelt field that is silently dropped helps nobody.
     pub fn from_json(body: &Value) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let mut input = Self::default();
-        match body.as_object() {
-            Some(map) => input.read_map(map, "", &mut faults),
-            None => faults.add("", "must be a JSON object"),
+        let input = Self::read(body, &mut faults);
+        faults.into_result(input)
+    }
+
+    /// Reads the body of a new user: as [`Self::from_json`], and in the same pass finds all that [`Self::create`] would refuse.
+    pub fn from_new_json(body: &Value) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let input = Self::read(body, &mut faults);
+        if body.is_object() {
+            let unfit = input.unfit_for_creation().0.into_iter().filter(|fault| !is_explained(&fault.field, &faults));
+            let unfit: Vec<_> = unfit.map(|fault| FieldFault { field: written_as(body, &fault.field), ..fault }).collect();
+            faults.0.extend(unfit);
         }
         faults.into_result(input)
+    }
+
+    fn read(body: &Value, faults: &mut Faults) -> Self {
+        let mut input = Self::default();
+        match body.as_object() {
+            Some(map) => input.read_map(map, "", faults),
+            None => faults.add("", "must be a JSON object"),
+        }
+        input
     }
 
     fn read_map(&mut self, map: &Map<String, Value>, prefix: &str, faults: &mut Faults) {
         for (key, value) in map {
             let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             match (prefix, key.as_str(), value) {
-                ("", "sip" | "device" | "calls" | "ai", Value::Object(inner)) => self.read_map(inner, key, faults),
-                ("", "sip" | "device" | "calls" | "ai", Value::Null) => {}
-                ("", "sip" | "device" | "calls" | "ai", _) => faults.add(path, "must be an object"),
+                ("", map, Value::Object(inner)) if MAPS.contains(&map) => self.read_map(inner, key, faults),
+                ("", map, Value::Null) if MAPS.contains(&map) => {}
+                ("", map, _) if MAPS.contains(&map) => faults.add(path, "must be an object"),
                 (_, key, _) if READ_ONLY.contains(&key) => {}
                 (prefix, key, value) => self.read_field(prefix, key, &Field { path: &path, value }, faults),
             }
@@ -109,15 +133,17 @@ impl UserInput {
             "rtp_port_min" if within("calls") => self.rtp_port_min = field.number(faults, 1_024, 65_535),
             "rtp_port_max" if within("calls") => self.rtp_port_max = field.number(faults, 1_024, 65_535),
             "use_fixed_rtp_port" if within("calls") => self.use_fixed_rtp_port = field.boolean(faults),
-            "engine" if map == "ai" => self.engine = field.optional(|f| f.text(faults, 1, 32)),
+            "engine" if map == "ai" => self.engine = field.optional(|f| f.engine(faults)),
+            "model" if map == "ai" => self.ai_model = field.optional(|f| f.text(faults, 1, 128)),
+            "language" if map == "ai" => self.language = field.optional(|f| f.language(faults)),
             "voice" if map == "ai" => self.voice = field.optional(|f| f.text(faults, 1, 64)),
             "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
             _ => faults.add(field.path, "is not a known field"),
         }
     }
 
-    /// A new user. `mac` is used when the client names none; the caller has made sure that it is free.
-    pub fn create(self, now: Timestamp, mac: MacAddress) -> Result<User, Faults> {
+    /// What a new user lacks, and what contradicts the defaults.
+    fn unfit_for_creation(&self) -> Faults {
         let mut faults = Faults::default();
         for (missing, field) in [
             (self.user_id.is_none(), "user_id"),
@@ -128,6 +154,20 @@ impl UserInput {
             if missing {
                 faults.add(field, "is required");
             }
+        }
+        if self.sip_password.as_ref().is_some_and(Secret::is_empty) {
+            faults.add("sip_password", "must not be empty");
+        }
+        let (min, max) = (self.rtp_port_min, self.rtp_port_max);
+        check_ports(min.unwrap_or(defaults::RTP_PORT_MIN), max.unwrap_or(defaults::RTP_PORT_MAX), &mut faults);
+        faults
+    }
+
+    /// A new user. `mac` is used when the client names none; the caller has made sure that it is free.
+    pub fn create(self, now: Timestamp, mac: MacAddress) -> Result<User, Faults> {
+        let faults = self.unfit_for_creation();
+        if !faults.is_empty() {
+            return Err(faults);
         }
         let (Some(id), Some(display_name), Some(username), Some(password)) =
             (self.user_id.clone(), self.display_name.clone(), self.sip_username.clone(), self.sip_password.clone())
@@ -204,12 +244,11 @@ impl UserInput {
         set(&mut user.calls.rtp_port_max, self.rtp_port_max);
         set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
         set(&mut user.ai.engine, self.engine);
+        set(&mut user.ai.model, self.ai_model);
         set(&mut user.ai.voice, self.voice);
+        set(&mut user.ai.language, self.language);
         set(&mut user.ai.instructions, self.instructions);
-        if user.calls.rtp_port_min > user.calls.rtp_port_max {
-            let (min, max) = (user.calls.rtp_port_min, user.calls.rtp_port_max);
-            faults.add("rtp_port_max", format!("must not be below rtp_port_min ({min}), is {max}"));
-        }
+        check_ports(user.calls.rtp_port_min, user.calls.rtp_port_max, &mut faults);
         if user != *old {
             user.updated_at = now;
         }
@@ -217,133 +256,45 @@ impl UserInput {
     }
 }
 
+fn check_ports(min: u16, max: u16, faults: &mut Faults) {
+    if min > max {
+        faults.add("rtp_port_max", format!("must not be below rtp_port_min ({min}), is {max}"));
+    }
+}
+
+/// Whether a fault found while reading says already why a field is missing, or why its value is not known.
+fn is_explained(field: &str, faults: &Faults) -> bool {
+    let is_about = |fault: &FieldFault, field: &str| fault.field == field || fault.field == nested(field);
+    faults.0.iter().any(|fault| match field {
+        "user_id" => fault.field.rsplit('.').next() == Some(field),
+        "rtp_port_max" => is_about(fault, field) || is_about(fault, "rtp_port_min"),
+        _ => is_about(fault, field),
+    })
+}
+
+/// The path of a flat field as this client wrote it: within its map, if it stands only there.
+pub fn written_as(body: &Value, field: &str) -> String {
+    let nested = nested(field);
+    let stands_there = nested.split_once('.').is_some_and(|(map, key)| body.get(map).is_some_and(|m| m.get(key).is_some()));
+    if body.get(field).is_none() && stands_there { nested } else { field.to_owned() }
+}
+
+/// The place of a flat field in the document.
+fn nested(field: &str) -> String {
+    let map = match field {
+        "mac_address" | "model" | "firmware" | "custom_user_agent" => "device",
+        "default_greeting" | "max_call_duration" | "answer_timeout" | "rtp_port_min" | "rtp_port_max" | "use_fixed_rtp_port" => {
+            "calls"
+        }
+        _ => "sip",
+    };
+    format!("{map}.{field}")
+}
+
 fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
     }
-}
-
-/// One field of the body with its path, for fault messages.
-struct Field<'a> {
-    path: &'a str,
-    value: &'a Value,
-}
-
-impl Field<'_> {
-    /// `null` clears; anything else is read by `read`.
-    fn optional<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<Option<T>> {
-        match self.value {
-            Value::Null => Some(None),
-            Value::String(text) if text.trim().is_empty() => Some(None),
-            _ => read(self).map(Some),
-        }
-    }
-
-    fn string(&self, faults: &mut Faults) -> Option<&str> {
-        let text = self.value.as_str();
-        if text.is_none() {
-            faults.add(self.path, "must be a text");
-        }
-        text
-    }
-
-    /// One line of text: trimmed, without control characters.
-    fn text(&self, faults: &mut Faults, min: usize, max: usize) -> Option<String> {
-        let text = self.string(faults)?.trim();
-        if text.chars().any(char::is_control) {
-            faults.add(self.path, "must not contain control characters");
-            return None;
-        }
-        self.of_length(text, faults, min, max)
-    }
-
-    /// Text of several lines.
-    fn prose(&self, faults: &mut Faults, max: usize) -> Option<String> {
-        let text = self.string(faults)?.trim();
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            faults.add(self.path, "must not contain control characters other than line breaks");
-            return None;
-        }
-        self.of_length(text, faults, 1, max)
-    }
-
-    fn of_length(&self, text: &str, faults: &mut Faults, min: usize, max: usize) -> Option<String> {
-        if (min..=max).contains(&text.chars().count()) {
-            return Some(text.to_owned());
-        }
-        faults.add(self.path, format!("must have {min} to {max} characters"));
-        None
-    }
-
-    fn password(&self, faults: &mut Faults) -> Option<Secret> {
-        let text = self.string(faults)?;
-        if text.chars().any(char::is_control) || text.len() > 256 {
-            faults.add(self.path, "must have at most 256 bytes and no control characters");
-            return None;
-        }
-        Some(Secret::new(text))
-    }
-
-    /// Characters that may stand unescaped in the user part of a SIP URI (RFC 3261 §25.1), a safe subset.
-    fn uri_user(&self, faults: &mut Faults) -> Option<String> {
-        let text = self.text(faults, 1, 64)?;
-        if text.chars().all(is_uri_user_char) {
-            return Some(text);
-        }
-        faults.add(self.path, "may contain letters, digits and + - _ . * # only");
-        None
-    }
-
-    fn sip_username(&self, faults: &mut Faults) -> Option<String> {
-        let text = self.text(faults, 1, 128)?;
-        let text = text.strip_prefix("sip:").map(str::to_owned).unwrap_or(text);
-        let (user, host) = match text.split_once('@') {
-            Some((user, host)) => (user, Some(host)),
-            None => (text.as_str(), None),
-        };
-        let user_ok = !user.is_empty() && user.chars().all(is_uri_user_char);
-        if user_ok && host.is_none_or(|h| h.parse::<HostPort>().is_ok()) {
-            return Some(text);
-        }
-        faults.add(self.path, "must be a name such as ext1001 or alice@company.com");
-        None
-    }
-
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, faults: &mut Faults, kind: &str) -> Option<T> {
-        let Some(text) = self.value.as_str() else {
-            faults.add(self.path, format!("must be a {kind}"));
-            return None;
-        };
-        text.trim().parse().map_err(|e: T::Err| faults.add(self.path, e.to_string())).ok()
-    }
-
-    fn transport(&self, faults: &mut Faults) -> Option<Transport> {
-        let parsed = self.value.as_str().and_then(|t| t.parse().ok());
-        if parsed.is_none() {
-            faults.add(self.path, "must be udp or tcp");
-        }
-        parsed
-    }
-
-    fn boolean(&self, faults: &mut Faults) -> Option<bool> {
-        let value = self.value.as_bool();
-        if value.is_none() {
-            faults.add(self.path, "must be true or false");
-        }
-        value
-    }
-
-    fn number<T: TryFrom<u64>>(&self, faults: &mut Faults, min: u64, max: u64) -> Option<T> {
-        let value = self.value.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| T::try_from(n).ok());
-        if value.is_none() {
-            faults.add(self.path, format!("must be a whole number from {min} to {max}"));
-        }
-        value
-    }
-}
-
-fn is_uri_user_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | '*' | '#')
 }
 
 #[cfg(test)]
@@ -391,9 +342,76 @@ mod tests {
     }
 
     #[test]
-    fn required_fields_are_named_at_once() {
-        let faults = create(json!({})).expect_err("empty");
-        assert_eq!(faults.0.len(), 4);
+    fn missing_fields_are_named_with_the_faulty_ones() {
+        for (body, want) in [
+            (json!({}), "display_name sip_password sip_username user_id"),
+            (json!({"user_id": "a b", "colour": 1}), "colour display_name sip_password sip_username user_id"),
+            (json!({"sip": {"user_id": "", "sip_password": 5}}), "display_name sip.sip_password sip.user_id sip_username"),
+            (json!({"device": {"display_name": "A"}}), "device.display_name display_name sip_password sip_username user_id"),
+            (json!({"sip": 5}), "display_name sip sip_password sip_username user_id"),
+            (
+                json!({"sip": {"sip_password": ""}, "calls": {"rtp_port_max": 2000}}),
+                "calls.rtp_port_max display_name sip.sip_password sip_username user_id",
+            ),
+            (
+                json!({"sip_password": "p", "calls": {"rtp_port_max": 2000, "rtp_port_min": "x"}}),
+                "calls.rtp_port_min display_name sip_username user_id",
+            ),
+            (json!([]), ""),
+        ] {
+            let faults = UserInput::from_new_json(&body).expect_err("faulty");
+            let mut fields: Vec<_> = faults.0.iter().map(|f| f.field.as_str()).collect();
+            fields.sort_unstable();
+            assert_eq!(fields.join(" "), want, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_created_has_all_that_is_required() {
+        for (body, want) in [
+            (json!({"rtp_port_max": 2000}), vec!["user_id", "display_name", "sip_username", "sip_password", "rtp_port_max"]),
+            (json!({"user_id": "a", "display_name": "A", "sip_username": "a", "sip_password": ""}), vec!["sip_password"]),
+        ] {
+            let faults = create(body.clone()).expect_err("faulty");
+            assert_eq!(faults.0.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), want, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_agent_is_described_in_its_own_map() {
+        let body = json!({"ai": {"engine": "gemini", "model": "gemini-3.8-live", "language": "de-AT", "voice": "Kore"}});
+        let user = UserInput::from_json(&body).expect("valid").apply(&alice(), Timestamp::UNIX_EPOCH).expect("valid");
+        let ai = (user.ai.engine.as_deref(), user.ai.model.as_deref(), user.ai.language.as_deref());
+        assert_eq!(ai, (Some("gemini"), Some("gemini-3.8-live"), Some("de-AT")));
+        assert_eq!(user.device.model, "SIP-T46S", "the phone's model is another field");
+        let cleared = json!({"ai": {"engine": null, "language": ""}});
+        let user = UserInput::from_json(&cleared).expect("valid").apply(&user, Timestamp::UNIX_EPOCH).expect("valid");
+        assert_eq!((user.ai.engine, user.ai.language), (None, None));
+    }
+
+    #[test]
+    fn engines_and_languages_are_checked() {
+        for (field, value, good) in [
+            ("engine", "local", true),
+            ("engine", "openai", true),
+            ("engine", "Gemini", false),
+            ("engine", "hal9000", false),
+            ("language", "de", true),
+            ("language", "zh-Hant-TW", true),
+            ("language", "es-419", true),
+            ("language", "german please", false),
+            ("language", "d", false),
+            ("language", "de-", false),
+            ("language", "de_AT", false),
+            ("language", "de-AT\r\n", true),
+            ("language", "1a", false),
+        ] {
+            let read = UserInput::from_json(&json!({"ai": {field: value}}));
+            assert_eq!(read.is_ok(), good, "{field} {value}");
+            if let (Err(faults), "engine") = (read, field) {
+                assert_eq!(faults.to_string(), "ai.engine: must be one of local, gemini, openai");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The stored form (field names, defaults for missing maps, fields we do not know) is the store's; the edge that turns a
 //! client's JSON into these types is [`input`].
 
+mod field;
 pub mod input;
 
 use crate::{Account, HostPort, MacAddress, Secret, Transport, UserId};
@@ -64,10 +65,18 @@ pub struct CallSettings {
 /// Which engine talks and how. Empty means the server's default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AiSettings {
+    /// One of [`ENGINES`].
     pub engine: Option<String>,
+    /// By the engine's own name for it.
+    pub model: Option<String>,
     pub voice: Option<String>,
+    /// BCP 47, for example `de-DE`.
+    pub language: Option<String>,
     pub instructions: Option<String>,
 }
+
+/// The conversation engines that a user may ask for; whether this server has them is another matter.
+pub const ENGINES: [&str; 3] = ["local", "gemini", "openai"];
 
 /// The values a document has when it does not say otherwise.
 pub mod defaults {

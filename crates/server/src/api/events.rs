@@ -29,7 +29,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LiveMessage {
-    /// Something happened in a call.
+    /// Something happened in a call; `event` says what. A `turn` comes when its words are known, and again when they change.
     Call {
         #[schema(value_type = String)]
         call_id: CallId,
@@ -70,8 +70,8 @@ pub struct FeedQuery {
 
 /// Everything that happens, as it happens.
 ///
-/// Events are named `call`, `call_recorded`, `registration`, `user` and `lagged`; `data` is a JSON object. The connection
-/// ends when the server stops.
+/// Events are named `call`, `call_recorded`, `registration`, `user` and `lagged`; `data` is a JSON object. What is said comes
+/// as `call` with `"event": "turn"`, turn by turn. The connection ends when the server stops.
 #[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "live", params(FeedQuery),
     responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
 pub async fn events(

@@ -1,8 +1,9 @@
 //! The closed lists of the domain as schemas: the same words in the API, the records and the dashboard.
 
 use super::openapi::word_list;
-use callie_domain::record::{CallResult, Direction, EndReason};
+use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
+use callie_domain::user::ENGINES;
 use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! word_schemas {
@@ -21,6 +22,8 @@ word_schemas! {
     DirectionWord: &[Direction::Inbound, Direction::Outbound], "Who called";
     CallResultWord: &results(), "The outcome in one word";
     EndReasonWord: EndReason::ALL, "Why a call ended";
+    SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";
+    EngineWord: &ENGINES, "A conversation engine";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
 }
 

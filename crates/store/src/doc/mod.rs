@@ -54,5 +54,5 @@ const MAPS: [(&str, &[&str]); 4] = [
             "use_fixed_rtp_port",
         ],
     ),
-    ("ai", &["engine", "voice", "instructions"]),
+    ("ai", &["engine", "model", "voice", "language", "instructions"]),
 ];

@@ -18,7 +18,9 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     if doc.contains_key("ai") || user.ai != callie_domain::user::AiSettings::default() {
         let ai = map(&mut doc, "ai");
         set_optional(ai, "engine", user.ai.engine.as_deref());
+        set_optional(ai, "model", user.ai.model.as_deref());
         set_optional(ai, "voice", user.ai.voice.as_deref());
+        set_optional(ai, "language", user.ai.language.as_deref());
         set_optional(ai, "instructions", user.ai.instructions.as_deref());
     }
     Ok(Value::Object(doc))

@@ -15,6 +15,8 @@
 //! | `poll` | noticing other programs' commits |
 //! | `config` | [`crate::ConfigStore`] |
 //! | `record` | [`crate::RecordStore`] |
+//! | `turns` | what was said, turn by turn |
+//! | `search` | words into full-text queries |
 //! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
@@ -22,8 +24,10 @@ mod fault;
 mod poll;
 mod record;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod view;
 mod worker;
 

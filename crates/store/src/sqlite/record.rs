@@ -1,7 +1,7 @@
 //! Calls and their events in SQLite.
 
 use super::fault::Fault;
-use super::{SqliteStore, Writer};
+use super::{SqliteStore, Writer, search, turns};
 use crate::{CallFilter, CallPage, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
@@ -11,7 +11,6 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 const DEFAULT_PAGE: usize = 50;
 /// A page is never longer, so that one request cannot hold a reader for long.
@@ -31,7 +30,12 @@ const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, 
 impl RecordStore for SqliteStore {
     async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
         let cdr = cdr.clone();
-        self.write(move |writer| save(&writer.conn, BEGIN, &cdr)).await
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            save(&tx, BEGIN, &cdr)?;
+            Ok(tx.commit()?)
+        })
+        .await
     }
 
     async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
@@ -67,12 +71,12 @@ impl RecordStore for SqliteStore {
         .await
     }
 
-    async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
-        Ok(latest_turns(&RecordStore::events(self, call).await?))
-    }
-
     async fn events(&self, call: CallId) -> Result<Vec<CallEvent>, StoreError> {
         self.read(move |conn| events(conn, call)).await
+    }
+
+    async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
+        self.read(move |conn| turns::turns(conn, call)).await
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {
@@ -134,7 +138,7 @@ fn readable(rows: impl Iterator<Item = rusqlite::Result<(String, String)>>) -> R
 }
 
 fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
-    conn.prepare_cached(sql)?.execute((
+    let saved = conn.prepare_cached(sql)?.execute((
         cdr.id.to_string(),
         cdr.user_id.as_str(),
         word(&cdr.direction),
@@ -145,7 +149,7 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
         cdr.ended_at.map(Timestamp::as_millisecond),
         json(cdr)?,
     ))?;
-    Ok(())
+    if saved > 0 { turns::save_parties(conn, cdr) } else { Ok(()) }
 }
 
 fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), Fault> {
@@ -160,7 +164,7 @@ fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), F
     for event in events {
         insert.execute((&id, event.at.as_millisecond(), json(event)?))?;
     }
-    Ok(())
+    turns::save_turns(conn, call, events)
 }
 
 fn events(conn: &Connection, call: CallId) -> Result<Vec<CallEvent>, Fault> {
@@ -171,19 +175,27 @@ fn events(conn: &Connection, call: CallId) -> Result<Vec<CallEvent>, Fault> {
 
 fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
     let limit = if filter.limit == 0 { DEFAULT_PAGE } else { filter.limit.min(LONGEST_PAGE) };
-    let (sql, values) = select(filter, limit + 1);
+    let words = filter.text.as_deref().map(search::word_queries);
+    if words.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(CallPage::default());
+    }
+    let words = words.unwrap_or_default();
+    let (sql, values) = select(filter, &words, limit + 1);
     let mut query = conn.prepare_cached(&sql)?;
     let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().and_then(|(id, _)| id.parse().ok()).filter(|_| more);
-    Ok(CallPage { calls: readable(rows.into_iter().map(Ok))?, next: last })
+    let calls = readable(rows.into_iter().map(Ok))?;
+    let ids: Vec<_> = calls.iter().map(|cdr| cdr.id).collect();
+    let matches = search::matches(conn, &ids, &words)?;
+    Ok(CallPage { calls, next: last, matches })
 }
 
 /// The query of a filter: constant pieces of SQL, with every value bound. An id begins with the time of its call, so times
 /// are compared as ids, to the millisecond.
-fn select(filter: &CallFilter, limit: usize) -> (String, Vec<Value>) {
+fn select(filter: &CallFilter, words: &[String], limit: usize) -> (String, Vec<Value>) {
     let at = |time: Timestamp| CallId::new(time, 0).to_string();
     let conditions = [
         (" AND user_id = ?", filter.user_id.as_ref().map(ToString::to_string)),
@@ -201,6 +213,10 @@ fn select(filter: &CallFilter, limit: usize) -> (String, Vec<Value>) {
             values.push(Value::Text(value));
         }
     }
+    for word in words {
+        sql.push_str(search::OCCURS);
+        values.push(Value::Text(word.clone()));
+    }
     sql.push_str(" ORDER BY id DESC LIMIT ?");
     values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
     (sql, values)
@@ -212,22 +228,11 @@ fn word(value: &impl Serialize) -> String {
     json.as_str().unwrap_or_default().to_owned()
 }
 
-fn json(value: &impl Serialize) -> Result<String, Fault> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|e| StoreError::Unavailable(format!("a record cannot be written: {e}")).into())
 }
 
-fn parse<T: DeserializeOwned>(json: &str, call: CallId) -> Result<T, Fault> {
+pub(super) fn parse<T: DeserializeOwned>(json: &str, call: CallId) -> Result<T, Fault> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Unavailable(format!("the record of call {call} cannot be read: {e}")).into())
-}
-
-/// The turns among the events, in order; a later one replaces an earlier one of the same index.
-fn latest_turns(events: &[CallEvent]) -> Vec<Turn> {
-    let mut turns = BTreeMap::new();
-    for event in events {
-        if let CallFact::Turn { turn } = &event.fact {
-            turns.insert(turn.index, turn.clone());
-        }
-    }
-    turns.into_values().collect()
 }

@@ -1,8 +1,8 @@
 //! What only SQLite has: the file and its schema, the key check, the change log, other programs' raw edits.
 
 use super::SqliteStore;
-use crate::{ConfigStore, DocFault, Entry, Keyring, StoreError, UserView};
-use callie_domain::{User, UserId};
+use crate::{CallFilter, ConfigStore, DocFault, Entry, Keyring, RecordStore, StoreError, UserView};
+use callie_domain::{CallId, User, UserId};
 use rusqlite::Connection;
 use serde_json::json;
 use std::fs;
@@ -120,6 +120,53 @@ async fn a_newer_schema_is_refused() {
     bench.raw().pragma_update(None, "user_version", 99).expect("set");
     let text = bench.refusal(&[("k2026a", 7)]);
     assert!(text.contains("callie.db") && text.contains("schema version 99") && text.contains("newer program"), "{text}");
+}
+
+/// A file as the first schema left it, with a call in which something was said and rows that cannot be read.
+fn first_schema(bench: &Bench) -> CallId {
+    let call = CallId::new(jiff::Timestamp::from_second(1_760_000_000).expect("valid"), 7);
+    let turn = |text: &str| json!({"index": 1, "speaker": "caller", "started_ms": 5, "ended_ms": 9, "text": text});
+    let event =
+        |text: &str| json!({"at": "2025-10-09T08:53:20Z", "offset_ms": 5, "event": "turn", "turn": turn(text)}).to_string();
+    let raw = bench.raw();
+    raw.execute_batch(include_str!("migrations/0001_users_and_calls.sql")).expect("made");
+    raw.pragma_update(None, "user_version", 1).expect("set");
+    raw.pragma_update(None, "application_id", 0x4361_6c6c).expect("set");
+    let cdr = json!({"id": call, "user_id": "alice", "direction": "inbound", "from": "sip:bob@example.com", "to": "alice",
+        "started_at": "2025-10-09T08:53:20Z", "answered_at": null, "ended_at": null, "termination": null, "config_revision": 1,
+        "sip_call_id": null, "engine": null, "recording": null, "media": null});
+    let insert = "INSERT INTO calls (id, user_id, direction, started_ms, cdr) VALUES (?1, 'alice', 'inbound', 0, ?2)";
+    for (id, cdr) in [(call.to_string(), cdr.to_string()), ("broken".to_owned(), "{oops".to_owned())] {
+        raw.execute(insert, (id, cdr)).expect("written");
+    }
+    let insert = "INSERT INTO call_events (call_id, n, at_ms, event) VALUES (?1, ?2, 0, ?3)";
+    let events = [event("wreck a nice beach"), event("recognise speech"), r#"{"event":"turn"}"#.to_owned()];
+    for (event, n) in events.iter().zip(1..) {
+        raw.execute(insert, (call.to_string(), n, event)).expect("written");
+    }
+    raw.execute(insert, ("broken", 1, "{oops")).expect("written");
+    call
+}
+
+#[tokio::test]
+async fn what_was_said_before_the_index_is_found_too() {
+    let bench = Bench::new();
+    let call = first_schema(&bench);
+    let store = bench.open();
+    let found = async |text: &str| {
+        let filter = CallFilter { text: Some(text.to_owned()), ..CallFilter::default() };
+        store.list(&filter).await.expect("listed").calls.len()
+    };
+    let turns = store.turns(call).await.expect("answered");
+    assert_eq!(turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>(), ["recognise speech"]);
+    assert_eq!((found("speech bob@example.com").await, found("beach").await), (1, 0));
+
+    let raw = bench.raw();
+    raw.pragma_update(None, "foreign_keys", true).expect("set");
+    raw.execute("INSERT INTO call_words (call_words, rank) VALUES ('integrity-check', 1)", []).expect("in order");
+    raw.execute("DELETE FROM calls", []).expect("deleted");
+    raw.execute("INSERT INTO call_words (call_words, rank) VALUES ('integrity-check', 1)", []).expect("in order");
+    assert_eq!((found("speech").await, store.turns(call).await.expect("answered").len()), (0, 0));
 }
 
 #[tokio::test]

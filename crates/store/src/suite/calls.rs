@@ -6,16 +6,16 @@ use callie_domain::CallId;
 use callie_domain::record::{CallEvent, CallFact, CallResult, Cdr, Direction, EndReason, MediaSummary, Termination};
 use jiff::{SignedDuration, Timestamp};
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).expect("a time")
 }
 
-fn event(second: i64, fact: CallFact) -> CallEvent {
+pub(super) fn event(second: i64, fact: CallFact) -> CallEvent {
     CallEvent { at: at(second), offset_ms: 0, fact }
 }
 
 /// A call of `user` that begins at `second`.
-fn begun(user: &str, second: i64) -> Cdr {
+pub(super) fn begun(user: &str, second: i64) -> Cdr {
     Cdr {
         id: CallId::new(at(second), 7),
         user_id: user_id(user),

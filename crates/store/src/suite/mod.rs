@@ -12,10 +12,12 @@
 //! | [`live`] | the live view |
 //! | [`secrets`] | what lies at rest |
 //! | [`calls`] | records and events |
+//! | [`transcripts`] | turns, and finding calls by words |
 
 pub mod calls;
 pub mod live;
 pub mod secrets;
+pub mod transcripts;
 pub mod users;
 
 use crate::{ConfigStore, Entry, RecordStore, StoredUser, UserView};
@@ -123,6 +125,13 @@ macro_rules! store_conformance {
             calls_are_listed_newest_first_page_by_page,
             calls_are_filtered,
             orphans_are_closed_as_lost,
+        );
+        $crate::store_conformance!(@cases $make, transcripts:
+            turns_are_read_in_order_with_their_latest_words,
+            calls_are_found_by_what_was_said,
+            what_is_found_comes_with_the_turns_it_was_said_in,
+            words_that_were_taken_back_are_not_found,
+            nothing_in_a_search_is_syntax,
         );
     };
     (@cases $make:ident, $area:ident: $($case:ident,)*) => {

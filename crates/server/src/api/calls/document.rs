@@ -1,5 +1,7 @@
 //! A call as the API shows it.
 
+use super::summary::{EngineFailure, LatencySummary};
+use super::transcript::TurnDocument;
 use crate::api::words::{CallResultWord, DirectionWord, EndReasonWord};
 use crate::exchange::ActiveCall;
 use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, EndReason, MediaSummary, Termination};
@@ -83,11 +85,22 @@ pub struct CallEventDocument {
     pub at: Timestamp,
     /// Milliseconds since the call began.
     pub offset_ms: u64,
-    /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `dtmf`, `ended`, …
+    /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `turn`, `tool_used`, `engine_failed`,
+    /// `dtmf`, `ended`, … A `turn` of an index that came before replaces it.
     pub event: String,
     /// The event's own fields.
     #[serde(flatten)]
     pub facts: Map<String, Value>,
+}
+
+/// A record in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedCall {
+    #[serde(flatten)]
+    pub call: CallDocument,
+    /// Of a call found by `q`: the first turns in which one of its words occurs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<TurnDocument>,
 }
 
 /// A record with its events.
@@ -95,6 +108,10 @@ pub struct CallEventDocument {
 pub struct CallDetail {
     #[serde(flatten)]
     pub call: CallDocument,
+    /// How quickly the agent answered; null when no answer was measured.
+    pub latency: Option<LatencySummary>,
+    /// The conversation engines that failed, with cause and remedy.
+    pub engine_failures: Vec<EngineFailure>,
     /// In the order they happened.
     pub events: Vec<CallEventDocument>,
 }

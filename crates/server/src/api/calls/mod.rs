@@ -1,7 +1,9 @@
-//! `/calls…`: records of calls, calls that are up now, and ending them.
+//! `/calls…`: records of calls and what was said in them, calls that are up now, and ending them.
 
 pub mod document;
 pub mod query;
+pub mod summary;
+pub mod transcript;
 
 use super::error::Problem;
 use super::extract::{CallPath, Parameters};
@@ -9,15 +11,16 @@ use super::openapi::{CallProblems, QueryProblems, StoreProblems};
 use super::state::{Lines, Records};
 use axum::{Json, extract::State, http::StatusCode};
 use callie_domain::CallId;
-use document::{ActiveCallDocument, CallDetail, CallDocument};
+use document::{ActiveCallDocument, CallDetail, ListedCall};
 use query::CallQuery;
 use serde::Serialize;
+use summary::{EngineFailure, LatencySummary};
 use utoipa::ToSchema;
 
 /// A page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallList {
-    pub calls: Vec<CallDocument>,
+    pub calls: Vec<ListedCall>,
     /// Pass it as `before` for the next page; null on the last.
     #[schema(value_type = Option<String>)]
     pub next: Option<CallId>,
@@ -40,12 +43,16 @@ pub struct HangingUp {
     pub status: &'static str,
 }
 
-/// Lists calls, newest first.
+/// Lists calls, newest first; with `q`, those in which all its words occur.
 #[utoipa::path(get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallQuery),
     responses((status = 200, body = CallList), QueryProblems, StoreProblems))]
 pub async fn list(State(records): State<Records>, Parameters(query): Parameters<CallQuery>) -> Result<Json<CallList>, Problem> {
-    let page = records.list(&query.parse()?).await?;
-    Ok(Json(CallList { calls: page.calls.into_iter().map(Into::into).collect(), next: page.next }))
+    let mut page = records.list(&query.parse()?).await?;
+    let listed = page.calls.into_iter().map(|cdr| {
+        let matches = page.matches.remove(&cdr.id).unwrap_or_default();
+        ListedCall { matches: matches.into_iter().map(Into::into).collect(), call: cdr.into() }
+    });
+    Ok(Json(CallList { calls: listed.collect(), next: page.next }))
 }
 
 /// Lists the calls that are up now, oldest first.
@@ -61,8 +68,14 @@ pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
     responses((status = 200, body = CallDetail), CallProblems, StoreProblems))]
 pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
     let cdr = records.get(id).await?.ok_or_else(|| Problem::no_such_call(&id.to_string()))?;
-    let events = records.events(id).await?.into_iter().map(Into::into).collect();
-    Ok(Json(CallDetail { call: cdr.into(), events }))
+    let events = records.events(id).await?;
+    let turns = records.turns(id).await?;
+    Ok(Json(CallDetail {
+        call: cdr.into(),
+        latency: LatencySummary::of(&turns),
+        engine_failures: EngineFailure::all(&events),
+        events: events.into_iter().map(Into::into).collect(),
+    }))
 }
 
 /// Ends a call that is up.

@@ -10,6 +10,9 @@ use utoipa::IntoParams;
 
 /// Calls in one page at most.
 const PAGE_LIMIT: usize = 500;
+/// Bounds of a search; each word is looked up by itself.
+const MOST_WORDS: usize = 16;
+const LONGEST_TEXT: usize = 200;
 
 /// Which calls to list. All parameters are optional and narrow together.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -30,6 +33,10 @@ pub struct CallQuery {
     /// Calls begun before this time.
     #[param(value_type = Option<Timestamp>)]
     until: Option<String>,
+    /// Words that must all occur in what was said, or in `from` and `to`. Case and accents do not matter; `*` at the end of a
+    /// word stands for any ending.
+    #[param(max_length = 200, example = "boiler leak*")]
+    q: Option<String>,
     /// 1 to 500; 50 without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, example = 50)]
     limit: Option<String>,
@@ -51,6 +58,7 @@ impl CallQuery {
             ),
             from: parsed("from", self.from, &mut faults),
             until: parsed("until", self.until, &mut faults),
+            text: words(self.q, &mut faults),
             limit: limit(self.limit, &mut faults),
             before: parsed("before", self.before, &mut faults),
         };
@@ -64,6 +72,16 @@ fn parsed<T: FromStr<Err: Display>>(field: &str, text: Option<String>, faults: &
 
 fn word<T: DeserializeOwned>(field: &str, text: Option<String>, problem: &str, faults: &mut Faults) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text?)).map_err(|_| faults.add(field, problem)).ok()
+}
+
+fn words(text: Option<String>, faults: &mut Faults) -> Option<String> {
+    let text = text?;
+    let words = text.split_whitespace().count();
+    if !text.chars().any(char::is_alphanumeric) || text.chars().count() > LONGEST_TEXT || words > MOST_WORDS {
+        faults.add("q", format!("must have a letter or digit, at most {MOST_WORDS} words and {LONGEST_TEXT} characters"));
+        return None;
+    }
+    Some(text)
 }
 
 fn limit(text: Option<String>, faults: &mut Faults) -> usize {

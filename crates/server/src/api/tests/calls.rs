@@ -2,7 +2,9 @@
 
 use super::world::World;
 use crate::exchange::ActiveCall;
-use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, EndReason, MediaSummary, Termination};
+use callie_domain::record::{
+    CallEvent, CallFact, Cdr, Direction, EndReason, MediaSummary, Speaker, Termination, Turn, TurnLatency,
+};
 use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
 use jiff::Timestamp;
@@ -103,6 +105,88 @@ async fn faulty_parameters_are_named_at_once() {
     let reply = world.get("/calls?user_id=a+b&direction=up&result=fine&from=noon&limit=0&before=x").await;
     assert_eq!((reply.status, reply.fields().join(" ").as_str()), (422, "before direction from limit result user_id"));
     assert_eq!(world.get("/calls?colour=red").await.status, 422);
+}
+
+fn turn(index: u32, speaker: Speaker, started_ms: u64, text: &str) -> Turn {
+    Turn { index, speaker, started_ms, ended_ms: started_ms + 900, text: text.into(), interrupted: false, latency: None }
+}
+
+async fn keep_talk(world: &World, n: u32) {
+    let latency = Some(TurnLatency { total_ms: 720, ear_ms: 60, engine_ms: 640, playout_ms: 20 });
+    let failed = CallFact::EngineFailed {
+        engine: "gemini".into(),
+        cause: "key_refused".into(),
+        detail: "close code 1008".into(),
+        remedy: "check GEMINI_API_KEY".into(),
+    };
+    let said = [
+        turn(0, Speaker::Agent, 900, "Hello."),
+        turn(1, Speaker::Caller, 4_210, "wreck a"),
+        Turn { latency, interrupted: true, ..turn(2, Speaker::Agent, 61_500, "I\r\nsee,\u{1b}[2J and") },
+        turn(1, Speaker::Caller, 4_210, "My boiler is leaking."),
+        turn(3, Speaker::Caller, 3_661_000, ""),
+    ];
+    let facts = said.into_iter().map(|turn| CallFact::Turn { turn }).chain([failed]);
+    let events: Vec<_> = facts.map(|fact| CallEvent { at: at(n), offset_ms: 7, fact }).collect();
+    let cdr = cdr(n, "alice", Direction::Inbound, EndReason::RemoteHungUp);
+    world.store.finish(&cdr, &events).await.expect("kept");
+}
+
+#[tokio::test]
+async fn what_was_said_is_told_turn_by_turn() {
+    let world = World::new();
+    keep_talk(&world, 1).await;
+    let path = format!("/calls/{}/transcript", call_id(1));
+    for path in [path.clone(), format!("{path}?format=json")] {
+        let transcript = world.get(&path).await.json();
+        assert_eq!((&transcript["call_id"], transcript["turns"].as_array().map(Vec::len)), (&json!(call_id(1)), Some(4)));
+        let want = json!({"index": 1, "speaker": "caller", "started_ms": 4210, "ended_ms": 5110,
+            "text": "My boiler is leaking.", "interrupted": false, "latency": null});
+        assert_eq!(transcript["turns"][1], want, "the later words replace the earlier");
+        assert_eq!(transcript["turns"][2]["latency"], json!({"total_ms": 720, "ear_ms": 60, "engine_ms": 640, "playout_ms": 20}));
+    }
+    let text = world.get(&format!("{path}?format=text")).await;
+    assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");
+    let want = "00:00 agent: Hello.\n00:04 caller: My boiler is leaking.\n01:01 agent: I see, [2J and [interrupted]\n\
+        61:01 caller: (no words)\n";
+    assert_eq!(text.text(), want);
+
+    let refused = world.get(&format!("{path}?format=pdf")).await;
+    assert_eq!((refused.status, refused.fields()), (422, vec!["format".to_owned()]));
+    assert_eq!(world.get(&format!("/calls/{}/transcript", call_id(9))).await.status, 404);
+    keep(&world, &cdr(2, "alice", Direction::Inbound, EndReason::CallerCancelled)).await;
+    assert_eq!(world.get(&format!("/calls/{}/transcript", call_id(2))).await.json()["turns"], json!([]), "nothing was said");
+}
+
+#[tokio::test]
+async fn a_call_tells_how_quickly_it_was_answered_and_what_failed() {
+    let world = World::new();
+    keep_talk(&world, 1).await;
+    let call = world.get(&format!("/calls/{}", call_id(1))).await.json();
+    assert_eq!(call["latency"], json!({"turns": 1, "p50_ms": 720, "p95_ms": 720, "max_ms": 720}));
+    let failure = json!({"at": "2026-01-01T00:00:01Z", "offset_ms": 7, "engine": "gemini", "cause": "key_refused",
+        "detail": "close code 1008", "remedy": "check GEMINI_API_KEY"});
+    assert_eq!(call["engine_failures"], json!([failure]));
+    keep(&world, &cdr(2, "alice", Direction::Inbound, EndReason::CallerCancelled)).await;
+    let call = world.get(&format!("/calls/{}", call_id(2))).await.json();
+    assert_eq!((&call["latency"], &call["engine_failures"]), (&Value::Null, &json!([])));
+}
+
+#[tokio::test]
+async fn calls_are_found_by_words_and_show_where_they_were_said() {
+    let world = World::new();
+    keep_talk(&world, 1).await;
+    keep(&world, &cdr(2, "alice", Direction::Outbound, EndReason::CalleeBusy)).await;
+    let found = world.get("/calls?q=boiler").await.json();
+    assert_eq!((found["calls"].as_array().map(Vec::len), &found["calls"][0]["id"]), (Some(1), &json!(call_id(1))));
+    assert_eq!(found["calls"][0]["matches"][0]["text"], "My boiler is leaking.");
+    let all = world.get("/calls").await.json();
+    assert_eq!(all["calls"].as_array().map(Vec::len), Some(2));
+    assert_eq!(all["calls"][0].get("matches"), None);
+    for q in ["", "%22*", &"a+".repeat(17), &"a".repeat(201)] {
+        let refused = world.get(&format!("/calls?q={q}")).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["q".to_owned()]), "{q}");
+    }
 }
 
 #[tokio::test]

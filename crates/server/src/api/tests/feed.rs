@@ -4,7 +4,7 @@ use super::world::World;
 use crate::api::Phase;
 use crate::exchange::LiveEvent;
 use axum::body::BodyDataStream;
-use callie_domain::record::{CallEvent, CallFact, Direction};
+use callie_domain::record::{CallEvent, CallFact, Direction, Speaker, Turn};
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, UserId};
 use futures::StreamExt;
@@ -48,6 +48,21 @@ async fn events_are_named_numbered_and_json() {
     assert_eq!(call, format!("id: 1\nevent: call\ndata: {json}\n\n"));
     assert!(next(&mut feed).await.starts_with("id: 2\nevent: registration\ndata: {"));
     assert!(next(&mut feed).await.starts_with("id: 3\nevent: user\ndata: {"));
+}
+
+#[tokio::test]
+async fn what_is_said_comes_turn_by_turn() {
+    let world = World::new();
+    let mut feed = open(&world, "/events").await;
+    let text = "My boiler leaks.".to_owned();
+    let turn = Turn { index: 1, speaker: Speaker::Caller, started_ms: 10, ended_ms: 20, text, interrupted: false, latency: None };
+    let event = CallEvent { at: Timestamp::UNIX_EPOCH, offset_ms: 5, fact: CallFact::Turn { turn } };
+    let call_id = CallId::new(Timestamp::UNIX_EPOCH, 1);
+    let call = LiveEvent::Call { call_id, user_id: user("alice"), direction: Direction::Inbound, event };
+    world.exchange.feed.send(Arc::new(call)).expect("heard");
+    let told = next(&mut feed).await;
+    let turn = r#""event":"turn","turn":{"ended_ms":20,"index":1,"interrupted":false,"speaker":"caller","started_ms":10,"text":"My boiler leaks."}"#;
+    assert!(told.starts_with("id: 1\nevent: call\ndata: {") && told.contains(turn), "{told}");
 }
 
 #[tokio::test]

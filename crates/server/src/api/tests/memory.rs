@@ -1,7 +1,7 @@
 //! Users and records in memory, with faults on cue.
 
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, Cdr, Turn};
+use callie_domain::record::{CallEvent, CallFact, Cdr, Turn};
 use callie_domain::{CallId, User, UserId};
 use callie_store::{CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordStore, Revision, StoreError, StoredUser, UserView};
 use jiff::Timestamp;
@@ -137,8 +137,9 @@ impl RecordStore for MemoryStore {
         Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| events.clone()).unwrap_or_default())
     }
 
-    async fn turns(&self, _call: CallId) -> Result<Vec<Turn>, StoreError> {
-        Ok(Vec::new())
+    async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
+        self.up()?;
+        Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| turns(events)).unwrap_or_default())
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {
@@ -152,15 +153,32 @@ impl RecordStore for MemoryStore {
                 && filter.before.is_none_or(|before| cdr.id < before)
         };
         let limit = if filter.limit == 0 { 50 } else { filter.limit };
-        let calls = self.calls.lock().expect("not poisoned");
-        let mut calls: Vec<Cdr> = calls.values().rev().map(|(cdr, _)| cdr).filter(fits).take(limit + 1).cloned().collect();
+        let kept = self.calls.lock().expect("not poisoned");
+        let said = |cdr: &&Cdr| filter.text.is_none() || !matches(filter, &kept[&cdr.id].1).is_empty();
+        let mut calls: Vec<Cdr> =
+            kept.values().rev().map(|(cdr, _)| cdr).filter(fits).filter(said).take(limit + 1).cloned().collect();
         let more = calls.len() > limit;
         calls.truncate(limit);
         let next = calls.last().filter(|_| more).map(|cdr| cdr.id);
-        Ok(CallPage { calls, next })
+        let found = calls.iter().map(|cdr| (cdr.id, matches(filter, &kept[&cdr.id].1)));
+        Ok(CallPage { next, matches: found.filter(|(_, turns)| !turns.is_empty()).collect(), calls })
     }
 
     async fn close_orphans(&self, _: Timestamp) -> Result<Vec<Cdr>, StoreError> {
         Ok(Vec::new())
     }
+}
+
+/// The turns with the very text that is looked for: a poor relation of the real search.
+fn matches(filter: &CallFilter, events: &[CallEvent]) -> Vec<Turn> {
+    let Some(text) = &filter.text else { return Vec::new() };
+    turns(events).into_iter().filter(|turn| turn.text.contains(text)).collect()
+}
+
+fn turns(events: &[CallEvent]) -> Vec<Turn> {
+    let turns = events.iter().filter_map(|event| match &event.fact {
+        CallFact::Turn { turn } => Some((turn.index, turn.clone())),
+        _ => None,
+    });
+    turns.collect::<BTreeMap<_, _>>().into_values().collect()
 }

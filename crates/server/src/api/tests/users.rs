@@ -78,12 +78,23 @@ async fn every_faulty_field_is_named_at_once() {
         ("POST", "/users", serde_json::from_str(&bob(json!({"rtp_port_min": 20000}))).expect("json"), "rtp_port_max"),
         ("PUT", "/users/alice", json!({"sip": {"sip_server": "a b"}, "is_active": "yes"}), "is_active sip.sip_server"),
         ("PUT", "/users/alice", json!({"display_name": "A\r\nVia: x"}), "display_name"),
+        ("PUT", "/users/alice", json!({"ai": {"engine": "hal9000", "language": "?"}}), "ai.engine ai.language"),
         ("PUT", "/users/alice", json!({"user_id": "bob"}), "user_id"),
         ("PUT", "/users/alice", json!({"greeting": "a", "calls": {"default_greeting": "b"}}), "greeting"),
     ] {
         let reply = world.send(method, path, &[], body.to_string()).await;
         assert_eq!((reply.status, reply.fields().join(" ").as_str()), (422, want), "{method} {body}");
     }
+}
+
+#[tokio::test]
+async fn an_engine_that_there_is_not_is_refused_with_those_that_there_are() {
+    let world = World::with_alice().await;
+    let refused = world.put("/users/alice", r#"{"ai": {"engine": "hal9000"}}"#).await;
+    assert_eq!(refused.json()["errors"][0]["problem"], "must be one of local, gemini, openai");
+    let ai = json!({"engine": "gemini", "model": "gemini-3.8-live", "voice": "Kore", "language": "de-AT", "instructions": "Be brief."});
+    let changed = world.put("/users/alice", &json!({ "ai": ai }).to_string()).await;
+    assert_eq!((changed.status, &changed.json()["ai"]), (200, &ai));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
 //! Whatever is shown here is accepted back by PUT. The password is never shown.
 
-use crate::api::words::RegistrationStateWord;
+use crate::api::words::{EngineWord, RegistrationStateWord};
 use crate::exchange::LineStatus;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::user::{AiSettings, CallSettings, Device, SipSettings};
@@ -133,8 +133,14 @@ pub struct CallsDocument {
 /// Which engine talks and how; null means the server's default.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AiDocument {
+    #[schema(value_type = Option<EngineWord>, example = "gemini")]
     pub engine: Option<String>,
+    /// By the engine's own name for it.
+    pub model: Option<String>,
     pub voice: Option<String>,
+    /// A language tag (BCP 47).
+    #[schema(example = "de-AT")]
+    pub language: Option<String>,
     pub instructions: Option<String>,
 }
 
@@ -242,7 +248,7 @@ impl CallsDocument {
 
 impl AiDocument {
     fn of(ai: &AiSettings) -> Self {
-        let AiSettings { engine, voice, instructions } = ai.clone();
-        Self { engine, voice, instructions }
+        let AiSettings { engine, model, voice, language, instructions } = ai.clone();
+        Self { engine, model, voice, language, instructions }
     }
 }

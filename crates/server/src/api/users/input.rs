@@ -3,7 +3,8 @@
 
 use super::document::UserDocument;
 use crate::api::error::Problem;
-use callie_domain::user::input::UserInput;
+use crate::api::words::EngineWord;
+use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
 use callie_store::UserView;
 use serde_json::{Map, Value};
@@ -32,39 +33,24 @@ const TWINS: [(&str, &str, &str); 19] = [
     ("use_fixed_rtp_port", "calls", "use_fixed_rtp_port"),
 ];
 
-const REQUIRED: [(&str, &str); 4] =
-    [("user_id", "user_id"), ("display_name", "sip"), ("sip_username", "sip"), ("sip_password", "sip")];
-
 /// Reads the body of a new user. All faults are named at once, the missing fields among them.
 pub fn read_new(mut body: Value) -> Result<UserInput, Problem> {
     let mut faults = Faults::default();
     settle_twins(&mut body, None, &mut faults);
-    let read = UserInput::from_json(&body);
-    let faulty = match read {
-        Ok(ref input) if input.sip_password.as_ref().is_some_and(|p| p.is_empty()) => {
-            Faults::one(written_as(&body, "sip_password", "sip"), "must not be empty")
-        }
-        Ok(input) if faults.is_empty() => return Ok(input),
-        Ok(_) => Faults::default(),
-        Err(faulty) => faulty,
-    };
-    faults.0.extend(faulty.0);
-    if let Some(body) = body.as_object() {
-        for (field, map) in REQUIRED.iter().filter(|(field, map)| !is_given(body, field, map)) {
-            let _ = map;
-            faults.add(*field, "is required");
-        }
-    }
-    Err(faults.into())
+    with_faults(UserInput::from_new_json(&body), faults)
 }
 
 /// Reads a change of the user shown as `old`.
 pub fn read_change(mut body: Value, old: &UserDocument) -> Result<UserInput, Problem> {
     let mut faults = Faults::default();
     settle_twins(&mut body, serde_json::to_value(old).ok().as_ref(), &mut faults);
-    match UserInput::from_json(&body) {
-        Ok(input) if faults.is_empty() => Ok(input),
-        Ok(_) => Err(faults.into()),
+    with_faults(UserInput::from_json(&body), faults)
+}
+
+/// What was read, unless there are faults there or here.
+fn with_faults(read: Result<UserInput, Faults>, mut faults: Faults) -> Result<UserInput, Problem> {
+    match read {
+        Ok(input) => Ok(faults.into_result(input)?),
         Err(more) => {
             faults.0.extend(more.0);
             Err(faults.into())
@@ -98,24 +84,9 @@ fn remove_nested(body: &mut Map<String, Value>, map: &str, field: &str) {
     }
 }
 
-fn is_given(body: &Map<String, Value>, field: &str, map: &str) -> bool {
-    let nested = || body.get(map).and_then(|m| m.get(field)).is_some();
-    // An id may stand in any of the maps.
-    let in_any_map = || field == "user_id" && body.values().any(|map| map.get(field).is_some());
-    body.contains_key(field) || nested() || in_any_map()
-}
-
-/// The path of a field as this client wrote it.
-fn written_as(body: &Value, field: &str, map: &str) -> String {
-    if body.get(field).is_none() && body.get(map).is_some_and(|m| m.get(field).is_some()) {
-        return format!("{map}.{field}");
-    }
-    field.to_owned()
-}
-
 /// How a client that named a MAC address spelled the field.
 pub fn mac_field(body: &Value) -> String {
-    written_as(body, "mac_address", "device")
+    written_as(body, "mac_address")
 }
 
 /// The other user that has this address.
@@ -211,9 +182,21 @@ pub struct UserChange {
     /// The `calls` map of the document.
     #[schema(value_type = Object)]
     calls: Option<Value>,
-    /// `engine`, `voice`, `instructions`.
-    #[schema(value_type = Object)]
-    ai: Option<Value>,
+    ai: Option<AiChange>,
+}
+
+/// Which engine talks and how; null means the server's default.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct AiChange {
+    #[schema(value_type = Option<EngineWord>)]
+    engine: Option<String>,
+    /// By the engine's own name for it.
+    model: Option<String>,
+    voice: Option<String>,
+    /// A language tag (BCP 47) such as `de-AT`.
+    language: Option<String>,
+    instructions: Option<String>,
 }
 
 #[cfg(test)]

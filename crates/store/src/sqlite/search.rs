@@ -1,0 +1,78 @@
+//! A person's words turned into full-text queries. Each word is quoted, so that nothing in it is syntax.
+
+use super::fault::Fault;
+use super::record::parse;
+use callie_domain::CallId;
+use callie_domain::record::Turn;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use std::collections::BTreeMap;
+
+/// Turns that are shown of each call that was found.
+const MATCHES_PER_CALL: usize = 3;
+
+/// The calls in which a word occurs, in whatever turn.
+pub(super) const OCCURS: &str =
+    " AND id IN (SELECT call_id FROM call_words JOIN call_texts ON call_texts.id = call_words.rowid WHERE call_words MATCH ?)";
+
+/// The words of a text, each as a query. A word with punctuation in it is a phrase of its parts; a `*` at its end makes it
+/// the beginning of words. Words without a letter or digit cannot occur and are passed over.
+pub(super) fn word_queries(text: &str) -> Vec<String> {
+    // A NUL would end the query in mid-word.
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| word.chars().any(char::is_alphanumeric)).map(word_query).collect()
+}
+
+fn word_query(word: &str) -> String {
+    let stem = word.trim_end_matches('*');
+    let prefix = if stem.len() < word.len() { " *" } else { "" };
+    format!("\"{}\"{prefix}", stem.replace('"', "\"\""))
+}
+
+/// The turns of these calls in which any of the words occurs, the first few of each call.
+pub(super) fn matches(conn: &Connection, calls: &[CallId], words: &[String]) -> Result<BTreeMap<CallId, Vec<Turn>>, Fault> {
+    let mut matches = BTreeMap::<CallId, Vec<Turn>>::new();
+    if calls.is_empty() || words.is_empty() {
+        return Ok(matches);
+    }
+    let holders = vec!["?"; calls.len()].join(", ");
+    let sql = format!(
+        "SELECT call_id, turn FROM call_texts
+          WHERE id IN (SELECT rowid FROM call_words WHERE call_words MATCH ?) AND n >= 0 AND call_id IN ({holders})
+          ORDER BY call_id, n"
+    );
+    let values = [words.join(" OR ")].into_iter().chain(calls.iter().map(ToString::to_string)).map(Value::Text);
+    let mut query = conn.prepare(&sql)?;
+    let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    for row in rows {
+        let (call, turn) = row?;
+        let Ok(call) = call.parse() else { continue };
+        let of_call = matches.entry(call).or_default();
+        if of_call.len() < MATCHES_PER_CALL {
+            of_call.push(parse(&turn, call)?);
+        }
+    }
+    Ok(matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_word_is_syntax() {
+        for (text, want) in [
+            ("leaking boiler", vec![r#""leaking""#, r#""boiler""#]),
+            ("boil*", vec![r#""boil" *"#]),
+            ("boil**", vec![r#""boil" *"#]),
+            ("bo*il", vec![r#""bo*il""#]),
+            (r#"a" OR "b"#, vec![r#""a""""#, r#""OR""#, r#""""b""#]),
+            ("text:x", vec![r#""text:x""#]),
+            ("x\0\" y", vec![r#""x""#, r#""y""#]),
+            ("* ** \" ' ( ) - !", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(word_queries(text), want, "{text:?}");
+        }
+    }
+}
