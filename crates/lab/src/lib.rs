@@ -12,6 +12,7 @@
 pub mod analysis;
 pub mod carrier;
 pub mod digest;
+pub mod gemini;
 pub mod message;
 pub mod phone;
 pub mod samples;

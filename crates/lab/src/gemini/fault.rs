@@ -1,0 +1,136 @@
+//! What goes wrong on purpose, and when.
+
+use super::script::Exchange;
+use std::time::Duration;
+
+/// Something a session does that no script says.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Answers the upgrade by this HTTP status and body. Only at [`Moment::Upgrade`].
+    Refuse {
+        status: u16,
+        body: String,
+    },
+    /// Closes with this code; the reason is cut to 123 bytes.
+    Close {
+        code: u16,
+        reason: String,
+    },
+    /// The TCP connection ends without a word.
+    Drop,
+    /// Sends nothing more; reads on. At [`Moment::Setup`]: `setupComplete` never comes.
+    Stall,
+    /// Announces the end, and closes with this code when the time is over.
+    GoAway {
+        time_left: Duration,
+        code: u16,
+        reason: String,
+    },
+    /// A text as it is, in a text frame: unknown messages, broken JSON.
+    Raw(String),
+    /// Bytes as they are, in a binary frame.
+    Junk(Vec<u8>),
+    /// A valid message with an unknown field of that many bytes.
+    Huge {
+        bytes: usize,
+    },
+    Ping,
+    /// From now on every message goes out in frames of this size, with a pause between them.
+    Drip {
+        frame_bytes: usize,
+        pause: Duration,
+    },
+    /// Reads nothing more: the client's writes run into a wall.
+    Deaf,
+    /// The next turn is `turnComplete` alone.
+    EmptyTurn,
+    /// The next turn is `turnComplete` alone, with the reason `RESPONSE_REJECTED`.
+    RejectTurn,
+    /// Begins this exchange, after the running turn if there is one.
+    Speak(Box<Exchange>),
+    /// The running turn is interrupted, as if the caller had spoken.
+    Interrupt,
+}
+
+impl Act {
+    pub fn close(code: u16, reason: &str) -> Self {
+        Self::Close { code, reason: reason.to_owned() }
+    }
+
+    pub fn refuse(status: u16) -> Self {
+        Self::Refuse { status, body: format!("{{\"error\": {{\"code\": {status}}}}}") }
+    }
+}
+
+/// When a fault happens in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The HTTP upgrade.
+    Upgrade,
+    /// A valid setup has come; `setupComplete` has not been sent.
+    Setup,
+    /// That long after `setupComplete`.
+    After(Duration),
+    /// The caller begins to speak.
+    Utterance,
+    /// The first audio of a turn has been sent.
+    Answer,
+}
+
+/// An [`Act`] at its [`Moment`].
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub at: Moment,
+    pub act: Act,
+}
+
+impl Fault {
+    pub fn new(at: Moment, act: Act) -> Self {
+        Self { at, act }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// With the number of times they may still happen; `None` is always.
+    active: Vec<(Fault, Option<u32>)>,
+}
+
+impl Faults {
+    pub fn set(&mut self, fault: Fault, times: Option<u32>) {
+        self.active.push((fault, times));
+    }
+
+    pub fn clear(&mut self) {
+        self.active.clear();
+    }
+
+    /// What happens at this moment; uses up one of the times.
+    pub fn take(&mut self, at: Moment) -> Vec<Act> {
+        self.take_if(|moment| moment == at).into_iter().map(|fault| fault.act).collect()
+    }
+
+    /// What is to happen so long after the setup.
+    pub fn take_timed(&mut self) -> Vec<(Duration, Act)> {
+        let delay = |fault: Fault| match fault.at {
+            Moment::After(delay) => Some((delay, fault.act)),
+            _ => None,
+        };
+        self.take_if(|moment| matches!(moment, Moment::After(_))).into_iter().filter_map(delay).collect()
+    }
+
+    fn take_if(&mut self, wanted: impl Fn(Moment) -> bool) -> Vec<Fault> {
+        let mut taken = Vec::new();
+        self.active.retain_mut(|(fault, times)| {
+            if !wanted(fault.at) {
+                return true;
+            }
+            taken.push(fault.clone());
+            times.as_mut().is_none_or(|times| {
+                *times = times.saturating_sub(1);
+                *times > 0
+            })
+        });
+        taken
+    }
+}

@@ -1,0 +1,1 @@
+//! The fake as a client sees it, over real sockets.
