@@ -9,6 +9,10 @@
 //! | `synthesiser` | text to 8 kHz speech on a few threads shared by all calls |
 //! | `session` | the three tied to the seam |
 
+mod ears;
+#[cfg(test)]
+mod lines;
+mod recogniser;
 mod script;
 mod session;
 mod synthesiser;
