@@ -1,0 +1,119 @@
+//! The agent's current turn, as the service sends it: whether there is speech in it, and what of it comes too late.
+
+use std::time::{Duration, Instant};
+
+/// For how long speech is taken for the rest of an interrupted turn when its `turnComplete` is missing; longer would mute
+/// the next turn.
+const LATE_AUDIO: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Speech was handed out since the last whole turn was reported.
+    open: bool,
+    /// There was speech in this turn, since the caller cut it short if they did.
+    spoken: bool,
+    /// A tool was used in this turn, so that silence is no fault.
+    used_tool: bool,
+    /// The caller cut this turn short, and what still comes of it is dropped until then.
+    cut_until: Option<Instant>,
+    was_cut: bool,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Spoken,
+    Cut,
+    /// Only tools were used.
+    Tools,
+    /// There was nothing in it.
+    Empty,
+}
+
+impl Turn {
+    /// The caller talks over the agent.
+    pub fn cut(&mut self, now: Instant) {
+        self.cut_until = Some(now + LATE_AUDIO);
+        self.was_cut = true;
+        (self.open, self.spoken) = (false, false);
+    }
+
+    /// Speech or words that come now belong to a turn that was cut.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.cut_until.is_some_and(|until| now < until)
+    }
+
+    /// Speech was handed out.
+    pub fn spoke(&mut self) {
+        (self.open, self.spoken) = (true, true);
+        (self.cut_until, self.was_cut) = (None, false);
+    }
+
+    pub fn used_tool(&mut self) {
+        self.used_tool = true;
+    }
+
+    pub fn has_spoken(&self) -> bool {
+        self.spoken
+    }
+
+    /// All speech of the turn is here; true when that is news.
+    pub fn close_speech(&mut self) -> bool {
+        std::mem::take(&mut self.open)
+    }
+
+    /// The turn is over.
+    pub fn complete(&mut self) -> Ending {
+        let turn = std::mem::take(self);
+        match turn {
+            Self { was_cut: true, .. } => Ending::Cut,
+            Self { spoken: true, .. } => Ending::Spoken,
+            Self { used_tool: true, .. } => Ending::Tools,
+            _ => Ending::Empty,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_speech_is_late_until_the_turn_is_complete_or_a_second_has_passed() {
+        let now = Instant::now();
+        let mut turn = Turn::default();
+        turn.spoke();
+        turn.cut(now);
+        assert!(turn.is_late(now) && turn.is_late(now + Duration::from_millis(999)));
+        assert!(!turn.is_late(now + LATE_AUDIO));
+        assert_eq!(turn.complete(), Ending::Cut);
+        assert!(!turn.is_late(now));
+    }
+
+    #[test]
+    fn endings() {
+        let cases: [(fn(&mut Turn), Ending); 4] = [
+            (|_| {}, Ending::Empty),
+            (|turn| turn.used_tool(), Ending::Tools),
+            (
+                |turn| {
+                    turn.used_tool();
+                    turn.spoke()
+                },
+                Ending::Spoken,
+            ),
+            (
+                |turn| {
+                    turn.spoke();
+                    turn.cut(Instant::now())
+                },
+                Ending::Cut,
+            ),
+        ];
+        for (happens, ending) in cases {
+            let mut turn = Turn::default();
+            happens(&mut turn);
+            assert_eq!(turn.complete(), ending);
+        }
+    }
+}
