@@ -63,7 +63,7 @@ fn jitter_push_and_pop(bencher: Bencher) {
         let now = FRAME * (sent % 100_000_000);
         buffer.push(sent as u16, sent.wrapping_mul(160), black_box(&codes), now);
         sent = sent.wrapping_add(1);
-        matches!(buffer.pop(now), Pop::Frame(_))
+        matches!(buffer.pop(now), Pop::Frame { .. })
     });
 }
 
@@ -113,7 +113,7 @@ fn whole_frame(bencher: Bencher) {
         let packet = RtpPacket::parse(black_box(&datagram)).expect("it was just written");
         buffer.push(packet.header.sequence, packet.header.timestamp, packet.payload, now);
         match buffer.pop(now) {
-            Pop::Frame(codes) => {
+            Pop::Frame { codes, .. } => {
                 G711::Pcmu.decode(codes, &mut narrow);
                 concealer.good(&mut narrow);
             }

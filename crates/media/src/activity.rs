@@ -5,9 +5,22 @@ const ONSET_FRAMES: u32 = 3;
 /// Level above the floor that counts as loud: 10 dB.
 const ABOVE_FLOOR: f32 = 3.16;
 /// Never take anything below this RMS for speech: −48 dBFS of 16-bit full scale.
-const MIN_RMS: f32 = 130.0;
+pub(crate) const MIN_RMS: f32 = 130.0;
 /// The floor rises by this factor a frame (about 6 dB in 2 s), and falls at once.
 const FLOOR_RISE: f32 = 1.007;
+/// The floor stays where [`MIN_RMS`] is still the threshold: from digital silence it would take long to rise to a noise.
+const LOWEST_FLOOR: f32 = MIN_RMS / ABOVE_FLOOR;
+/// Sums that are kept side by side, so that the compiler can vectorise them.
+const LANES: usize = 8;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    Quiet,
+    /// Loud, but not for long enough yet: speech or a click.
+    Onset,
+    Speech,
+}
 
 /// Feed it every 20 ms frame; it says whether somebody is speaking in it.
 #[derive(Debug)]
@@ -26,13 +39,32 @@ impl ActivityDetector {
     /// `frame`: mono 16-bit samples of 20 ms at any rate.
     pub fn is_speech(&mut self, frame: &[i16]) -> bool {
         let energy: f32 = frame.iter().map(|&s| f32::from(s) * f32::from(s)).sum();
-        let rms = (energy / frame.len().max(1) as f32).sqrt();
-        let threshold = (self.floor * ABOVE_FLOOR).max(MIN_RMS);
-        let loud = rms > threshold;
-        self.floor = if rms < self.floor { rms.max(1.0) } else { (self.floor * FLOOR_RISE).min(rms).min(2_000.0) };
-        self.loud_frames = if loud { self.loud_frames + 1 } else { 0 };
-        self.loud_frames >= ONSET_FRAMES
+        self.observe((energy / frame.len().max(1) as f32).sqrt()) == Activity::Speech
     }
+
+    /// `rms`: of a frame of 20 ms, in the scale of 16-bit samples; see [`rms`].
+    pub fn observe(&mut self, rms: f32) -> Activity {
+        let loud = rms > (self.floor * ABOVE_FLOOR).max(MIN_RMS);
+        self.floor = if rms < self.floor { rms.max(LOWEST_FLOOR) } else { (self.floor * FLOOR_RISE).min(rms).min(2_000.0) };
+        self.loud_frames = if loud { self.loud_frames.saturating_add(1) } else { 0 };
+        match self.loud_frames {
+            0 => Activity::Quiet,
+            1..ONSET_FRAMES => Activity::Onset,
+            _ => Activity::Speech,
+        }
+    }
+}
+
+/// Root of the mean square of a frame. Samples beyond the last whole eight do not count.
+pub fn rms(frame: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let groups = frame.as_chunks::<LANES>().0;
+    for group in groups {
+        for (sum, sample) in sums.iter_mut().zip(group) {
+            *sum += sample * sample;
+        }
+    }
+    (sums.iter().sum::<f32>() / (groups.len() * LANES).max(1) as f32).sqrt()
 }
 
 #[cfg(test)]

@@ -19,6 +19,16 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     runtime.block_on(async { timeout(DEADLINE * 3, test).await.expect("before the deadline") })
 }
 
+/// The next event that is no mark of speech.
+async fn line_event(media: &mut Media) -> Option<MediaEvent> {
+    loop {
+        match media.events.recv().await {
+            Some(MediaEvent::CallerSpeech { .. } | MediaEvent::AgentSpeech { .. }) => {}
+            event => return event,
+        }
+    }
+}
+
 fn tone(samples: usize) -> Vec<i16> {
     (0..samples).map(|i| if i % 48 < 24 { 9_000 } else { -9_000 }).collect()
 }
@@ -52,11 +62,80 @@ fn audio_goes_both_ways_and_the_stream_is_continuous() {
                 loud += usize::from(frame.iter().any(|sample| sample.unsigned_abs() > 4_000));
             }
         }
-        assert_eq!(media.events.recv().await, Some(MediaEvent::FirstRtp { from: peer.address() }));
+        assert_eq!(line_event(&mut media).await, Some(MediaEvent::FirstRtp { from: peer.address() }));
         let stats = media.control.close().await;
         assert_eq!((stats.latched, stats.local), (Some(peer.address()), local));
         assert!(stats.sent >= 60 && stats.received >= 50, "{stats:?}");
         assert_eq!((stats.junk, stats.lost, stats.late, stats.send_errors), (0, 0, 0, 0), "{stats:?}");
+    });
+}
+
+#[test]
+fn speech_is_marked_by_its_time_at_the_socket() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), None);
+        let (mut sent, mut heard, mut frames) = (Vec::new(), Vec::new(), Vec::new());
+        for beat in 0..90 {
+            if beat == 5 {
+                media.voice.say(tone(12_000)).expect("room");
+                media.voice.end_of_speech();
+            }
+            let loudest = peer.hear().loudest();
+            let now = MediaEngine::now();
+            heard.push((loudest > 200.0, now));
+            let loud = (20..50).contains(&beat);
+            peer.speak(if loud { 5_000.0 } else { 10.0 }, local);
+            sent.push((loud, now, MediaEngine::now()));
+            while let Some((frame, at)) = media.ear.pop_timed() {
+                frames.push((frame.iter().any(|sample| sample.unsigned_abs() > 4_000), at));
+            }
+        }
+        let mut marks = Vec::new();
+        while marks.len() < 5 {
+            marks.push(media.events.recv().await.expect("open"));
+        }
+        let loud: Vec<_> = sent.iter().filter(|(loud, ..)| *loud).collect();
+        let audible: Vec<_> = heard.iter().filter(|(loud, _)| *loud).collect();
+        let marked = |wanted: fn(&MediaEvent) -> Option<Duration>| marks.iter().find_map(wanted).expect("marked");
+        // The kernel's clock and ours are not read at the same instant; packets leave within a tick, and our thread may wake late.
+        let clocks = Duration::from_millis(1);
+        let caller = [
+            marked(|event| if let MediaEvent::CallerSpeech { on: true, at } = event { Some(*at) } else { None }),
+            marked(|event| if let MediaEvent::CallerSpeech { on: false, at } = event { Some(*at) } else { None }),
+        ];
+        for (at, (_, before, after)) in caller.iter().zip([loud[0], loud[loud.len() - 1]]) {
+            assert!(*at + clocks >= *before && *at <= *after + clocks, "{at:?} is not within {before:?} and {after:?}");
+        }
+        let agent = [
+            marked(|event| if let MediaEvent::AgentSpeech { on: true, at } = event { Some(*at) } else { None }),
+            marked(|event| if let MediaEvent::AgentSpeech { on: false, at } = event { Some(*at) } else { None }),
+        ];
+        for (at, (_, came)) in agent.iter().zip([audible[0], audible[audible.len() - 1]]) {
+            assert!(at <= came && *came - *at < Duration::from_millis(25), "marked {at:?}, came {came:?}");
+        }
+        let first_heard = frames.iter().find(|(loud, _)| *loud).expect("heard").1;
+        assert_eq!(first_heard, caller[0], "the agent is told of the same moment");
+    });
+}
+
+#[test]
+fn a_far_end_that_wants_no_rtp_gets_none() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, local) = open(&engine, &ports, params(peer.address()), None);
+        let before = peer.exchange(0.0, local).header;
+        media.control.mute_send(true);
+        media.voice.say(tone(2_400)).expect("room");
+        media.voice.end_of_speech();
+        media.voice.drained().await;
+        let sent = media.control.stats().sent;
+        peer.listen_for(Duration::from_millis(100));
+        assert!(media.control.stats().sent <= sent + 1, "one may have been under way");
+        media.control.mute_send(false);
+        let after = peer.hear().header;
+        assert!(after.marker && after.sequence.wrapping_sub(before.sequence) < 10, "{before:?}, then {after:?}");
+        assert!(after.timestamp.wrapping_sub(before.timestamp) >= 160 * 8);
     });
 }
 
@@ -179,15 +258,15 @@ fn silence_is_told_unless_the_call_is_held() {
         }
         assert!(media.events.try_recv().is_err(), "held");
         media.control.hold(false);
-        let lost = media.events.recv().await;
+        let lost = line_event(&mut media).await;
         assert!(matches!(lost, Some(MediaEvent::RtpLost { silent_for }) if silent_for >= Duration::from_millis(200)), "{lost:?}");
         // The far end moves, and is believed.
         let mut moved = Peer::new();
         peer.exchange(0.0, local);
-        assert_eq!(media.events.recv().await, Some(MediaEvent::FirstRtp { from: peer.address() }));
+        assert_eq!(line_event(&mut media).await, Some(MediaEvent::FirstRtp { from: peer.address() }));
         media.control.set_remote(moved.address());
         moved.exchange(0.0, local);
-        assert_eq!(media.events.recv().await, Some(MediaEvent::Latched { from: moved.address() }));
+        assert_eq!(line_event(&mut media).await, Some(MediaEvent::Latched { from: moved.address() }));
     });
 }
 

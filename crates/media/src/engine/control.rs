@@ -42,6 +42,12 @@ impl MediaControl {
         self.owner.0.post(|mail| mail.held = Some(held));
     }
 
+    /// Sends no RTP while `muted`, for the far end asked for none (`sendonly` or `inactive`, RFC 3264 §8.4). The agent's speech
+    /// passes unheard meanwhile; keys wait.
+    pub fn mute_send(&self, muted: bool) {
+        self.owner.0.post(|mail| mail.muted = Some(muted));
+    }
+
     /// Sends keys (`0–9 * # A–D`) one after another; the agent's speech waits meanwhile.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ impl Line {
         self.session.tick(now, beat);
         self.send(beat.packet());
         self.voice.report(self.session.playout(), &self.shared);
-        self.ear.push(beat.ear(), &self.shared);
+        self.ear.push(beat.ear(), beat.ear_at(), &self.shared);
         if let Some(tap) = &mut self.tap {
             tap.push(beat.stereo());
         }
@@ -71,6 +71,9 @@ impl Line {
             }
             if let Some(held) = mail.held.take() {
                 session.hold(held, now);
+            }
+            if let Some(muted) = mail.muted.take() {
+                session.mute(muted);
             }
             // What does not fit waits for the sender's queue to move on.
             while let Some(digit) = mail.digits.pop_front() {
@@ -96,7 +99,7 @@ impl Line {
     }
 
     fn send(&mut self, packet: &[u8]) {
-        let Some(destination) = self.session.destination() else { return };
+        let Some(destination) = self.session.destination().filter(|_| !packet.is_empty()) else { return };
         let destination = match (self.socket.local_addr().ip(), destination.ip()) {
             // A dual-stack socket takes IPv4 addresses only as mapped ones.
             (IpAddr::V6(_), IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), destination.port()),

@@ -24,7 +24,8 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 
-/// Events of one call that wait for its task; a caller who presses keys faster than that is no person.
+/// Events of one call that wait for its task; a caller who presses keys faster than that is no person, and speech begins and
+/// ends at most five times a second.
 const EVENTS: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +112,13 @@ impl MediaEngine {
             tracing::warn!(%error, "media threads run without real-time priority: packets may leave late on a busy machine");
         }
         Ok(Self { threads, recorder, ear_chunk: options.ear_chunk })
+    }
+
+    /// The clock of all [`MediaEvent`]s and of [`Ear::pop_timed`]: monotonic, since the machine started. Read it together with
+    /// the wall clock to translate one into the other.
+    #[must_use]
+    pub fn now() -> Duration {
+        sys::now()
     }
 
     /// Opens the media of a call; packets leave within 20 ms if the remote address is known. Does not block.

@@ -24,6 +24,13 @@ pub enum MediaEvent {
     RtpLost { silent_for: Duration },
     /// A key press: `0–9 * # A–D`.
     Dtmf(char),
+    /// The caller began (`on`) or ceased to speak. `at`: when the first or the last loud packet of the utterance arrived at the
+    /// socket, on the clock of [`super::MediaEngine::now`]; exact to a packet (20 ms). The beginning is told after the delay of
+    /// the jitter buffer and 60 ms of speech, the end after 400 ms without.
+    CallerSpeech { on: bool, at: Duration },
+    /// The agent began (`on`) or ceased to be heard. `at`: when the first audible packet after 200 ms of none, or the last, was
+    /// sent, on the same clock; a busy thread sends up to a tick (5 ms) later. The end is told 200 ms after it.
+    AgentSpeech { on: bool, at: Duration },
     /// The recording ends here; the text names the file and the cause. The call goes on.
     RecordingFailed(String),
 }
@@ -35,6 +42,8 @@ impl From<SessionEvent> for MediaEvent {
             SessionEvent::Latched { from } => Self::Latched { from },
             SessionEvent::RtpLost { silent_for } => Self::RtpLost { silent_for },
             SessionEvent::Dtmf(digit) => Self::Dtmf(digit),
+            SessionEvent::CallerSpeech { on, at } => Self::CallerSpeech { on, at },
+            SessionEvent::AgentSpeech { on, at } => Self::AgentSpeech { on, at },
         }
     }
 }
@@ -102,6 +111,7 @@ impl MediaStats {
 pub(super) struct Mail {
     pub(super) remote: Option<SocketAddr>,
     pub(super) held: Option<bool>,
+    pub(super) muted: Option<bool>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<char>,
 }

@@ -41,8 +41,12 @@ pub enum Pushed {
 /// What to play in this frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pop<'a> {
-    /// [`FRAME_SAMPLES`] G.711 codes.
-    Frame(&'a [u8]),
+    Frame {
+        /// [`FRAME_SAMPLES`] G.711 codes.
+        codes: &'a [u8],
+        /// When the packet arrived that brought the middle of the frame: that of all of it if packets are of 20 ms.
+        arrived: Duration,
+    },
     /// Speech is going on and its next frame is missing.
     Conceal,
     /// Nobody talks: before the first packet, or after a long silence.
@@ -198,7 +202,7 @@ impl JitterBuffer {
         if overflow {
             self.make_room(end);
         }
-        self.store.write(timestamp, payload);
+        self.store.write(timestamp, payload, now);
         if distance(self.end, end) > 0 {
             self.end = end;
         }
@@ -324,8 +328,9 @@ impl JitterBuffer {
 
     fn play(&mut self) -> Pop<'_> {
         self.store.read(self.cursor, &mut self.frame);
+        let arrived = self.store.arrived(self.cursor.wrapping_add(FRAME_SAMPLES as u32 / 2));
         self.advance();
-        Pop::Frame(&self.frame)
+        Pop::Frame { codes: &self.frame, arrived }
     }
 
     fn advance(&mut self) {

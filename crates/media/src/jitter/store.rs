@@ -1,4 +1,7 @@
 //! Where codes lie until they are played: a ring indexed by timestamp, and a bit for each code that has come.
+//! For each 8 ms it is known when the packet that brought them arrived.
+
+use std::time::Duration;
 
 /// 512 ms. Divides 2³², so a timestamp's place stays the same over its wrap.
 const CAPACITY: usize = 4096;
@@ -8,11 +11,13 @@ const WORDS: usize = CAPACITY / 64;
 pub(super) struct Store {
     codes: [u8; CAPACITY],
     present: [u64; WORDS],
+    /// Arrival of the packet that wrote last to each word of `present`, in microseconds.
+    arrived_us: [u64; WORDS],
 }
 
 impl Store {
     pub fn new() -> Self {
-        Self { codes: [0; CAPACITY], present: [0; WORDS] }
+        Self { codes: [0; CAPACITY], present: [0; WORDS], arrived_us: [0; WORDS] }
     }
 
     pub fn clear(&mut self) {
@@ -20,15 +25,22 @@ impl Store {
     }
 
     /// Whatever exceeds the capacity is not kept.
-    pub fn write(&mut self, timestamp: u32, codes: &[u8]) {
+    pub fn write(&mut self, timestamp: u32, codes: &[u8], arrived: Duration) {
         let codes = &codes[..codes.len().min(CAPACITY)];
         let at = place(timestamp);
         let (head, tail) = codes.split_at(codes.len().min(CAPACITY - at));
         self.codes[at..at + head.len()].copy_from_slice(head);
         self.codes[..tail.len()].copy_from_slice(tail);
+        let arrived_us = arrived.as_micros() as u64;
         for (word, mask) in words(timestamp, codes.len()) {
             self.present[word] |= mask;
+            self.arrived_us[word] = arrived_us;
         }
+    }
+
+    /// When the packet arrived that brought the code at `timestamp`, or one at most 8 ms from it.
+    pub fn arrived(&self, timestamp: u32) -> Duration {
+        Duration::from_micros(self.arrived_us[place(timestamp) / 64])
     }
 
     /// Copies what lies at `timestamp`, present or not.
@@ -88,7 +100,7 @@ mod tests {
                 let range = offset..offset + len as u32;
                 match kind {
                     0 => {
-                        store.write(timestamp, &vec![round as u8; len]);
+                        store.write(timestamp, &vec![round as u8; len], Duration::ZERO);
                         map.extend(range.map(|i| (i, round as u8)));
                     }
                     1 => {

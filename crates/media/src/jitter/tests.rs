@@ -88,7 +88,7 @@ fn simulate(frames: usize, beat: f64, mut delay: impl FnMut(usize, &mut Dice) ->
             buffer.push(sequence, timestamp, &codes(frame), Duration::from_secs_f64(at));
         }
         match buffer.pop(Duration::from_secs_f64(now)) {
-            Pop::Frame(codes) => {
+            Pop::Frame { codes, .. } => {
                 let frame = number(codes);
                 out.played.push(frame);
                 out.delays.push((now - 1.0 - beat * frame as f64) * 1e3);
@@ -204,7 +204,7 @@ fn a_silent_sender_is_waited_for_in_silence() {
             sent += 1;
         }
         match buffer.pop(now) {
-            Pop::Frame(_) => frames += 1,
+            Pop::Frame { .. } => frames += 1,
             Pop::Conceal => conceals += 1,
             Pop::Empty => empties += 1,
         }
@@ -229,7 +229,7 @@ fn packets_of_any_length_come_out_in_frames_of_twenty() {
                 assert_eq!(buffer.push(i as u16, (i * samples) as u32, packet, now), Pushed::Queued, "{samples}");
             }
             match buffer.pop(now) {
-                Pop::Frame(codes) => heard.extend_from_slice(codes),
+                Pop::Frame { codes, .. } => heard.extend_from_slice(codes),
                 Pop::Conceal => assert_eq!(heard.len(), speech.len(), "{samples}: concealed at {}", heard.len()),
                 Pop::Empty => {}
             }
@@ -275,7 +275,7 @@ fn a_new_stream_is_played_after_a_restart() {
         for i in 0..10u16 {
             let now = Duration::from_secs(1) + FRAME * u32::from(i);
             buffer.push(sequence.wrapping_add(i), timestamp.wrapping_add(160 * u32::from(i)), &codes(1000 + usize::from(i)), now);
-            if let Pop::Frame(codes) = buffer.pop(now) {
+            if let Pop::Frame { codes, .. } = buffer.pop(now) {
                 heard.push(number(codes));
             }
         }
@@ -334,7 +334,7 @@ proptest! {
                     buffer.push(sequence, timestamp, &vec![0x20; len], now);
                 }
                 Step::Pop => {
-                    if let Pop::Frame(codes) = buffer.pop(now) {
+                    if let Pop::Frame { codes, .. } = buffer.pop(now) {
                         prop_assert_eq!(codes.len(), FRAME_SAMPLES);
                     }
                     now += FRAME;

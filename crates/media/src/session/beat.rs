@@ -2,9 +2,10 @@
 
 use crate::{
     FRAME_SAMPLES,
-    codec::G711,
+    codec::{G711, pcm16},
     rtp::{RtpHeader, header::HEADER_LEN, telephone_event::EVENT_LEN},
 };
+use std::time::Duration;
 
 /// Samples of 20 ms at the highest rate an ear can have.
 const EAR_SAMPLES: usize = 3 * FRAME_SAMPLES;
@@ -16,6 +17,7 @@ pub struct Beat {
     pub(super) packet_len: usize,
     pub(super) ear: [i16; EAR_SAMPLES],
     pub(super) ear_len: usize,
+    pub(super) ear_at: Duration,
     /// Left, right, left, right …
     pub(super) stereo: [i16; 2 * FRAME_SAMPLES],
 }
@@ -27,6 +29,7 @@ impl Default for Beat {
             packet_len: 0,
             ear: [0; EAR_SAMPLES],
             ear_len: 0,
+            ear_at: Duration::ZERO,
             stereo: [0; 2 * FRAME_SAMPLES],
         }
     }
@@ -38,7 +41,7 @@ impl Beat {
         Self::default()
     }
 
-    /// The RTP packet to send now.
+    /// The RTP packet to send now; empty when nothing is to be sent.
     #[must_use]
     pub fn packet(&self) -> &[u8] {
         &self.packet[..self.packet_len]
@@ -50,6 +53,12 @@ impl Beat {
         &self.ear[..self.ear_len]
     }
 
+    /// When the packet of [`Self::ear`] arrived, on the clock of the session; a frame without a packet is of the beat's time.
+    #[must_use]
+    pub fn ear_at(&self) -> Duration {
+        self.ear_at
+    }
+
     /// 160 pairs at 8 kHz: left the caller as the agent heard it, right the agent as it was sent.
     #[must_use]
     pub fn stereo(&self) -> &[i16; 2 * FRAME_SAMPLES] {
@@ -58,20 +67,20 @@ impl Beat {
 
     pub(super) fn put_left(&mut self, caller: &[f32; FRAME_SAMPLES]) {
         for (pair, sample) in self.stereo.as_chunks_mut::<2>().0.iter_mut().zip(caller) {
-            pair[0] = to_pcm16(*sample);
+            pair[0] = pcm16(*sample) as i16;
         }
     }
 
     pub(super) fn put_ear(&mut self, samples: &[f32]) {
         self.ear_len = samples.len().min(EAR_SAMPLES);
         for (out, sample) in self.ear.iter_mut().zip(samples) {
-            *out = to_pcm16(*sample);
+            *out = pcm16(*sample) as i16;
         }
     }
 
     pub(super) fn put_speech(&mut self, header: &RtpHeader, codec: G711, agent: &[f32; FRAME_SAMPLES]) {
         for (pair, sample) in self.stereo.as_chunks_mut::<2>().0.iter_mut().zip(agent) {
-            pair[1] = to_pcm16(*sample);
+            pair[1] = pcm16(*sample) as i16;
         }
         let (head, payload) = self.packet.split_at_mut(HEADER_LEN);
         if let Some(head) = head.first_chunk_mut() {
@@ -81,10 +90,14 @@ impl Beat {
         self.packet_len = HEADER_LEN + FRAME_SAMPLES;
     }
 
+    /// Nothing is sent, and the recorder hears it.
+    pub(super) fn put_nothing(&mut self) {
+        self.silence_right();
+        self.packet_len = 0;
+    }
+
     pub(super) fn put_event(&mut self, header: &RtpHeader, event: &[u8; EVENT_LEN]) {
-        for pair in self.stereo.as_chunks_mut::<2>().0 {
-            pair[1] = 0;
-        }
+        self.silence_right();
         let (head, payload) = self.packet.split_at_mut(HEADER_LEN);
         if let Some(head) = head.first_chunk_mut() {
             header.write(head);
@@ -92,9 +105,10 @@ impl Beat {
         payload[..EVENT_LEN].copy_from_slice(event);
         self.packet_len = HEADER_LEN + EVENT_LEN;
     }
-}
 
-/// Rounds and clips (`as` saturates).
-fn to_pcm16(sample: f32) -> i16 {
-    sample.round_ties_even() as i16
+    fn silence_right(&mut self) {
+        for pair in self.stereo.as_chunks_mut::<2>().0 {
+            pair[1] = 0;
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! The caller's half of a session: packets in, one decoded, concealed and resampled frame per beat out.
 
-use super::Beat;
+use super::{
+    Beat,
+    marks::{CallerMarks, Mark},
+};
 use crate::{
     FRAME_SAMPLES,
     codec::G711,
@@ -8,6 +11,7 @@ use crate::{
     playout::SpeechRate,
     plc::Concealer,
     resample::{Up8To16, Up8To24},
+    rtp::{RtpHeader, RtpPacket},
 };
 use std::time::Duration;
 
@@ -17,6 +21,7 @@ pub(super) struct Caller {
     ssrc: Option<u32>,
     jitter: JitterBuffer,
     concealer: Concealer,
+    marks: CallerMarks,
     ear: Ear,
 }
 
@@ -34,37 +39,50 @@ impl Caller {
             SpeechRate::Hz16000 => Ear::Hz16000(Up8To16::new()),
             SpeechRate::Hz24000 => Ear::Hz24000(Up8To24::new()),
         };
-        Self { codec, ssrc: None, jitter: JitterBuffer::new(codec), concealer: Concealer::new(), ear }
+        let (jitter, concealer) = (JitterBuffer::new(codec), Concealer::new());
+        Self { codec, ssrc: None, jitter, concealer, marks: CallerMarks::default(), ear }
     }
 
-    /// A new SSRC is a new stream with its own sequence numbers and timestamps (RFC 3550 §8).
-    pub(super) fn follow(&mut self, ssrc: u32) {
+    /// A packet of speech that arrived at `now`. A new SSRC is a new stream with its own sequence numbers and timestamps
+    /// (RFC 3550 §8).
+    pub(super) fn push(&mut self, packet: &RtpPacket<'_>, now: Duration) {
+        let RtpHeader { ssrc, sequence, timestamp, .. } = packet.header;
         if self.ssrc.replace(ssrc).is_some_and(|former| former != ssrc) {
             self.jitter.restart();
         }
+        self.jitter.push(sequence, timestamp, packet.payload, now);
     }
 
-    pub(super) fn push(&mut self, sequence: u16, timestamp: u32, payload: &[u8], now: Duration) {
-        self.jitter.push(sequence, timestamp, payload, now);
-    }
-
-    pub(super) fn observe(&mut self, sequence: u16) {
-        self.jitter.observe(sequence);
+    /// A packet without speech. Gateways that send keys under an SSRC of their own number them on their own.
+    pub(super) fn observe(&mut self, header: &RtpHeader) {
+        if *self.ssrc.get_or_insert(header.ssrc) == header.ssrc {
+            self.jitter.observe(header.sequence);
+        }
     }
 
     /// The frame to be heard at `now`, into the ear and the left channel of `beat`.
-    pub(super) fn hear(&mut self, now: Duration, beat: &mut Beat) {
+    pub(super) fn hear(&mut self, now: Duration, beat: &mut Beat) -> Option<Mark> {
         let mut frame = [0.0; FRAME_SAMPLES];
-        match self.jitter.pop(now) {
-            Pop::Frame(codes) => {
+        beat.ear_at = now;
+        let mark = match self.jitter.pop(now) {
+            Pop::Frame { codes, arrived } => {
                 self.codec.decode(codes, &mut frame);
                 self.concealer.good(&mut frame);
+                beat.ear_at = arrived;
+                self.marks.hear(&frame, arrived, now)
             }
-            Pop::Conceal => self.concealer.conceal(&mut frame),
-            Pop::Empty => self.concealer.good(&mut frame),
-        }
+            Pop::Conceal => {
+                self.concealer.conceal(&mut frame);
+                self.marks.pass(now)
+            }
+            Pop::Empty => {
+                self.concealer.good(&mut frame);
+                self.marks.pass(now)
+            }
+        };
         beat.put_left(&frame);
         self.ear.hear(&frame, beat);
+        mark
     }
 
     pub(super) fn stats(&self) -> JitterStats {

@@ -11,11 +11,13 @@
 mod beat;
 mod caller;
 mod latch;
+mod marks;
 #[cfg(test)]
 mod tests;
 
 pub use beat::Beat;
 pub use latch::{Admission, Latch, RELATCH_PACKETS, RELATCH_SILENCE};
+pub use marks::{AGENT_PAUSE, CALLER_PAUSE};
 
 use crate::{
     FRAME_SAMPLES,
@@ -25,12 +27,14 @@ use crate::{
     rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket},
 };
 use caller::Caller;
+use marks::{AgentMarks, Mark};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Comfort noise (RFC 3389): a sign of life without speech.
 const COMFORT_NOISE: u8 = 13;
-/// Chunks of speech inside the playout; the ring before it holds more.
-pub(crate) const PLAYOUT_CHUNKS: usize = 8;
+/// Chunks of speech inside the playout; the ring before it holds more. It is filled once a beat, so an engine whose chunks are
+/// shorter than a 32nd of that (0.6 ms) would run dry.
+pub(crate) const PLAYOUT_CHUNKS: usize = 32;
 /// Facts that wait to be polled; the driver polls after each datagram and tick, so it never fills.
 const PENDING_EVENTS: usize = 16;
 
@@ -81,6 +85,12 @@ pub enum SessionEvent {
     RtpLost { silent_for: Duration },
     /// A key press: `0–9 * # A–D`.
     Dtmf(char),
+    /// The caller began (`on`) or ceased to speak; `at` is when the first or the last loud packet of the utterance arrived.
+    /// Told with the delay of the jitter buffer and 60 ms of speech, or [`CALLER_PAUSE`] of none.
+    CallerSpeech { on: bool, at: Duration },
+    /// The agent began (`on`) or ceased to be heard; `at` is when the first or the last audible packet was due to be sent.
+    /// The end is told after [`AGENT_PAUSE`].
+    AgentSpeech { on: bool, at: Duration },
 }
 
 /// Counters since the session began, in packets unless named otherwise.
@@ -105,8 +115,12 @@ pub struct Session {
     latch: Latch,
     caller: Caller,
     dtmf_in: DtmfReceiver,
+    /// Of the keys, which need not be that of the speech.
+    dtmf_ssrc: Option<u32>,
     dtmf_out: DtmfSender,
     playout: Playout,
+    agent_marks: AgentMarks,
+    muted: bool,
     next: RtpHeader,
     watchdog: Watchdog,
     events: VecDeque<SessionEvent>,
@@ -127,8 +141,11 @@ impl Session {
             latch: Latch::default(),
             caller: Caller::new(params.codec, params.ear_rate),
             dtmf_in: DtmfReceiver::new(),
+            dtmf_ssrc: None,
             dtmf_out: DtmfSender::new(),
             playout: Playout::new(params.voice_rate, PLAYOUT_CHUNKS),
+            agent_marks: AgentMarks::default(),
+            muted: false,
             next: RtpHeader {
                 marker: true,
                 payload_type: params.payload_type,
@@ -171,12 +188,15 @@ impl Session {
         if let Some(silent_for) = self.watchdog.check(now, self.params.rtp_timeout) {
             self.tell(SessionEvent::RtpLost { silent_for });
         }
-        self.caller.hear(now, beat);
-        self.write_packet(beat);
-        self.stats.sent += 1;
-        self.next.sequence = self.next.sequence.wrapping_add(1);
+        if let Some(Mark { on, at }) = self.caller.hear(now, beat) {
+            self.tell(SessionEvent::CallerSpeech { on, at });
+        }
+        let speech = if self.muted { self.write_nothing(beat) } else { self.write_packet(beat) };
+        let audible = speech.as_ref().filter(|_| self.destination().is_some());
+        if let Some(Mark { on, at }) = self.agent_marks.send(audible, now) {
+            self.tell(SessionEvent::AgentSpeech { on, at });
+        }
         self.next.timestamp = self.next.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        self.next.marker = false;
     }
 
     /// Beats that could not be held: the stream goes on as after a pause, in step with real time (RFC 3550 §5.1).
@@ -207,6 +227,12 @@ impl Session {
     /// While the far end holds the call its silence is no loss.
     pub fn hold(&mut self, held: bool, now: Duration) {
         self.watchdog = Watchdog { heard: now, held, told: false };
+    }
+
+    /// Sends nothing while `muted`: the far end does not want RTP (RFC 3264 §8.4). The agent's speech passes unheard meanwhile
+    /// and keys wait; then the stream goes on as after a pause.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
     }
 
     /// Queues a key press. `false` when events were not negotiated, it is no key, or too many wait.
@@ -240,39 +266,53 @@ impl Session {
     }
 
     fn deliver(&mut self, packet: &RtpPacket<'_>, now: Duration) -> Received {
-        let RtpHeader { payload_type, sequence, timestamp, ssrc, .. } = packet.header;
-        self.caller.follow(ssrc);
+        let RtpHeader { payload_type, timestamp, ssrc, .. } = packet.header;
         if Some(payload_type) == self.params.dtmf_payload_type {
-            self.caller.observe(sequence);
+            self.caller.observe(&packet.header);
+            if self.dtmf_ssrc.replace(ssrc).is_some_and(|former| former != ssrc) {
+                self.dtmf_in = DtmfReceiver::new();
+            }
             if let Some(digit) = self.dtmf_in.receive(timestamp, packet.payload) {
                 self.tell(SessionEvent::Dtmf(digit));
             }
             Received::TelephoneEvent
         } else if payload_type == self.params.payload_type && !packet.payload.is_empty() {
-            self.caller.push(sequence, timestamp, packet.payload, now);
+            self.caller.push(packet, now);
             Received::Speech
         } else {
-            self.caller.observe(sequence);
+            self.caller.observe(&packet.header);
             Received::KeepAlive
         }
     }
 
-    fn write_packet(&mut self, beat: &mut Beat) {
+    /// Fills in the packet; gives the speech that is in it.
+    fn write_packet(&mut self, beat: &mut Beat) -> Option<[f32; FRAME_SAMPLES]> {
         // The agent's speech waits while keys are sent, gaps included, so no word is lost or torn.
         let keying = !self.dtmf_out.is_idle();
-        match self.dtmf_out.tick(self.next.timestamp).zip(self.params.dtmf_payload_type) {
-            Some((event, payload_type)) => {
-                let header = RtpHeader { marker: event.marker, payload_type, timestamp: event.timestamp, ..self.next };
-                beat.put_event(&header, &event.payload);
+        let event = self.dtmf_out.tick(self.next.timestamp).zip(self.params.dtmf_payload_type);
+        let speech = event.is_none().then(|| {
+            let mut speech = [0.0; FRAME_SAMPLES];
+            if !keying {
+                self.playout.pull(&mut speech);
             }
-            None => {
-                let mut speech = [0.0; FRAME_SAMPLES];
-                if !keying {
-                    self.playout.pull(&mut speech);
-                }
-                beat.put_speech(&self.next, self.params.codec, &speech);
-            }
+            beat.put_speech(&self.next, self.params.codec, &speech);
+            speech
+        });
+        if let Some((event, payload_type)) = event {
+            let header = RtpHeader { marker: event.marker, payload_type, timestamp: event.timestamp, ..self.next };
+            beat.put_event(&header, &event.payload);
         }
+        self.stats.sent += 1;
+        self.next.sequence = self.next.sequence.wrapping_add(1);
+        self.next.marker = false;
+        speech
+    }
+
+    fn write_nothing(&mut self, beat: &mut Beat) -> Option<[f32; FRAME_SAMPLES]> {
+        self.playout.pull(&mut [0.0; FRAME_SAMPLES]);
+        beat.put_nothing();
+        self.next.marker = true;
+        None
     }
 
     fn greet(&mut self, from: SocketAddr) {

@@ -357,8 +357,145 @@ fn a_new_stream_from_the_same_source_is_followed() {
     assert_eq!(bench.session.stats().jitter.lost, 0);
 }
 
+/// Talks for the beats in `talking`, silent packets else; each packet arrives 7 ms before its beat.
+fn talk_at(bench: &mut Bench, talker: &mut Talker, beats: u32, talking: std::ops::Range<u32>) -> Vec<SessionEvent> {
+    let mut told = Vec::new();
+    for beat in 0..beats {
+        let packet = talker.speech(if talking.contains(&beat) { 3_000 } else { 5 });
+        let arrived = bench.now + BEAT - Duration::from_millis(7);
+        bench.session.receive(&packet, talker.from, arrived);
+        bench.tick();
+        told.extend(bench.events());
+    }
+    told
+}
+
+#[test]
+fn speech_is_marked_by_the_time_on_the_wire() {
+    let mut bench = Bench::new(params());
+    let mut alice = Talker::new(ALICE, 1);
+    let began = bench.now;
+    let told = talk_at(&mut bench, &mut alice, 150, 50..90);
+    let arrival_of = |beat: u32| began + BEAT * (beat + 1) - Duration::from_millis(7);
+    let marks = [
+        SessionEvent::FirstRtp { from: alice.from },
+        SessionEvent::CallerSpeech { on: true, at: arrival_of(50) },
+        SessionEvent::CallerSpeech { on: false, at: arrival_of(89) },
+    ];
+    // Times are kept to the microsecond.
+    assert_eq!(told, marks);
+    // Half a second of speech, a pause that is no end, and half a second more.
+    let said = bench.now;
+    let mut told = Vec::new();
+    for beat in 0..80 {
+        if beat == 0 || beat == 30 {
+            bench.session.playout().push(vec![9_000; 12_000]).expect("room");
+        }
+        bench.tick();
+        told.extend(bench.events());
+    }
+    // The last beat holds the filter's ringing and a ramp of 5 ms.
+    let marks = [(true, 1), (false, 56)].map(|(on, beat)| SessionEvent::AgentSpeech { on, at: said + BEAT * beat });
+    assert_eq!(told, marks);
+}
+
+#[test]
+fn a_frame_for_the_agent_tells_when_it_came() {
+    let mut bench = Bench::new(params());
+    let mut alice = Talker::new(ALICE, 1);
+    for beat in 0..100_u32 {
+        // Every tenth packet is lost.
+        let packet = alice.speech(3_000);
+        if beat % 10 != 9 {
+            bench.session.receive(&packet, alice.from, bench.now + Duration::from_millis(13));
+        }
+        bench.tick();
+        let age = bench.now - bench.beat.ear_at();
+        let was_lost = beat >= 10 && age.is_zero();
+        let waited = [27, 47].map(Duration::from_millis).contains(&age);
+        assert!(beat < 3 || was_lost || waited, "beat {beat}: {age:?}");
+        assert!(beat < 10 || beat % 10 == 1 || !was_lost, "beat {beat}");
+    }
+}
+
+#[test]
+fn a_muted_stream_sends_nothing_and_goes_on_as_after_a_pause() {
+    let mut bench = Bench::new(SessionParams { remote: ALICE.parse().ok(), ..params() });
+    bench.session.playout().push(vec![9_000; 48_000]).expect("room");
+    let before = bench.tick();
+    bench.session.mute(true);
+    bench.session.send_dtmf('5');
+    for _ in 0..25 {
+        bench.now += BEAT;
+        bench.session.tick(bench.now, &mut bench.beat);
+        assert!(bench.beat.packet().is_empty() && bench.loudest_sent() == 0);
+    }
+    assert_eq!(bench.session.stats().sent, 1);
+    // What is said into the void passes all the same: nobody waits for it for ever.
+    assert_eq!(bench.session.playout().queued(), Duration::from_millis(2_000 - 26 * 20));
+    assert_eq!(bench.events().last(), Some(&SessionEvent::AgentSpeech { on: false, at: bench.now - BEAT * 25 }));
+    bench.session.mute(false);
+    let after = bench.tick();
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp, before.timestamp.wrapping_add(26 * 160));
+    assert!(after.marker);
+    assert_eq!(after.payload_type, 101, "the key waited");
+}
+
+/// The packets of one press, all of one timestamp.
+fn press(talker: &mut Talker, event: u8, timestamp: u32, ssrc: u32) -> Vec<Vec<u8>> {
+    let speech = talker.next;
+    talker.next = RtpHeader { payload_type: 101, timestamp, ssrc, ..speech };
+    let packets = (1..4_u8)
+        .map(|i| {
+            talker.next.timestamp = timestamp;
+            talker.packet(&[event, if i == 3 { 0x8a } else { 10 }, 0, 50 * i])
+        })
+        .collect();
+    talker.next = RtpHeader { sequence: talker.next.sequence, ..speech };
+    packets
+}
+
+#[test]
+fn keys_of_a_new_stream_are_heard_and_those_of_another_ssrc_are_told_once() {
+    let mut bench = Bench::new(params());
+    let mut alice = Talker::new(ALICE, 1);
+    let mut told = String::new();
+    // A key; then the stream starts anew, with an earlier timestamp; then keys under an SSRC of their own, amid the speech.
+    for (event, timestamp, ssrc, speech_ssrc) in [(1, 80_000, 1, 1), (2, 79_000, 2, 2), (3, 90_000, 9, 2), (4, 91_000, 9, 2)] {
+        alice.next.ssrc = speech_ssrc;
+        for packet in press(&mut alice, event, timestamp, ssrc) {
+            bench.session.receive(&packet, alice.from, bench.now);
+            bench.hear(&mut alice);
+            bench.tick();
+            told.extend(bench.events().into_iter().filter_map(|event| match event {
+                SessionEvent::Dtmf(digit) => Some(digit),
+                _ => None,
+            }));
+        }
+    }
+    assert_eq!(told, "1234");
+}
+
+#[test]
+fn chunks_of_a_millisecond_do_not_starve_the_line() {
+    let mut bench = Bench::new(params());
+    let mut said = 0;
+    for beat in 0..100 {
+        // What the engine's feed does: fill up to 100 ms ahead, as far as there is room.
+        while bench.session.playout().queued() < Duration::from_millis(100)
+            && bench.session.playout().push(vec![9_000; 24]).is_ok()
+        {
+            said += 1;
+        }
+        bench.tick();
+        assert!(beat < 2 || bench.loudest_sent() > 8_000, "beat {beat}, {said} chunks");
+    }
+    assert_eq!(bench.session.stats().underruns, 0);
+}
+
 #[test]
 fn a_session_does_not_grow_unnoticed() {
     // Half of it is the ring of the jitter buffer, a third the memory of the concealer.
-    assert!(size_of::<Session>() <= 10 * 1024, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 10_600, "{} bytes", size_of::<Session>());
 }

@@ -12,7 +12,7 @@ use callie_media::{
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -59,6 +59,16 @@ impl Peer {
             G711::Pcmu.decode(packet.payload, &mut samples);
         }
         Heard { header: packet.header, samples }
+    }
+
+    /// Takes packets for a while and throws them away.
+    pub fn listen_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            self.socket.set_read_timeout(Some(left)).expect("a timeout");
+            let _ = self.socket.recv(&mut self.datagram);
+        }
+        self.socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     }
 
     /// Sends 20 ms of a square wave.

@@ -199,6 +199,8 @@ impl CallTask {
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit),
+            // Marks for the transcript, which are not kept yet.
+            Some(MediaEvent::CallerSpeech { .. } | MediaEvent::AgentSpeech { .. }) => {}
             Some(MediaEvent::RecordingFailed(text)) => {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
