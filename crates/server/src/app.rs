@@ -139,6 +139,7 @@ impl App {
                 store: "sqlite",
                 listening: http_address,
                 started_at: Timestamp::now(),
+                engines: Arc::default(),
             },
             phase: Phases(phases.clone()),
         };

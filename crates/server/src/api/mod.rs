@@ -11,6 +11,7 @@
 //! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
 //! | [`events`] | `/events`: the live feed |
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
+//! | [`engines`] | the conversation engines, as the status shows them |
 //! | [`guard`] | who may talk to us |
 //! | [`error`] | problem documents |
 //! | [`extract`] | how bodies, paths and queries are read |
@@ -21,6 +22,7 @@
 pub mod access_log;
 pub mod calls;
 pub mod dial;
+pub mod engines;
 pub mod error;
 pub mod events;
 pub mod extract;
@@ -40,4 +42,4 @@ pub mod words;
 mod tests;
 
 pub use router::router;
-pub use state::{ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo};
+pub use state::{ApiState, Clock, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo};

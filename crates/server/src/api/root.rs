@@ -1,5 +1,6 @@
 //! `/`: where to go from here.
 
+use super::engines::{self, EngineDocument};
 use super::state::ServerInfo;
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -19,6 +20,8 @@ pub struct Root {
     pub users: &'static str,
     #[schema(example = "/admin/status")]
     pub status: &'static str,
+    /// The conversation engines that a user may ask for.
+    pub engines: Vec<EngineDocument>,
 }
 
 /// Names the server and where to find more.
@@ -31,5 +34,6 @@ pub async fn root(State(info): State<ServerInfo>) -> Json<Root> {
         openapi: "/openapi.json",
         users: "/users",
         status: "/admin/status",
+        engines: engines::documents(&info),
     })
 }

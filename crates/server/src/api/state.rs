@@ -51,8 +51,19 @@ impl Clock {
     }
 }
 
+/// A conversation engine that this server has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// As in `ai.engine` of a user.
+    pub name: &'static str,
+    /// What it is and how well it is, for people: "offline engine, with speech recognition".
+    pub detail: String,
+    /// Talks for users who ask for none.
+    pub default: bool,
+}
+
 /// What this server is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServerInfo {
     pub version: &'static str,
     /// The backend of the user documents: `sqlite`.
@@ -60,6 +71,8 @@ pub struct ServerInfo {
     /// The address that really is listened on; the guard compares Host headers with it.
     pub listening: SocketAddr,
     pub started_at: Timestamp,
+    /// The engines that this server has.
+    pub engines: Arc<[EngineInfo]>,
 }
 
 /// Where the process stands in its life. The composition root sends, the API reads.

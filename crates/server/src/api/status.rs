@@ -1,5 +1,6 @@
 //! `/admin/status`: the whole system in one document.
 
+use super::engines::{self, EngineDocument};
 use super::state::{Clock, Lines, ServerInfo, Users};
 use axum::{Json, extract::State};
 use callie_domain::registration::RegistrationState;
@@ -21,7 +22,8 @@ use utoipa::ToSchema;
     "problems": [],
     "store": "sqlite",
     "version": "0.1.0",
-    "uptime_s": 3600
+    "uptime_s": 3600,
+    "engines": [{"name": "local", "available": true, "default": true, "detail": "the offline engine"}]
 }))]
 pub struct AdminStatus {
     /// Always true.
@@ -43,6 +45,8 @@ pub struct AdminStatus {
     pub store: &'static str,
     pub version: &'static str,
     pub uptime_s: i64,
+    /// The conversation engines that a user may ask for.
+    pub engines: Vec<EngineDocument>,
 }
 
 /// Shows how the system is.
@@ -72,6 +76,7 @@ pub async fn status(
         store: info.store,
         version: info.version,
         uptime_s: clock.now().duration_since(info.started_at).as_secs(),
+        engines: engines::documents(&info),
     })
 }
 

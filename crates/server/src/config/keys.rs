@@ -3,7 +3,7 @@
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// In the environment; in the file it is the lowercase rest after `CALLIE_`.
+    /// In the environment; in the file it is in lowercase, without `CALLIE_`.
     pub name: &'static str,
     /// As somebody would write it; empty where the default is to have none.
     pub default: &'static str,
@@ -16,7 +16,11 @@ const fn key(name: &'static str, default: &'static str, about: &'static str) -> 
     Key { name, default, secret: false, about }
 }
 
-pub const KEYS: [Key; 15] = [
+const fn secret(name: &'static str, about: &'static str) -> Key {
+    Key { name, default: "", secret: true, about }
+}
+
+pub const KEYS: [Key; 24] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -28,17 +32,23 @@ pub const KEYS: [Key; 15] = [
     key("CALLIE_MEDIA_REALTIME", "auto", "real-time priority of these threads: auto or off"),
     key("CALLIE_RECORDINGS", "on", "record calls: on or off"),
     key("CALLIE_MAX_CALLS_PER_USER", "10", "concurrent calls of one user"),
+    key("CALLIE_SILENCE_PROMPT", "10", "seconds without a word after which the agent asks whether the caller is there"),
+    key("CALLIE_ENGINE", "auto", "who talks unless the user says: local, gemini, or auto: gemini when there is a key"),
+    secret("GEMINI_API_KEY", "key of the Gemini API"),
+    key("GEMINI_MODEL", "gemini-3.8-live", "Gemini's model of users who name none"),
+    key("GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com", "scheme and host of the Gemini API, ws or wss"),
+    key("CALLIE_MODELS_DIR", "", "folder of the offline engine's weights; ./models, or models in the data folder, when not set"),
+    key("CALLIE_CHAT_URL", "", "OpenAI-compatible API up to /v1 that gives the offline engine its words"),
+    key("CALLIE_CHAT_MODEL", "", "its model"),
+    secret("CALLIE_CHAT_KEY", "its key, where it wants one"),
     key("CALLIE_KEYRING_FILE", "", "key file that seals passwords; keyring.json in the data folder when not set"),
-    Key { secret: true, ..key("CALLIE_MASTER_KEY", "", "key that seals passwords, 32 bytes in base64, instead of a key file") },
+    secret("CALLIE_MASTER_KEY", "key that seals passwords, 32 bytes in base64, instead of a key file"),
     key("CALLIE_LOG", "info", "level, or directives such as info,callie_sip=debug"),
     key("CALLIE_LOG_FORMAT", "text", "text or json"),
 ];
 
 /// Names of the first version and of engines and stores to come. They are known, and do nothing yet.
-pub const LATER: [&str; 33] = [
-    "GEMINI_API_KEY",
-    "GEMINI_MODEL",
-    "GEMINI_BASE_URL",
+pub const LATER: [&str; 30] = [
     "GEMINI_MAX_TOKENS",
     "GEMINI_TEMPERATURE",
     "OPENAI_API_KEY",
@@ -87,12 +97,12 @@ impl Key {
 /// The environment's name of a name in the file.
 pub fn from_file_name(name: &str) -> String {
     let upper = name.to_ascii_uppercase();
-    if LATER.contains(&upper.as_str()) || upper.starts_with(PREFIX) { upper } else { format!("{PREFIX}{upper}") }
+    if is_ours(&upper) || LATER.contains(&upper.as_str()) { upper } else { format!("{PREFIX}{upper}") }
 }
 
 /// Whether a variable of the environment is meant for us.
 pub fn is_ours(name: &str) -> bool {
-    name.starts_with(PREFIX)
+    name.starts_with(PREFIX) || Key::of(name).is_some()
 }
 
 /// The known setting that an unknown name most resembles, if it does at all.

@@ -5,11 +5,13 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`engines`] | the settings of the conversation engines |
 //! | [`keys`] | the names, defaults and meanings of all settings |
 //! | [`sources`] | what the file, `.env` and the environment say |
 //! | [`parse`] | texts into typed values |
 //! | [`show`] | the resolved configuration for people, secrets masked |
 
+pub mod engines;
 pub mod keys;
 pub mod parse;
 pub mod show;
@@ -19,6 +21,7 @@ pub mod sources;
 mod tests;
 
 use callie_domain::Secret;
+pub use engines::{Chat, DefaultEngine, Engines, Gemini};
 use sources::{Given, Sources};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -31,6 +34,7 @@ pub struct Config {
     pub http: Http,
     pub sip: Sip,
     pub media: Media,
+    pub engines: Engines,
     pub limits: Limits,
     pub log: Log,
 }
@@ -73,6 +77,8 @@ pub struct Media {
 pub struct Limits {
     /// Concurrent calls.
     pub calls_per_user: usize,
+    /// Without a word from either side for so long, the agent asks whether the caller is still there.
+    pub silence_prompt: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -127,9 +133,10 @@ pub fn load(file: Option<&std::path::Path>) -> Result<Loaded, ConfigFaults> {
 
 /// The decision alone.
 pub fn resolve(sources: Sources) -> Result<Loaded, ConfigFaults> {
+    let models_here = sources.models_here;
     let said = sources.collect();
     let mut reader = parse::Reader::new(said.given, said.faults);
-    let config = reader.config();
+    let config = reader.config(models_here);
     let (given, faults) = reader.finish();
     if faults.is_empty() { Ok(Loaded { config, given, warnings: said.warnings }) } else { Err(ConfigFaults(faults)) }
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use super::sources::Given;
-use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip};
+use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines};
 use callie_domain::{HostPort, Secret};
 use std::{
     collections::HashMap,
@@ -30,9 +30,12 @@ impl Reader {
         (self.given, self.faults)
     }
 
-    pub fn config(&mut self) -> Config {
+    /// `models_here`: there is a folder `models` beside the process.
+    pub fn config(&mut self, models_here: bool) -> Config {
+        let data_dir = self.path("CALLIE_DATA_DIR").unwrap_or_default();
         Config {
-            data_dir: self.path("CALLIE_DATA_DIR").unwrap_or_default(),
+            engines: engines::read(self, &data_dir, models_here),
+            data_dir,
             secrets: self.secrets(),
             http: Http { listen: self.loopback("CALLIE_HTTP_LISTEN") },
             sip: Sip {
@@ -41,7 +44,10 @@ impl Reader {
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
             },
             media: self.media(),
-            limits: Limits { calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1) },
+            limits: Limits {
+                calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1),
+                silence_prompt: Duration::from_secs(self.number("CALLIE_SILENCE_PROMPT", 1..=3_600).unwrap_or(1)),
+            },
             log: Log {
                 filter: self.read("CALLIE_LOG", log_filter).unwrap_or_default(),
                 format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text),
@@ -69,7 +75,7 @@ impl Reader {
     }
 
     /// The value given, or the default; `None` when there is neither, or when it is faulty.
-    fn read<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let default = Key::of(name).map_or("", |key| key.default);
         let text = self.given.get(name).map_or(default, |given| given.text.as_str());
         if text.is_empty() {
@@ -84,7 +90,12 @@ impl Reader {
         }
     }
 
-    fn fault(&mut self, name: &str, problem: String) {
+    /// Whether anybody said something about it, faulty or not.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
+    pub(super) fn fault(&mut self, name: &str, problem: String) {
         let fault = match (self.given.get(name), Key::of(name)) {
             (Some(given), Some(key)) => given.place.fault(&given.place.name_of(key), problem),
             _ => ConfigFault { place: name.to_owned(), problem },
@@ -92,7 +103,7 @@ impl Reader {
         self.faults.push(fault);
     }
 
-    fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, name: &'static str) -> Option<PathBuf> {
         self.read(name, |text| Ok(PathBuf::from(text)))
     }
 
@@ -199,5 +210,5 @@ fn half_the_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-// Every key of the table is read above; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 15, "a new key must be read in this file");
+// Every key of the table is read above or in engines.rs; the table's tests see to it that a default parses.
+const _: () = assert!(KEYS.len() == 24, "a new key must be read");

@@ -1,7 +1,7 @@
 //! The resolved configuration as `callie config check` prints it. Secrets are masked.
 
 use super::keys::{KEYS, Key};
-use super::{Config, Loaded, LogFormat};
+use super::{Config, Engines, Loaded, LogFormat};
 use std::fmt::Write;
 
 /// One line for each setting: name, value, where it comes from. It can be used as a `.env` after the masked lines are mended.
@@ -9,6 +9,7 @@ pub fn table(loaded: &Loaded) -> String {
     let mut text = String::new();
     for key in &KEYS {
         let value = if key.secret { masked(loaded, key) } else { value_of(&loaded.config, key.name) };
+        let value = if value.is_empty() { idle(loaded, key) } else { value };
         let place = match loaded.given.get(key.name) {
             Some(given) => format!("from {}", given.place),
             None => "default".to_owned(),
@@ -24,6 +25,14 @@ fn masked(loaded: &Loaded, key: &Key) -> String {
     if loaded.given.contains_key(key.name) { "********".to_owned() } else { String::new() }
 }
 
+/// What was said, or would hold, of a setting that has no effect as the others are.
+fn idle(loaded: &Loaded, key: &Key) -> String {
+    match loaded.given.get(key.name) {
+        Some(given) if !key.secret => given.text.clone(),
+        _ => key.default.to_owned(),
+    }
+}
+
 fn value_of(config: &Config, name: &str) -> String {
     match name {
         "CALLIE_DATA_DIR" => config.data_dir.display().to_string(),
@@ -37,6 +46,7 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_MEDIA_REALTIME" => if config.media.realtime { "auto" } else { "off" }.to_owned(),
         "CALLIE_RECORDINGS" => if config.media.recordings { "on" } else { "off" }.to_owned(),
         "CALLIE_MAX_CALLS_PER_USER" => config.limits.calls_per_user.to_string(),
+        "CALLIE_SILENCE_PROMPT" => config.limits.silence_prompt.as_secs().to_string(),
         "CALLIE_KEYRING_FILE" if config.secrets.master_key.is_some() => String::new(),
         "CALLIE_KEYRING_FILE" => config.keyring_file().display().to_string(),
         "CALLIE_LOG" => config.log.filter.clone(),
@@ -44,8 +54,21 @@ fn value_of(config: &Config, name: &str) -> String {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),
         },
-        _ => String::new(),
+        _ => of_engines(&config.engines, name),
     }
+}
+
+fn of_engines(engines: &Engines, name: &str) -> String {
+    let text = match name {
+        "CALLIE_ENGINE" => Some(engines.default.name().to_owned()),
+        "GEMINI_MODEL" => engines.gemini.as_ref().map(|gemini| gemini.model.clone()),
+        "GEMINI_BASE_URL" => engines.gemini.as_ref().map(|gemini| gemini.base_url.clone()),
+        "CALLIE_MODELS_DIR" => engines.models_dir.as_ref().map(|dir| dir.display().to_string()),
+        "CALLIE_CHAT_URL" => engines.chat.as_ref().map(|chat| chat.url.clone()),
+        "CALLIE_CHAT_MODEL" => engines.chat.as_ref().map(|chat| chat.model.clone()),
+        _ => None,
+    };
+    text.unwrap_or_default()
 }
 
 fn hosts(config: &Config) -> String {

@@ -13,6 +13,8 @@ pub struct Sources {
     pub file: Option<(PathBuf, Result<String, String>)>,
     pub dotenv: Option<Result<String, String>>,
     pub environment: Vec<(OsString, OsString)>,
+    /// There is a folder `models` here.
+    pub models_here: bool,
 }
 
 /// Where a value was given.
@@ -81,7 +83,7 @@ impl Sources {
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             read => Some(read.map_err(|e| e.to_string())),
         };
-        Self { file, dotenv, environment: std::env::vars_os().collect() }
+        Self { file, dotenv, environment: std::env::vars_os().collect(), models_here: Path::new("models").is_dir() }
     }
 
     /// The later source wins.

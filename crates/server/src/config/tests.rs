@@ -8,6 +8,7 @@ fn sources(file: &str, dotenv: &str, environment: &[(&str, &str)]) -> Sources {
         file: (!file.is_empty()).then(|| (PathBuf::from("callie.toml"), Ok(file.to_owned()))),
         dotenv: Some(Ok(dotenv.to_owned())),
         environment: environment.iter().map(|(n, v)| (n.into(), v.into())).collect(),
+        models_here: false,
     }
 }
 
@@ -30,7 +31,10 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(config.media.rtp_ports, 10_000..=20_000);
     assert_eq!(config.media.rtp_timeout, Duration::from_secs(30));
     assert!(config.media.realtime && config.media.recordings && config.media.threads >= 1);
-    assert_eq!(config.limits.calls_per_user, 10);
+    assert_eq!((config.limits.calls_per_user, config.limits.silence_prompt), (10, Duration::from_secs(10)));
+    assert_eq!(config.engines.default, DefaultEngine::Local);
+    assert_eq!(config.engines.models_dir.as_deref(), Some(Path::new("./data/models")));
+    assert!(config.engines.gemini.is_none() && config.engines.chat.is_none());
     assert_eq!(config.log.filter, "info,rsipstack=warn,callie=info");
     assert!(config.sip.external_address.is_none() && config.secrets.master_key.is_none());
 }
@@ -111,6 +115,16 @@ fn faulty_values_say_what_would_be_right() {
         ("CALLIE_RECORDINGS", "maybe"),
         ("CALLIE_RTP_TIMEOUT", "-1"),
         ("CALLIE_LOG", "callie=loud"),
+        ("CALLIE_SILENCE_PROMPT", "0"),
+        ("CALLIE_ENGINE", "openai"),
+        ("GEMINI_API_KEY", "two words"),
+        ("GEMINI_MODEL", "two words"),
+        ("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+        ("GEMINI_BASE_URL", "wss://host/ws"),
+        ("GEMINI_BASE_URL", "wss://host?key=x"),
+        ("GEMINI_BASE_URL", "wss://user@host"),
+        ("GEMINI_BASE_URL", "wss://"),
+        ("GEMINI_BASE_URL", "generativelanguage.googleapis.com"),
     ] {
         let found = faults("", "", &[(name, value)]);
         assert!(found.len() == 1 && found[0].starts_with(name) && found[0].contains("must be"), "{name}={value}: {found:?}");
@@ -133,17 +147,79 @@ fn values_become_what_they_mean() {
 
 #[test]
 fn names_of_other_versions_are_warned_about() {
-    let loaded = loaded("gemini_model = 'x'", "OPENAI_API_KEY=canary", &[("ZOHO_SIP_SERVER", "x"), ("GEMINI_API_KEY", "canary")]);
-    assert_eq!(loaded.warnings.len(), 4);
+    let loaded = loaded("gemini_temperature = 1", "OPENAI_API_KEY=canary", &[("ZOHO_SIP_SERVER", "x"), ("GEMINI_MODEL", "x")]);
+    assert_eq!(loaded.warnings.len(), 3);
     assert!(loaded.warnings.iter().all(|w| w.contains("later version") && !w.contains("canary")));
+}
+
+#[test]
+fn gemini_talks_when_there_is_a_key_unless_told_otherwise() {
+    let key = ("GEMINI_API_KEY", "k");
+    for (environment, want) in [
+        (vec![], DefaultEngine::Local),
+        (vec![key], DefaultEngine::Gemini),
+        (vec![key, ("CALLIE_ENGINE", "auto")], DefaultEngine::Gemini),
+        (vec![key, ("CALLIE_ENGINE", "local")], DefaultEngine::Local),
+        (vec![key, ("CALLIE_ENGINE", "gemini")], DefaultEngine::Gemini),
+        (vec![("GEMINI_MODEL", "x")], DefaultEngine::Local),
+    ] {
+        assert_eq!(loaded("", "", &environment).config.engines.default, want, "{environment:?}");
+    }
+    let found = faults("engine = 'gemini'", "", &[]);
+    assert!(
+        found.len() == 1 && found[0].starts_with("engine in callie.toml: ") && found[0].contains("GEMINI_API_KEY"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn engines_have_their_settings() {
+    let file = "gemini_api_key = 'k'\ngemini_base_url = 'ws://127.0.0.1:9000/'\nchat_url = 'http://[::1]:11434/v1/'";
+    let loaded = loaded(file, "CALLIE_CHAT_MODEL=qwen3:4b", &[("CALLIE_MODELS_DIR", "/srv/models")]);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let engines = loaded.config.engines;
+    let gemini = engines.gemini.expect("there");
+    assert_eq!((gemini.model.as_str(), gemini.base_url.as_str()), ("gemini-3.8-live", "ws://127.0.0.1:9000"));
+    assert_eq!(gemini.api_key, Secret::new("k"));
+    let chat = engines.chat.expect("there");
+    assert_eq!((chat.url.as_str(), chat.model.as_str(), chat.key), ("http://[::1]:11434/v1", "qwen3:4b", None));
+    assert_eq!(engines.models_dir.as_deref(), Some(Path::new("/srv/models")));
+    let here = resolve(Sources { models_here: true, ..Sources::default() }).expect("valid");
+    assert_eq!(here.config.engines.models_dir.as_deref(), Some(Path::new("./models")));
+}
+
+#[test]
+fn a_chat_endpoint_is_given_whole_or_not_at_all() {
+    let (url, model, key) = (("CALLIE_CHAT_URL", "http://h/v1"), ("CALLIE_CHAT_MODEL", "m"), ("CALLIE_CHAT_KEY", "k"));
+    for (environment, want) in [
+        (vec![url, model], ""),
+        (vec![url, model, key], ""),
+        (vec![url], "CALLIE_CHAT_URL"),
+        (vec![model], "CALLIE_CHAT_MODEL"),
+        (vec![key], "CALLIE_CHAT_KEY"),
+        (vec![("CALLIE_CHAT_URL", "ws://h/v1"), model], "CALLIE_CHAT_URL"),
+        (vec![("CALLIE_CHAT_URL", "http://h/v1/chat/completions"), model], "CALLIE_CHAT_URL"),
+        (vec![("CALLIE_CHAT_URL", "http://h/v1?key=k"), model], "CALLIE_CHAT_URL"),
+        (vec![("CALLIE_CHAT_URL", "h:11434/v1"), model], "CALLIE_CHAT_URL"),
+    ] {
+        let found = resolve(sources("", "", &environment)).err().map(|faults| faults.0).unwrap_or_default();
+        let places: Vec<_> = found.iter().map(|fault| fault.place.split(' ').next().unwrap_or_default()).collect();
+        assert_eq!(places.join(" "), want, "{environment:?}");
+    }
 }
 
 #[test]
 fn secrets_are_never_shown() {
     let secret = "canary-4711";
-    let loaded = loaded("", "", &[("CALLIE_MASTER_KEY", secret)]);
+    let secrets = [("CALLIE_MASTER_KEY", secret), ("GEMINI_API_KEY", secret), ("CALLIE_CHAT_KEY", secret)];
+    let chat = "chat_url = 'http://h/v1'\nchat_model = 'm'";
+    let loaded = loaded(chat, "", &secrets);
     let shown = show::table(&loaded);
-    assert!(shown.contains("CALLIE_MASTER_KEY=********"), "{shown}");
+    for (name, _) in secrets {
+        assert!(shown.contains(&format!("{name}=********")), "{shown}");
+    }
+    let address = faults("", "", &[("GEMINI_BASE_URL", "wss://h/?key=canary-4711"), ("GEMINI_API_KEY", "canary-4711 x")]);
+    assert!(address.len() == 2 && !address.concat().contains(secret), "{address:?}");
     for text in [shown, format!("{loaded:?}")] {
         assert!(!text.contains(secret));
     }
@@ -167,6 +243,7 @@ fn the_table_names_every_setting_and_its_place() {
     let shown = show::table(&loaded("rtp_timeout = 5", "", &[]));
     assert_eq!(shown.lines().count(), keys::KEYS.len());
     assert!(shown.contains("CALLIE_RTP_TIMEOUT=5") && shown.contains("# from callie.toml: "), "{shown}");
+    assert!(shown.contains("CALLIE_ENGINE=local ") && shown.contains("GEMINI_MODEL=gemini-3.8-live "), "{shown}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
-use crate::api::{ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo, router};
+use crate::api::{ApiState, Clock, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo, router};
 use axum::{
     Router,
     body::Body,
@@ -56,6 +56,7 @@ impl World {
                 store: "sqlite",
                 listening: "127.0.0.1:8080".parse().expect("valid"),
                 started_at: now - std::time::Duration::from_secs(60),
+                engines: Arc::new([EngineInfo { name: "local", detail: "the offline engine".into(), default: true }]),
             },
             phase: Phases(phases),
         };

@@ -1,0 +1,156 @@
+//! Which conversation engines this server has, and which one talks when a user asks for none.
+
+use super::parse::Reader;
+use axum::http::Uri;
+use callie_domain::Secret;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone)]
+pub struct Engines {
+    /// Of users who ask for none.
+    pub default: DefaultEngine,
+    /// With an API key.
+    pub gemini: Option<Gemini>,
+    /// The folder with the weights of the offline engine, whether it is there or not; `None` looks nowhere.
+    pub models_dir: Option<PathBuf>,
+    /// Where the offline engine asks for its words.
+    pub chat: Option<Chat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultEngine {
+    Local,
+    Gemini,
+}
+
+#[derive(Debug, Clone)]
+pub struct Gemini {
+    pub api_key: Secret,
+    pub model: String,
+    /// Scheme and host, without a slash at the end: `wss://generativelanguage.googleapis.com`.
+    pub base_url: String,
+}
+
+/// An OpenAI-compatible chat endpoint.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    /// Up to `/v1`, without a slash at the end: `http://127.0.0.1:11434/v1`.
+    pub url: String,
+    pub model: String,
+    pub key: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Auto,
+    Local,
+    Gemini,
+}
+
+impl DefaultEngine {
+    /// As in `ai.engine` of a user.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
+/// `models_here`: there is a folder `models` beside the process.
+pub(super) fn read(reader: &mut Reader, data_dir: &Path, models_here: bool) -> Engines {
+    let gemini = gemini(reader);
+    let default = match reader.read("CALLIE_ENGINE", wanted).unwrap_or(Wanted::Auto) {
+        Wanted::Gemini | Wanted::Auto if gemini.is_some() => DefaultEngine::Gemini,
+        Wanted::Local | Wanted::Auto => DefaultEngine::Local,
+        Wanted::Gemini => {
+            let problem = "is gemini, but there is no key for it: set GEMINI_API_KEY, or choose auto or local";
+            reader.fault("CALLIE_ENGINE", problem.to_owned());
+            DefaultEngine::Gemini
+        }
+    };
+    let models = if models_here { PathBuf::from("./models") } else { data_dir.join("models") };
+    let models_dir = Some(reader.path("CALLIE_MODELS_DIR").unwrap_or(models));
+    Engines { default, gemini, models_dir, chat: chat(reader) }
+}
+
+fn gemini(reader: &mut Reader) -> Option<Gemini> {
+    // All of them are read, so that a fault is told before there is a key.
+    let model = reader.read("GEMINI_MODEL", model);
+    let base_url = reader.read("GEMINI_BASE_URL", socket_url);
+    let api_key = reader.read("GEMINI_API_KEY", key)?;
+    Some(Gemini { api_key, model: model.unwrap_or_default(), base_url: base_url.unwrap_or_default() })
+}
+
+fn chat(reader: &mut Reader) -> Option<Chat> {
+    let asked = reader.is_given("CALLIE_CHAT_URL");
+    let url = reader.read("CALLIE_CHAT_URL", chat_url);
+    let model = reader.read("CALLIE_CHAT_MODEL", model);
+    let key = reader.read("CALLIE_CHAT_KEY", key);
+    if asked && !reader.is_given("CALLIE_CHAT_MODEL") {
+        reader.fault("CALLIE_CHAT_URL", "stands without CALLIE_CHAT_MODEL: name the model that is to answer".to_owned());
+    }
+    for name in ["CALLIE_CHAT_MODEL", "CALLIE_CHAT_KEY"] {
+        if !asked && reader.is_given(name) {
+            reader.fault(name, "stands without CALLIE_CHAT_URL: say where to ask, or leave it out".to_owned());
+        }
+    }
+    Some(Chat { url: url?, model: model?, key })
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    match text {
+        "auto" => Ok(Wanted::Auto),
+        "local" => Ok(Wanted::Local),
+        "gemini" => Ok(Wanted::Gemini),
+        _ => Err(format!("must be auto, local or gemini, is {text:?}")),
+    }
+}
+
+fn model(text: &str) -> Result<String, String> {
+    let is_name = text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
+    if is_name { Ok(text.to_owned()) } else { Err(format!("must be the name of a model without spaces, is {text:?}")) }
+}
+
+/// It goes into a header or an address, and is not quoted in a fault.
+fn key(text: &str) -> Result<Secret, String> {
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(Secret::new(text));
+    }
+    Err("must be a key of letters, digits and signs without spaces".to_owned())
+}
+
+fn socket_url(text: &str) -> Result<String, String> {
+    let url = parts(text).filter(|url| matches!(url.scheme, "ws" | "wss") && url.path.is_empty());
+    let problem = || "must be scheme and host only, ws or wss, such as wss://generativelanguage.googleapis.com".to_owned();
+    url.map(|url| url.whole()).ok_or_else(problem)
+}
+
+fn chat_url(text: &str) -> Result<String, String> {
+    let url = parts(text).filter(|url| matches!(url.scheme, "http" | "https"));
+    let url = url.filter(|url| !url.path.ends_with("/completions"));
+    let problem = || "must be the address of an OpenAI-compatible API up to /v1, such as http://127.0.0.1:11434/v1".to_owned();
+    url.map(|url| url.whole()).ok_or_else(problem)
+}
+
+struct Parts<'a> {
+    scheme: &'a str,
+    authority: &'a str,
+    /// Without a slash at the end.
+    path: &'a str,
+}
+
+impl Parts<'_> {
+    fn whole(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
+/// An address without a user, a query and a fragment. It is not quoted in a fault: people put keys there.
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let uri: Uri = text.parse().ok()?;
+    let (scheme, rest) = text.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_plain = uri.host().is_some_and(|host| !host.is_empty()) && !text.contains(['@', '?', '#']);
+    is_plain.then_some(Parts { scheme, authority, path: path.trim_end_matches('/') })
+}
