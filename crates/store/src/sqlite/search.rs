@@ -36,12 +36,15 @@ pub(super) fn matches(conn: &Connection, calls: &[CallId], words: &[String]) -> 
         return Ok(matches);
     }
     let holders = vec!["?"; calls.len()].join(", ");
+    // The rows of a page lie together, so a word that occurs everywhere is not looked up everywhere.
     let sql = format!(
-        "SELECT call_id, turn FROM call_texts
-          WHERE id IN (SELECT rowid FROM call_words WHERE call_words MATCH ?) AND n >= 0 AND call_id IN ({holders})
+        "WITH page AS MATERIALIZED (SELECT id, call_id, n, turn FROM call_texts WHERE n >= 0 AND call_id IN ({holders}))
+         SELECT call_id, turn FROM page
+          WHERE id IN (SELECT rowid FROM call_words WHERE call_words MATCH ?
+                          AND rowid BETWEEN (SELECT min(id) FROM page) AND (SELECT max(id) FROM page))
           ORDER BY call_id, n"
     );
-    let values = [words.join(" OR ")].into_iter().chain(calls.iter().map(ToString::to_string)).map(Value::Text);
+    let values = calls.iter().map(ToString::to_string).chain([words.join(" OR ")]).map(Value::Text);
     let mut query = conn.prepare(&sql)?;
     let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     for row in rows {
