@@ -54,6 +54,8 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemini::tests::client::caller;
+    use crate::samples::Line;
 
     fn check(milliseconds: &[(bool, usize)], wanted: &[Voice]) {
         let mut endpoint = Endpoint::new(Duration::from_millis(500));
@@ -70,5 +72,15 @@ mod tests {
         check(&[(false, 200), (true, 40), (false, 900)], &[]);
         check(&[(true, 300), (false, 400), (true, 300)], &[Began]);
         check(&[(true, 300), (false, 600), (true, 300), (false, 520)], &[Began, Ended, Began, Ended]);
+    }
+
+    #[test]
+    fn with_long_patience_every_line_is_one_utterance() {
+        for line in Line::ALL {
+            let found = |milliseconds| Endpoint::new(Duration::from_millis(milliseconds)).hear(&caller(line)).len() / 2;
+            assert_eq!(found(800), 1, "{line:?}");
+            // Two of them hold their breath for more than half a second.
+            assert_eq!(found(500) > 1, matches!(line, Line::Tom1 | Line::Long), "{line:?}");
+        }
     }
 }

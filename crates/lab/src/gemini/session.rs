@@ -6,7 +6,7 @@ mod line;
 use super::conversation::Conversation;
 use super::endpoint::{Endpoint, Voice};
 use super::fault::{Act, Moment};
-use super::office::{Office, Resume, Seat};
+use super::office::{Office, Resume};
 use super::record::{Sent, Session};
 use super::reply::Reply;
 use super::script::{Converse, Exchange, Script, TurnEnd};
@@ -43,7 +43,7 @@ pub(super) async fn accept(listener: TcpListener, office: Arc<Office>, tracker: 
 }
 
 async fn serve(stream: TcpStream, office: Arc<Office>) {
-    let (session, wishes, seat) = office.open();
+    let (session, wishes, _seat) = office.open();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
@@ -51,7 +51,7 @@ async fn serve(stream: TcpStream, office: Arc<Office>) {
         return;
     };
     let end = match Call::set_up(&mut line, &door, &office, &session).await {
-        Ok(call) => call.run(&mut line, wishes, seat).await,
+        Ok(call) => call.run(&mut line, wishes).await,
         Err(end) => end,
     };
     line.end(end).await;
@@ -171,7 +171,7 @@ impl<'a> Call<'a> {
         self.give_handle(line).await
     }
 
-    async fn run(mut self, line: &mut Line, mut wishes: mpsc::Receiver<Act>, _seat: Seat) -> End {
+    async fn run(mut self, line: &mut Line, mut wishes: mpsc::Receiver<Act>) -> End {
         loop {
             let wake = self.wake().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let passed = tokio::select! {

@@ -74,9 +74,9 @@ impl Line {
                 Some(Ok(Message::Text(text))) => return Ok(text.into()),
                 Some(Ok(Message::Binary(bytes))) => return Ok(bytes),
                 Some(Ok(Message::Close(frame))) => {
+                    self.close_noted(Side::Client, frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str())));
                     // Sends our answer to it.
                     _ = timeout(CLOSING, self.socket.flush()).await;
-                    self.close_noted(Side::Client, frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str())));
                     return Err(End::Left);
                 }
                 Some(Ok(_)) => {}
