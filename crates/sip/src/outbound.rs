@@ -27,10 +27,21 @@ pub(crate) fn dial(switchboard: &Switchboard, line: &Arc<Line>, target: &DialTar
     caller::open(&switchboard.wire, &switchboard.legs, line.clone(), placed, &tag)
 }
 
-/// The number at the account's own domain, unless the target names another.
+/// The number at the account's own domain, unless the target names another. A server that is named by its address is its own
+/// domain, port and all: without it a proxy behind a port of its own would take the number for somebody else's.
 fn callee_uri(account: &Account, target: &DialTarget) -> String {
-    let host = target.host.as_deref().unwrap_or(&account.aor_host);
-    format!("sip:{}@{}", escape_user(&target.user), uri_host(host))
+    let user = escape_user(&target.user);
+    if let Some(host) = &target.host {
+        return format!("sip:{user}@{}", uri_host(host));
+    }
+    let own_domain = uri_host(&account.aor_host);
+    let server = &account.server;
+    match server.port {
+        Some(port) if port != 5060 && server.ip().is_some() && server.host == account.aor_host => {
+            format!("sip:{user}@{own_domain}:{port}")
+        }
+        _ => format!("sip:{user}@{own_domain}"),
+    }
 }
 
 /// The number to be shown, as a wish that the provider may grant (RFC 3325 §9.2).

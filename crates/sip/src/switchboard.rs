@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// REGISTERs in flight at once: a start with ten thousand accounts must not look like an attack.
-const REGISTERS_IN_FLIGHT: usize = 200;
+const REGISTERS_IN_FLIGHT: usize = 64;
 /// NAT mappings for UDP live for 30 s and more (RFC 4787 REQ-5 asks for 120 s; many give less).
 const PING_EVERY: Duration = Duration::from_secs(25);
 

@@ -4,8 +4,8 @@ use crate::exchange::LiveEvent;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
-/// Events a reader may lag behind: a few seconds of a busy server, about 1 MB at the most.
-const BACKLOG: usize = 4_096;
+/// Events a reader may lag behind: seconds of a busy server, a few hundred KB at the most.
+const BACKLOG: usize = 1_024;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]

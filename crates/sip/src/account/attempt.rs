@@ -11,7 +11,7 @@ use callie_domain::Transport;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How a REGISTER ended.
 pub(super) struct Attempted {
@@ -33,13 +33,23 @@ pub(super) struct Register {
     pub failures: usize,
 }
 
+/// How long an account holds its turn. It is given back early when resolver or registrar are slow, so that one that is dead
+/// does not hold up the accounts of others.
+const TURN: Duration = Duration::from_secs(2);
+
 impl Register {
-    pub async fn run(self, mut auth: AuthAttempt) -> Attempted {
-        let flow = match self.flow().await {
+    /// Who waits for a turn holds little: the rest has a box of its own, made when the turn has come.
+    pub async fn run(self, auth: AuthAttempt) -> Attempted {
+        let turn = self.pace.clone().acquire_owned().await.ok();
+        Box::pin(self.proceed(auth, turn)).await
+    }
+
+    async fn proceed(self, mut auth: AuthAttempt, mut turn: Option<OwnedSemaphorePermit>) -> Attempted {
+        let flow = match within_turn(self.flow(), &mut turn).await {
             Ok(flow) => flow,
             Err(error) => return Attempted { input: Input::TransportError(error.to_string()), auth, flow: None },
         };
-        let input = match self.exchange(&flow, &mut auth).await {
+        let input = match within_turn(self.exchange(&flow, &mut auth), &mut turn).await {
             Ok(Heard::Reply(reply)) => Input::Response(self.read(&reply, &flow, &mut auth)),
             Ok(Heard::Timeout) => Input::Timeout,
             Ok(Heard::ConnectionLost) => Input::TransportError("connection lost".into()),
@@ -58,17 +68,8 @@ impl Register {
         resolve_hop(&self.wire, hop, transport, self.failures).await
     }
 
-    /// Sends and waits. The turn is given back early when the registrar is slow, so that one that is dead does not hold
-    /// up the accounts of others.
     async fn exchange(&self, flow: &Flow, auth: &mut AuthAttempt) -> Result<Heard, SipError> {
-        const TURN: Duration = Duration::from_secs(2);
-        let turn = self.pace.acquire().await.ok();
         let mut sent = self.wire.send(self.draft(flow, auth), flow).await?;
-        tokio::select! {
-            heard = sent.outcome() => return Ok(heard),
-            () = tokio::time::sleep(TURN) => {}
-        }
-        drop(turn);
         Ok(sent.outcome().await)
     }
 
@@ -129,4 +130,16 @@ impl Register {
             self.line.learn((seen != here && rport.is_some()).then_some(seen));
         }
     }
+}
+
+/// Does the work, and gives the turn back if it takes longer than a turn lasts.
+async fn within_turn<T>(work: impl Future<Output = T>, turn: &mut Option<OwnedSemaphorePermit>) -> T {
+    let mut work = std::pin::pin!(work);
+    if turn.is_some() {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(TURN) => *turn = None,
+        }
+    }
+    work.await
 }

@@ -60,6 +60,13 @@ impl Mailbox {
             None => std::future::pending().await,
         }
     }
+
+    /// Takes nothing more, and hands out what came before that: it wants an answer too.
+    pub fn close(&mut self) -> Vec<Incoming> {
+        self.legs.map().remove(&self.key);
+        self.requests.close();
+        std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
+    }
 }
 
 impl Drop for Mailbox {

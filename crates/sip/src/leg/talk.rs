@@ -196,14 +196,20 @@ impl Talk {
                     if let Err(error) = sent {
                         tracing::debug!(%error, "bye not sent");
                     }
-                    return;
+                    break;
                 }
-                request = self.mailbox.next() => {
-                    let code = if request.method == Method::Bye { 200 } else { 481 };
-                    request.answer(self.plain(code)).await;
-                }
+                request = self.mailbox.next() => self.answer_beside_bye(request).await,
             }
         }
+        // Their BYE may have come together with the answer to ours.
+        for request in self.mailbox.close() {
+            self.answer_beside_bye(request).await;
+        }
+    }
+
+    async fn answer_beside_bye(&mut self, request: Incoming) {
+        let code = if request.method == Method::Bye { 200 } else { 481 };
+        request.answer(self.plain(code)).await;
     }
 }
 

@@ -42,8 +42,9 @@ impl MessageInspector for Inspector {
         let is_placeholder = |h: &Header| matches!(h, Header::UserAgent(agent) if agent.value() == PLACEHOLDER);
         if headers.0.iter().any(is_placeholder) {
             headers.0.retain(|h| !is_placeholder(h));
+            let has_own = headers.0.iter().any(|h| matches!(h, Header::UserAgent(_)));
             let call_id = super::message::first(headers, "Call-ID").unwrap_or_default();
-            if let Some(agent) = self.user_agents.get(call_id) {
+            if let Some(agent) = self.user_agents.get(call_id).filter(|_| !has_own) {
                 headers.push(Header::UserAgent(agent.to_string().into()));
             }
         }

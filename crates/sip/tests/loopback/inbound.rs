@@ -39,6 +39,7 @@ async fn a_call_rings_is_answered_and_ended_by_the_caller() {
     let ringing = caller.expect("SIP/2.0 180").await;
     assert_eq!(ringing.must("Record-Route"), "<sip:127.0.0.1:9;lr>");
     assert!(ringing.must("User-Agent").starts_with("Yealink"));
+    assert_eq!(ringing.headers("User-Agent").len(), 1);
     call.leg.control.answer(SDP.into()).await;
     let ok = caller.expect("SIP/2.0 200").await;
     assert_eq!((ok.body(), ok.must("To")), (SDP, ringing.must("To")));

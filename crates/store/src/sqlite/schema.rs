@@ -49,6 +49,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY)?;
+    // KiB. The system's page cache has what several readers would each keep.
+    conn.pragma_update(None, "cache_size", -256)?;
     Ok(conn)
 }
 
