@@ -7,6 +7,7 @@
 //! ```text
 //!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
 //!        └───────────────────── RTP ─────────────────────┘
+//!                               gemini::FakeGemini ◀─WebSocket─ the product
 //! ```
 
 pub mod analysis;

@@ -1,6 +1,6 @@
 //! What goes wrong on purpose, and when.
 
-use super::script::Exchange;
+use super::script::{Exchange, Script};
 use std::time::Duration;
 
 /// Something a session does that no script says.
@@ -48,6 +48,8 @@ pub enum Act {
     RejectTurn,
     /// Begins this exchange, after the running turn if there is one.
     Speak(Box<Exchange>),
+    /// From now on this script; what runs is forgotten.
+    Follow(Script),
     /// The running turn is interrupted, as if the caller had spoken.
     Interrupt,
 }

@@ -122,7 +122,7 @@ impl FakeGemini {
         format!("ws://{}", self.address)
     }
 
-    /// The script of sessions that are set up from now on.
+    /// The script of sessions that are set up from now on. A resumed session keeps the one it had.
     pub fn set_script(&self, script: Script) {
         self.office.state().script = script;
     }

@@ -140,11 +140,7 @@ impl<'a> Call<'a> {
                 state.queued.pop_front().unwrap_or_else(|| state.script.clone())
             }
         };
-        let mut terms = terms;
-        // A measurement is not disturbed by what the caller says.
-        terms.interrupts &= !matches!(script, Script::Turns { .. });
-        let converse = if let Script::Converse(converse) = &script { converse.clone() } else { Converse::default() };
-        let mut conversation = Conversation::new(converse, terms.clone());
+        let mut conversation = conversation(&script, &terms);
         if let Some(resume) = resume {
             (conversation.greeted, conversation.exchanges) = (resume.greeted, resume.exchanges);
         }
@@ -310,6 +306,12 @@ impl<'a> Call<'a> {
         line.send(&Reply::resumption(&handle)).await
     }
 
+    fn follow(&mut self, script: Script) {
+        self.conversation = conversation(&script, &self.terms);
+        self.stream = Stream::of(&script);
+        self.script = script;
+    }
+
     async fn moment(&mut self, at: Moment, line: &mut Line) -> Result<(), End> {
         let acts = self.office.state().faults.take(at);
         for act in acts {
@@ -337,11 +339,20 @@ impl<'a> Call<'a> {
             Act::EmptyTurn => self.conversation.instead = Some(TurnEnd::Complete),
             Act::RejectTurn => self.conversation.instead = Some(Exchange::rejected("").end),
             Act::Speak(exchange) => self.conversation.speak(*exchange, now, &mut out),
+            Act::Follow(script) => self.follow(script),
             Act::Interrupt => self.conversation.interrupt(now, &mut out),
             Act::Refuse { .. } => {}
         }
         Box::pin(self.send(out, line)).await
     }
+}
+
+fn conversation(script: &Script, terms: &Terms) -> Conversation {
+    let converse = if let Script::Converse(converse) = script { converse.clone() } else { Converse::default() };
+    // A measurement is not disturbed by what the caller says.
+    let mut terms = terms.clone();
+    terms.interrupts &= !matches!(script, Script::Turns { .. });
+    Conversation::new(converse, terms)
 }
 
 /// What the handle of the setup stands for.

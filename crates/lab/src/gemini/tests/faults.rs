@@ -139,3 +139,15 @@ async fn strange_messages_come_on_cue() {
     fake.stop().await;
     assert!(!session.act(Act::Ping));
 }
+
+#[tokio::test]
+async fn a_deaf_session_blocks_the_client() {
+    let fake = fake(script()).await;
+    fake.fault(Fault::new(Moment::Setup, Act::Deaf));
+    let mut client = Client::set_up(&fake, setup()).await;
+    // More than the kernel's buffers hold.
+    let long = silence(900_000);
+    assert!(tokio::time::timeout(Duration::from_millis(500), client.say(&long)).await.is_err());
+    assert_eq!(fake.latest().map(|session| session.look(|log| log.uplink.messages)), Some(0));
+    fake.stop().await;
+}

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::analysis;
+use futures::future::join_all;
 use std::time::Instant;
-use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn the_echo_sends_back_what_it_hears() {
@@ -54,23 +54,18 @@ async fn silence_is_silence() {
 #[tokio::test]
 async fn two_hundred_sessions_stay_ahead_of_real_time_and_leave_nothing_behind() {
     let fake = fake(Script::Continuous { lead_ms: 500 }).await;
-    let mut clients = JoinSet::new();
-    for _ in 0..200 {
+    let calls = (0..200).map(async |_| {
         let mut client = Client::set_up(&fake, setup()).await;
-        clients.spawn(async move {
-            client.say(&silence(40)).await;
-            let began = Instant::now();
-            for _ in 0..8 {
-                client.until("/serverContent/modelTurn").await;
-            }
-            // The first six come at once, the other two each 100 ms later.
-            assert!(began.elapsed() >= Duration::from_millis(100));
-            client.close().await;
-        });
-    }
-    while let Some(done) = clients.join_next().await {
-        done.expect("heard");
-    }
+        let began = Instant::now();
+        client.say(&silence(40)).await;
+        for _ in 0..8 {
+            client.until("/serverContent/modelTurn").await;
+        }
+        // The first six come at once, the other two each 100 ms later.
+        assert!(began.elapsed() >= Duration::from_millis(150));
+        client.close().await;
+    });
+    join_all(calls).await;
     assert_eq!(fake.sessions().len(), 200);
     fake.wait_until("end of all sockets", DEADLINE, |fake| fake.live_sockets() == 0).await.expect("all closed");
     fake.stop().await;
@@ -92,5 +87,18 @@ async fn the_uplink_is_timed() {
         assert_eq!(log.uplink.duration(), Duration::from_millis(120));
         assert!(log.uplink.onsets.is_empty());
     });
+    fake.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_session_can_be_given_another_script() {
+    let fake = fake(Script::Silent).await;
+    let mut client = Client::set_up(&fake, setup()).await;
+    client.text("Greet.").await;
+    let session = fake.latest().expect("a session");
+    fake.wait_latest("text", DEADLINE, |log| log.texts.len() == 1).await.expect("heard");
+    session.act(Act::Follow(Script::Continuous { lead_ms: 100 }));
+    client.say(&silence(40)).await;
+    client.until("/serverContent/modelTurn").await;
     fake.stop().await;
 }
