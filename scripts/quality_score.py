@@ -1,0 +1,113 @@
+"""Scores pairs of recordings and writes the table between the markers of a Markdown file. See quality.sh, which calls it.
+
+    quality_score.py FOLDER REPORT      REPORT may be - to print only
+"""
+
+import pathlib
+import sys
+import wave
+
+import numpy as np
+import scipy.signal
+from pesq import pesq
+from pystoi import stoi
+
+RATE = 8_000
+# PESQ is defined for pieces of speech of about this length, in seconds.
+SHORTEST, LONGEST = 4, 8
+# How far a piece may have moved against the rest, because a jitter buffer has changed its delay, in seconds.
+SLACK = 0.3
+BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
+
+
+def read(path):
+    """The first channel at 8 kHz, by a filter far longer than any of ours."""
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")[:: file.getnchannels()]
+        rate = file.getframerate()
+    if rate == RATE:
+        return samples.astype(float)
+    up, down = RATE // np.gcd(rate, RATE), rate // np.gcd(rate, RATE)
+    taps = scipy.signal.firwin(2 * 128 * max(up, down) + 1, 0.98 / max(up, down), window=("kaiser", 9))
+    return scipy.signal.resample_poly(samples.astype(float), up, down, window=taps)
+
+
+def lag(reference, degraded):
+    """By how many samples `degraded` is behind `reference`."""
+    correlation = scipy.signal.correlate(degraded, reference, method="fft")
+    return int(np.argmax(correlation)) - (len(reference) - 1)
+
+
+def pieces(reference):
+    """Cuts into pieces of 4 to 8 s, each at the widest pause there is: pairs of first and last sample."""
+    frame = RATE // 50
+    level = np.sqrt(np.mean(reference[: len(reference) // frame * frame].reshape(-1, frame) ** 2, axis=1))
+    quiet = level < 0.02 * level.max()
+    widths, run = np.zeros(len(quiet)), 0
+    for i, is_quiet in enumerate(quiet):
+        run = run + 1 if is_quiet else 0
+        widths[i - run // 2] = max(run, widths[i - run // 2])
+    cuts, start = [], 0
+    while (len(quiet) - start) * frame > LONGEST * RATE:
+        earliest, latest = start + SHORTEST * 50, start + LONGEST * 50
+        cut = earliest + int(np.argmax(widths[earliest:latest]))
+        cuts.append((start * frame, cut * frame))
+        start = cut
+    cuts.append((start * frame, len(quiet) * frame))
+    return [(a, b) for a, b in cuts if (b - a) >= 2 * RATE]
+
+
+def score(reference, degraded):
+    """PESQ and STOI of each piece."""
+    overall = lag(reference, degraded)
+    margin = int(SLACK * RATE)
+    degraded = np.pad(degraded, (margin + max(0, -overall), margin + len(reference)))
+    origin = overall + margin + max(0, -overall)
+    scores = []
+    for begin, end in pieces(reference):
+        ours = reference[begin:end]
+        around = degraded[origin + begin - margin : origin + end + margin]
+        shift = int(np.clip(lag(ours, around), 0, 2 * margin))
+        theirs = around[shift : shift + len(ours)]
+        scores.append((pesq(RATE, ours / 32768, theirs / 32768, "nb"), stoi(ours, theirs, RATE)))
+    return np.array(scores)
+
+
+def table(folder):
+    rows = [
+        "| line | direction | PESQ, mean | worst piece | STOI | the jitter buffer says |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in (folder / "pairs.tsv").read_text().splitlines():
+        line, direction, reference, degraded, *remark = row.split("\t")
+        scores = score(read(folder / reference), read(folder / degraded))
+        mean, worst = scores[:, 0].mean(), scores[:, 0].min()
+        rows.append(f"| {line} | {direction} | {mean:.2f} | {worst:.2f} | {scores[:, 1].mean():.3f} | {' '.join(remark)} |")
+    return "\n".join(rows)
+
+
+def insert(report, text):
+    document = report.read_text() if report.exists() else ""
+    block = f"{BEGIN}\n{text}\n{END}"
+    if BEGIN in document and END in document:
+        before, after = document.split(BEGIN, 1)[0], document.split(END, 1)[1]
+        document = before + block + after
+    else:
+        title = (
+            "## Speech quality\n\n"
+            "PESQ narrow band (P.862.1), by `scripts/quality.sh`: 51 s of synthetic speech, the same losses and delays\n"
+            "in each run. G.711 alone, without any line, reaches 4.38 with this speech.\n\n"
+        )
+        document = document.rstrip("\n") + "\n\n" + title + block + "\n"
+    report.write_text(document)
+
+
+def main():
+    folder, report = pathlib.Path(sys.argv[1]), sys.argv[2]
+    text = table(folder)
+    print(text)
+    if report != "-":
+        insert(pathlib.Path(report), text)
+
+
+main()
