@@ -87,7 +87,7 @@ impl Exchange {
 
     /// Ends with `end_call` after the last words; the answer to it is waited for.
     pub fn then_end_call(mut self) -> Self {
-        self.steps.push(Step::Call(vec![ToolCall::new("end_call", serde_json::json!({}))]));
+        self.steps.push(Step::Call(vec![ToolCall::new("end_call", serde_json::json!({"reason": "the caller said goodbye"}))]));
         self
     }
 

@@ -107,7 +107,8 @@ fn piece(index: usize, samples: &[i16], words: &str) -> Piece {
     }
     let mut message = json!({"serverContent": content});
     if index % 4 == 3 {
-        message["usageMetadata"] = json!({"promptTokenCount": 300, "totalTokenCount": 300});
+        // An update that brings nothing: the last handle stays valid.
+        message["sessionResumptionUpdate"] = json!({});
         message["fieldOfNextYear"] = json!({"nested": [1, null, "two"]});
     }
     let body = if index % 4 == 1 { format!("{message:#}") } else { message.to_string() };

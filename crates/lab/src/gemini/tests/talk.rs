@@ -148,10 +148,10 @@ async fn a_session_is_resumed_where_it_was() {
     let mut client = Client::set_up(&fake, first_setup).await;
     client.text("Greet.").await;
     client.turn().await;
-    client.until("/sessionResumptionUpdate").await;
+    client.until("/sessionResumptionUpdate/newHandle").await;
     client.say(&caller(Line::Maria1)).await;
     client.turn().await;
-    let handle = client.until("/sessionResumptionUpdate").await.get("/sessionResumptionUpdate/newHandle");
+    let handle = client.until("/sessionResumptionUpdate/newHandle").await.get("/sessionResumptionUpdate/newHandle");
 
     let mut second_setup = setup();
     second_setup["setup"]["sessionResumption"] = json!({"handle": handle});
