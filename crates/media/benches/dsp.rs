@@ -7,10 +7,11 @@ use callie_media::{
     playout::{Playout, SpeechRate},
     plc::Concealer,
     resample::{Down16To8, Down24To8, Up8To16, Up8To24},
-    rtp::{RtpHeader, RtpPacket},
+    rtp::RtpHeader,
+    session::{Beat, Session, SessionParams},
 };
 use divan::{Bencher, black_box};
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 fn main() {
     divan::main();
@@ -94,34 +95,39 @@ fn playout(bencher: Bencher, rate: SpeechRate) {
     bencher.bench_local(|| play(black_box(&mut playout), black_box(&speech), black_box(&mut frame)));
 }
 
-/// A call's whole frame, sockets apart: packet → jitter buffer → decode → conceal → 16 kHz, and 24 kHz → 8 kHz →
-/// encode → packet.
+/// A call's whole beat, sockets apart: packet → jitter buffer → decode → conceal → marks → 16 kHz, and 24 kHz → 8 kHz → encode →
+/// packet, with both channels of the recorder.
 #[divan::bench]
-fn whole_frame(bencher: Bencher) {
-    let mut buffer = JitterBuffer::new(G711::Pcmu);
-    let (mut concealer, mut up, mut playout) = (Concealer::new(), Up8To16::new(), Playout::new(SpeechRate::Hz24000, 8));
+fn whole_beat(bencher: Bencher) {
+    let params = SessionParams {
+        codec: G711::Pcmu,
+        payload_type: 0,
+        dtmf_payload_type: Some(101),
+        ear_rate: SpeechRate::Hz16000,
+        voice_rate: SpeechRate::Hz24000,
+        ssrc: 7,
+        first_sequence: 0,
+        first_timestamp: 0,
+        remote: None,
+        rtp_timeout: Duration::from_secs(60),
+    };
+    let (mut session, mut beat) = (Session::new(params, Duration::ZERO), Beat::new());
+    let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
     let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
-    let header = RtpHeader { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 7 };
+    let header = RtpHeader { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 8 };
     let mut datagram = [0u8; 12 + FRAME_SAMPLES];
     datagram[12..].copy_from_slice(&codes());
-    let (mut narrow, mut wide, mut sent) = ([0.0; FRAME_SAMPLES], [0.0; 2 * FRAME_SAMPLES], 0u32);
+    let mut sent = 0u32;
     bencher.bench_local(|| {
         sent = sent.wrapping_add(1);
         let now = Duration::from_millis(20 * u64::from(sent));
         let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(160), ..header };
         header.write(datagram.first_chunk_mut().expect("the datagram has room for a header"));
-        let packet = RtpPacket::parse(black_box(&datagram)).expect("it was just written");
-        buffer.push(packet.header.sequence, packet.header.timestamp, packet.payload, now);
-        match buffer.pop(now) {
-            Pop::Frame { codes, .. } => {
-                G711::Pcmu.decode(codes, &mut narrow);
-                concealer.good(&mut narrow);
-            }
-            Pop::Conceal => concealer.conceal(&mut narrow),
-            Pop::Empty => narrow.fill(0.0),
-        }
-        up.process(&narrow, black_box(&mut wide));
-        play(&mut playout, &speech, &mut narrow);
-        G711::Pcmu.encode(&narrow, black_box(&mut datagram[12..]));
+        session.receive(black_box(&datagram), caller, now);
+        let mut chunk = session.playout().reclaim().unwrap_or_default();
+        chunk.extend_from_slice(&speech);
+        drop(session.playout().push(chunk));
+        session.tick(now, black_box(&mut beat));
+        while session.poll_event().is_some() {}
     });
 }
