@@ -8,14 +8,14 @@
 use crate::{
     accounts::{LineDirectory, Reconciler},
     api::{self, ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo},
-    call::{CallContext, CallLimits, Engines, Registry},
+    call::{CallContext, CallLimits, Registry},
     config::Config,
+    engines::Talkers,
     exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
     records::{LiveFeed, RecordSink},
     switchboard::Switchboard,
 };
 use anyhow::Context;
-use callie_ai::LocalEngine;
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, UserId};
 use callie_media::{
@@ -64,7 +64,7 @@ pub struct App {
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let app = App::start(&config, offline_engines()?).await?;
+    let app = App::start(&config, Talkers::start(&config.engines)?).await?;
     tracing::info!(http = %app.http_address, sip = %app.sip_address, "ready: http://{} takes requests, SIP listens on {}", app.http_address, app.sip_address);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -75,14 +75,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The engines that need no account: the offline one.
-pub fn offline_engines() -> anyhow::Result<Engines> {
-    let local = LocalEngine::start().context("the offline engine does not start")?;
-    Ok(Engines::new(Arc::new(local)))
-}
-
 impl App {
-    pub async fn start(config: &Config, engines: Engines) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, talkers: impl Into<Talkers>) -> anyhow::Result<Self> {
+        let Talkers { engines, infos } = talkers.into();
         let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
         let store = open_store(config).await?;
@@ -112,6 +107,7 @@ impl App {
                 rtp_timeout: config.media.rtp_timeout,
                 recordings: config.media.recordings.then(|| recordings.clone()),
                 calls_per_user: config.limits.calls_per_user,
+                silence_prompt: config.limits.silence_prompt,
             },
         };
         let view = store.watch();
@@ -139,7 +135,7 @@ impl App {
                 store: "sqlite",
                 listening: http_address,
                 started_at: Timestamp::now(),
-                engines: Arc::default(),
+                engines: infos,
             },
             phase: Phases(phases.clone()),
         };

@@ -8,6 +8,7 @@
 //! | [`telemetry`] | logs |
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
+//! | [`engines`] | the conversation engines, from the configuration |
 //! | [`exchange`] | lines and calls as the API sees them |
 //! | [`switchboard`] | the exchange over the running parts |
 //! | [`accounts`] | the reconciler: documents into running lines |
@@ -20,6 +21,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod engines;
 pub mod exchange;
 pub mod records;
 pub mod switchboard;

@@ -49,6 +49,8 @@ pub enum Input {
     RtpLost,
     /// The agent has said its last words and wants to hang up.
     AgentGoodbye,
+    /// Nobody speaks any more; a goodbye that follows is because of that.
+    CallerSilent,
     PlayoutDrained,
     HangUp,
     Shutdown,
@@ -214,9 +216,12 @@ impl Call {
             Input::Shutdown => self.hang_up(Termination::new(EndReason::ServerShutdown)),
             Input::Timer(TimerKind::MaxDuration) => self.hang_up(Termination::new(EndReason::MaxDuration)),
             Input::AgentFailed(detail) => self.hang_up(Termination::because(EndReason::EngineFailed, detail)),
+            Input::CallerSilent => {
+                self.draining_for = EndReason::CallerSilent;
+                Vec::new()
+            }
             Input::AgentGoodbye if self.phase == Phase::Talking => {
                 self.phase = Phase::Draining;
-                self.draining_for = EndReason::AgentEnded;
                 vec![Output::StartTimer(TimerKind::Drain, self.policy.drain_timeout), Output::DrainPlayout]
             }
             Input::PlayoutDrained | Input::Timer(TimerKind::Drain) if self.phase == Phase::Draining => {
@@ -320,6 +325,13 @@ mod tests {
     }
 
     #[test]
+    fn a_goodbye_after_silence_says_so() {
+        let talk = [Input::Begin, Input::MediaOpened, Input::AgentReady, Input::CallerSilent, Input::AgentGoodbye];
+        let outputs = run(Direction::Inbound, &[&talk[..], &[Input::PlayoutDrained]].concat());
+        assert_eq!(end_of(&outputs), Some(EndReason::CallerSilent));
+    }
+
+    #[test]
     fn cancel_before_the_answer_sends_nothing_more() {
         let outputs = run(Direction::Inbound, &[Input::Begin, Input::RemoteCancelled, Input::MediaOpened, Input::AgentReady]);
         assert_eq!(end_of(&outputs), Some(EndReason::CallerCancelled));
@@ -375,6 +387,7 @@ mod tests {
             Just(Input::RemoteHungUp),
             Just(Input::RtpLost),
             Just(Input::AgentGoodbye),
+            Just(Input::CallerSilent),
             Just(Input::PlayoutDrained),
             Just(Input::HangUp),
             Just(Input::Shutdown),

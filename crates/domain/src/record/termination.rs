@@ -52,6 +52,7 @@ macro_rules! end_reasons {
 end_reasons! {
     RemoteHungUp, Completed, "the other side hung up", "";
     AgentEnded, Completed, "the agent said goodbye and hung up", "";
+    CallerSilent, Completed, "nobody spoke any more, and the agent said goodbye", "";
     OperatorHungUp, Completed, "ended through the API", "";
     MaxDuration, Completed, "max_call_duration was reached", "raise max_call_duration of the user if calls may last longer";
     ServerShutdown, Completed, "the server was stopped", "";

@@ -1,9 +1,14 @@
-//! The engine of one call: connecting while the phone rings, bridged once there is audio.
+//! The engine of one call: connecting while the phone rings, bridged once there is audio, replaced when it fails.
 
-use super::bridge::{Bridge, Fact};
-use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession};
-use callie_media::engine::{Ear, Voice};
+use super::{
+    bridge::{Bridge, Fact, Line},
+    context::Chosen,
+};
+use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, Prompt};
 use std::{future::Future, pin::Pin, sync::Arc};
+
+/// What the engine that takes over in mid-call begins with.
+const APOLOGY: &str = "I am sorry, I have lost my connection. I can take a message for you.";
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn EngineSession>, EngineError>> + Send>>;
 
@@ -11,8 +16,9 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn EngineSession>, Eng
 #[derive(Debug)]
 pub enum AgentEvent {
     Ready,
-    Unavailable(EngineError),
     Fact(Fact),
+    /// The engine is gone; see [`Agent::fail_over`].
+    Failed(EngineError),
 }
 
 enum State {
@@ -24,16 +30,19 @@ enum State {
 /// Owned by the call's task.
 pub struct Agent {
     engine: Arc<dyn Engine>,
+    fallback: Option<Arc<dyn Engine>>,
+    brief: Brief,
     state: State,
-    /// Media that was open before the engine was.
-    waiting_media: Option<(Ear, Voice)>,
+    /// Media that waits for an engine.
+    waiting_line: Option<Line>,
     /// The line was opened before the engine was ready.
     started: bool,
 }
 
 impl Agent {
-    pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, state: State::Idle, waiting_media: None, started: false }
+    pub fn new(chosen: Chosen, brief: Brief) -> Self {
+        let Chosen { engine, fallback, .. } = chosen;
+        Self { engine, fallback, brief, state: State::Idle, waiting_line: None, started: false }
     }
 
     pub fn name(&self) -> &'static str {
@@ -44,15 +53,26 @@ impl Agent {
         self.engine.capabilities()
     }
 
-    pub fn connect(&mut self, brief: Brief) {
-        let engine = self.engine.clone();
+    pub fn connect(&mut self) {
+        let (engine, brief) = (self.engine.clone(), self.brief.clone());
         self.state = State::Connecting(Box::pin(async move { engine.open(brief).await }));
     }
 
-    pub fn attach(&mut self, ear: Ear, voice: Voice) {
+    /// Lets the fallback take over; `false` when there is none left.
+    pub fn fail_over(&mut self) -> bool {
+        let Some(fallback) = self.fallback.take() else { return false };
+        self.engine = fallback;
+        if self.started {
+            self.brief.greeting = APOLOGY.to_owned();
+        }
+        self.connect();
+        true
+    }
+
+    pub fn attach(&mut self, line: Line) {
         match &mut self.state {
-            State::Bridged(bridge) => bridge.attach(ear, voice),
-            _ => self.waiting_media = Some((ear, voice)),
+            State::Bridged(bridge) => bridge.attach(line),
+            _ => self.waiting_line = Some(line),
         }
     }
 
@@ -75,25 +95,38 @@ impl Agent {
         }
     }
 
+    pub fn prompt(&mut self, prompt: Prompt) {
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.prompt(prompt);
+        }
+    }
+
     /// Cancel safe.
     pub async fn next(&mut self) -> AgentEvent {
         match &mut self.state {
             State::Idle => std::future::pending().await,
-            State::Bridged(bridge) => AgentEvent::Fact(bridge.next().await),
+            State::Bridged(bridge) => match bridge.next().await {
+                Fact::Failed(error) => {
+                    self.waiting_line = bridge.take_line();
+                    self.state = State::Idle;
+                    AgentEvent::Failed(error)
+                }
+                fact => AgentEvent::Fact(fact),
+            },
             State::Connecting(connecting) => match connecting.await {
                 Ok(session) => self.bridge(session),
                 Err(error) => {
                     self.state = State::Idle;
-                    AgentEvent::Unavailable(error)
+                    AgentEvent::Failed(error)
                 }
             },
         }
     }
 
     fn bridge(&mut self, session: Box<dyn EngineSession>) -> AgentEvent {
-        let mut bridge = Box::new(Bridge::new(session));
-        if let Some((ear, voice)) = self.waiting_media.take() {
-            bridge.attach(ear, voice);
+        let mut bridge = Box::new(Bridge::new(session, self.engine.capabilities().output_rate));
+        if let Some(line) = self.waiting_line.take() {
+            bridge.attach(line);
         }
         if self.started {
             bridge.start();

@@ -4,20 +4,37 @@
 //!   Ear ─ 20 ms frames ─▶ session.hear()        session.poll_event() ─ Audio ─▶ backlog ─▶ Voice (paces itself)
 //! ```
 
-use callie_ai::{EngineError, EngineEvent, EngineSession};
+use callie_ai::{EngineError, EngineEvent, EngineSession, Prompt, Usage};
 use callie_domain::record::Speaker;
-use callie_media::activity::ActivityDetector;
-use callie_media::engine::{Ear, Voice};
-use std::{collections::VecDeque, future::poll_fn};
+use callie_media::engine::{Ear, MediaEngine, Voice};
+use callie_media::resample::Up8To24;
+use std::{collections::VecDeque, future::poll_fn, time::Duration};
 
-/// Silence after which the caller's speech counts as ended, in frames of 20 ms: 600 ms.
-const CALLER_PAUSE: u32 = 30;
+/// The media of a call, as the bridge needs it.
+pub struct Line {
+    pub ear: Ear,
+    pub voice: Voice,
+    /// Sample rate of `voice`, hertz. The engine that takes over in mid-call may speak at another.
+    pub voice_rate: u32,
+}
 
 /// What the call's task learns from the bridge.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    SpeechStarted(Speaker),
-    SpeechEnded(Speaker, Option<String>),
+    Words(Speaker, String),
+    /// The engine gave so much audio; the caller's speech reached it so long after it had arrived at the socket.
+    Audio {
+        length: Duration,
+        ear_delay: Duration,
+    },
+    Interrupted,
+    ToolUsed {
+        name: String,
+        arguments: String,
+        result: String,
+    },
+    Usage(Usage),
+    Notice(String),
     /// The agent wants to hang up once its last words are played.
     Goodbye,
     /// Everything said has been sent, after [`Bridge::drain`] asked for it.
@@ -28,7 +45,9 @@ pub enum Fact {
 /// One call's audio on its way.
 pub struct Bridge {
     session: Box<dyn EngineSession>,
-    media: Option<(Ear, Voice)>,
+    session_rate: u32,
+    line: Option<Line>,
+    upsampler: Option<Box<Up8To24>>,
     started: bool,
     /// Speech the voice had no room for yet.
     backlog: VecDeque<Vec<i16>>,
@@ -37,38 +56,43 @@ pub struct Bridge {
     draining: bool,
     /// The backlog ends with the end of a turn.
     turn_complete: bool,
-    /// What the agent has said since its speech started.
-    said: String,
-    caller: CallerActivity,
-    facts: VecDeque<Fact>,
+    ear_delay: Duration,
 }
 
 impl Bridge {
-    pub fn new(session: Box<dyn EngineSession>) -> Self {
+    /// `session_rate`: hertz of the audio that the session gives.
+    pub fn new(session: Box<dyn EngineSession>, session_rate: u32) -> Self {
         Self {
             session,
-            media: None,
+            session_rate,
+            line: None,
+            upsampler: None,
             started: false,
             backlog: VecDeque::new(),
             speaking: false,
             draining: false,
             turn_complete: false,
-            said: String::new(),
-            caller: CallerActivity::default(),
-            facts: VecDeque::new(),
+            ear_delay: Duration::ZERO,
         }
     }
 
-    pub fn attach(&mut self, ear: Ear, voice: Voice) {
-        self.media = Some((ear, voice));
+    pub fn attach(&mut self, line: Line) {
+        let lifts = self.session_rate == 8_000 && line.voice_rate == 24_000;
+        self.upsampler = lifts.then(|| Box::new(Up8To24::new()));
+        self.line = Some(line);
         if self.started {
             self.session.start();
         }
     }
 
+    /// For the engine that takes over.
+    pub fn take_line(&mut self) -> Option<Line> {
+        self.line.take()
+    }
+
     /// The line is open: the agent begins, as soon as there is audio to begin with.
     pub fn start(&mut self) {
-        if !std::mem::replace(&mut self.started, true) && self.media.is_some() {
+        if !std::mem::replace(&mut self.started, true) && self.line.is_some() {
             self.session.start();
         }
     }
@@ -82,64 +106,85 @@ impl Bridge {
         self.session.dtmf(digit);
     }
 
+    pub fn prompt(&mut self, prompt: Prompt) {
+        self.session.prompt(prompt);
+    }
+
     /// Pumps until there is something to tell. Cancel safe: nothing taken is lost.
     pub async fn next(&mut self) -> Fact {
         loop {
-            if let Some(fact) = self.facts.pop_front() {
-                return fact;
-            }
-            let Self { session, media, backlog, speaking, draining, .. } = self;
-            let Some((ear, voice)) = media else { return std::future::pending().await };
+            let Self { session, line, backlog, speaking, draining, .. } = self;
+            let Some(Line { ear, voice, .. }) = line else { return std::future::pending().await };
             let waits_for_drain = (*speaking || *draining) && backlog.is_empty();
-            tokio::select! {
+            let fact = tokio::select! {
                 biased;
                 event = poll_fn(|context| session.poll_event(context)) => self.on_event(event),
-                () = ear.ready() => self.hear(),
+                () = ear.ready() => {
+                    self.hear();
+                    None
+                }
                 wake = voice_wake(voice, !backlog.is_empty(), waits_for_drain) => match wake {
-                    Wake::Room => self.speak_backlog(),
+                    Wake::Room => {
+                        self.speak_backlog();
+                        None
+                    }
                     Wake::Drained => self.on_drained(),
                 },
+            };
+            if let Some(fact) = fact {
+                return fact;
             }
         }
     }
 
     fn hear(&mut self) {
-        let Self { session, media: Some((ear, _)), started, caller, facts, .. } = self else { return };
-        while let Some(frame) = ear.pop() {
+        let Self { session, line: Some(Line { ear, .. }), started, ear_delay, .. } = self else { return };
+        while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
                 session.hear(frame);
             }
-            facts.extend(caller.observe(frame));
+            *ear_delay = MediaEngine::now().saturating_sub(arrived);
         }
     }
 
-    fn on_event(&mut self, event: EngineEvent) {
-        match event {
-            EngineEvent::Audio(samples) => {
-                if !std::mem::replace(&mut self.speaking, true) {
-                    self.facts.push_back(Fact::SpeechStarted(Speaker::Agent));
-                }
-                self.turn_complete = false;
-                self.backlog.push_back(samples);
+    fn on_event(&mut self, event: EngineEvent) -> Option<Fact> {
+        let fact = match event {
+            EngineEvent::Audio(samples) => return Some(self.take_audio(samples)),
+            EngineEvent::TurnComplete => {
+                self.turn_complete = true;
+                self.speak_backlog();
+                return None;
             }
-            EngineEvent::Said(text) => {
-                if !self.said.is_empty() {
-                    self.said.push(' ');
-                }
-                self.said.push_str(&text);
+            EngineEvent::Interrupted => {
+                self.interrupt();
+                Fact::Interrupted
             }
-            EngineEvent::TurnComplete => self.turn_complete = true,
-            EngineEvent::Heard(text) => self.facts.push_back(Fact::SpeechEnded(Speaker::Caller, Some(text))),
-            EngineEvent::Interrupted => self.interrupt(),
-            EngineEvent::ToolUsed { .. } | EngineEvent::Usage(_) | EngineEvent::Notice(_) => {}
-            EngineEvent::Goodbye => self.facts.push_back(Fact::Goodbye),
-            EngineEvent::Failed(error) => self.facts.push_back(Fact::Failed(error)),
-        }
+            EngineEvent::Said(text) => Fact::Words(Speaker::Agent, text),
+            EngineEvent::Heard(text) => Fact::Words(Speaker::Caller, text),
+            EngineEvent::ToolUsed { name, arguments, result } => Fact::ToolUsed { name, arguments, result },
+            EngineEvent::Usage(usage) => Fact::Usage(usage),
+            EngineEvent::Notice(text) => Fact::Notice(text),
+            EngineEvent::Goodbye => Fact::Goodbye,
+            EngineEvent::Failed(error) => Fact::Failed(error),
+        };
+        Some(fact)
+    }
+
+    fn take_audio(&mut self, samples: Vec<i16>) -> Fact {
+        let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(self.session_rate.max(1)));
+        let samples = match &mut self.upsampler {
+            Some(upsampler) => upsampler.lift(&samples),
+            None => samples,
+        };
+        self.speaking = true;
+        self.turn_complete = false;
+        self.backlog.push_back(samples);
         self.speak_backlog();
+        Fact::Audio { length, ear_delay: self.ear_delay }
     }
 
     fn speak_backlog(&mut self) {
-        let Some((_, voice)) = &mut self.media else { return };
+        let Some(Line { voice, .. }) = &mut self.line else { return };
         while let Some(samples) = self.backlog.pop_front() {
             if let Err(samples) = voice.say(samples) {
                 self.backlog.push_front(samples);
@@ -153,20 +198,16 @@ impl Bridge {
 
     fn interrupt(&mut self) {
         self.backlog.clear();
-        if let Some((_, voice)) = &mut self.media {
+        if let Some(Line { voice, .. }) = &mut self.line {
             voice.flush();
         }
     }
 
-    fn on_drained(&mut self) {
+    fn on_drained(&mut self) -> Option<Fact> {
         if std::mem::take(&mut self.speaking) {
-            let said = std::mem::take(&mut self.said);
-            self.facts.push_back(Fact::SpeechEnded(Speaker::Agent, (!said.is_empty()).then_some(said)));
             self.session.playout_drained();
         }
-        if std::mem::take(&mut self.draining) {
-            self.facts.push_back(Fact::Drained);
-        }
+        std::mem::take(&mut self.draining).then_some(Fact::Drained)
     }
 }
 
@@ -188,26 +229,17 @@ async fn voice_wake(voice: &mut Voice, backlog: bool, drain: bool) -> Wake {
     std::future::pending().await
 }
 
-/// Turns frames into "the caller started" and "the caller stopped".
-#[derive(Debug, Default)]
-struct CallerActivity {
-    detector: ActivityDetector,
-    speaking: bool,
-    silent_frames: u32,
+/// The offline voice on a wideband line.
+trait Lift {
+    fn lift(&mut self, samples: &[i16]) -> Vec<i16>;
 }
 
-impl CallerActivity {
-    fn observe(&mut self, frame: &[i16]) -> Option<Fact> {
-        let speech = self.detector.is_speech(frame);
-        self.silent_frames = if speech { 0 } else { self.silent_frames.saturating_add(1) };
-        if speech && !self.speaking {
-            self.speaking = true;
-            return Some(Fact::SpeechStarted(Speaker::Caller));
-        }
-        if self.speaking && self.silent_frames >= CALLER_PAUSE {
-            self.speaking = false;
-            return Some(Fact::SpeechEnded(Speaker::Caller, None));
-        }
-        None
+impl Lift for Up8To24 {
+    fn lift(&mut self, samples: &[i16]) -> Vec<i16> {
+        let narrow: Vec<f32> = samples.iter().map(|&s| f32::from(s)).collect();
+        let mut wide = vec![0.0; samples.len() * 3];
+        let written = narrow.chunks(callie_media::FRAME_SAMPLES).zip(wide.chunks_mut(3 * callie_media::FRAME_SAMPLES));
+        let written: usize = written.map(|(from, to)| self.process(from, to)).sum();
+        wide[..written].iter().map(|&s| s as i16).collect()
     }
 }

@@ -28,6 +28,8 @@ pub struct CallLimits {
     /// Folder of the recordings; `None` records nothing.
     pub recordings: Option<PathBuf>,
     pub calls_per_user: usize,
+    /// Silence of both sides before the agent asks whether the caller is still there.
+    pub silence_prompt: Duration,
 }
 
 /// The conversation engines of this server by name.
@@ -35,27 +37,53 @@ pub struct CallLimits {
 pub struct Engines {
     by_name: BTreeMap<&'static str, Arc<dyn Engine>>,
     default: Arc<dyn Engine>,
+    fallback: Option<Arc<dyn Engine>>,
+}
+
+/// The engines of one call.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    pub engine: Arc<dyn Engine>,
+    /// Takes over when the engine fails.
+    pub fallback: Option<Arc<dyn Engine>>,
+    /// Why it is not the engine that the user asked for; for the call's record.
+    pub warning: Option<String>,
 }
 
 impl Engines {
+    /// One engine, which talks unless a user asks for another.
     pub fn new(default: Arc<dyn Engine>) -> Self {
-        Self { by_name: BTreeMap::from([(default.name(), default.clone())]), default }
+        Self { by_name: BTreeMap::from([(default.name(), default.clone())]), default, fallback: None }
     }
 
-    /// The engine a user asks for. An unknown name yields the default and a warning for the call's record.
-    pub fn choose(&self, wanted: Option<&str>) -> (Arc<dyn Engine>, Option<String>) {
-        match wanted.map(|name| (name, self.by_name.get(name))) {
-            None => (self.default.clone(), None),
-            Some((_, Some(engine))) => (engine.clone(), None),
-            Some((name, None)) => {
-                let known: Vec<_> = self.by_name.keys().copied().collect();
-                let warning = format!(
-                    "ai.engine {name:?} is not available here (available: {}); {} talks instead",
-                    known.join(", "),
-                    self.default.name()
-                );
-                (self.default.clone(), Some(warning))
-            }
-        }
+    /// One more engine, for users who ask for it.
+    #[must_use]
+    pub fn with(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.by_name.insert(engine.name(), engine);
+        self
+    }
+
+    /// One more engine; it takes over when another fails.
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Arc<dyn Engine>) -> Self {
+        self.by_name.insert(fallback.name(), fallback.clone());
+        self.fallback = Some(fallback);
+        self
+    }
+
+    /// The engine a user asks for; the default when it is not to be had.
+    pub fn choose(&self, wanted: Option<&str>) -> Chosen {
+        let found = wanted.and_then(|name| self.by_name.get(name)).cloned();
+        let warning = wanted.filter(|_| found.is_none()).map(|name| {
+            let known: Vec<_> = self.by_name.keys().copied().collect();
+            format!(
+                "ai.engine {name:?} is not available here (available: {}); {} talks instead",
+                known.join(", "),
+                self.default.name()
+            )
+        });
+        let engine = found.unwrap_or_else(|| self.default.clone());
+        let fallback = self.fallback.clone().filter(|fallback| fallback.name() != engine.name());
+        Chosen { engine, fallback, warning }
     }
 }

@@ -9,14 +9,20 @@
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
 //! | `timers` | the machine's timers |
+//! | `conversation` | what is said: transcript and silence |
+//! | `transcript` | turns, from marks of the RTP socket and words of the engine |
+//! | `silence` | what to do when nobody speaks |
 
 mod agent;
 mod audio;
 mod bridge;
 pub mod context;
+mod conversation;
 pub mod registry;
+mod silence;
 mod task;
 mod timers;
+mod transcript;
 
-pub use context::{CallContext, CallLimits, Engines};
+pub use context::{CallContext, CallLimits, Chosen, Engines};
 pub use registry::Registry;

@@ -187,14 +187,14 @@ impl Registry {
         self.calls().insert(id, entry);
         let listed = Listed(self.clone(), id);
 
-        let (engine, warning) = self.0.context.engines.choose(user.ai.engine.as_deref());
+        let chosen = self.0.context.engines.choose(user.ai.engine.as_deref());
         let brief = Brief {
             greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
             display_name: user.display_name.clone(),
             instructions: user.ai.instructions.clone(),
-            model: None,
+            model: user.ai.model.clone(),
             voice: user.ai.voice.clone(),
-            language: None,
+            language: user.ai.language.clone(),
             remote_party: party.remote,
             outbound: party.direction == Direction::Outbound,
         };
@@ -210,7 +210,7 @@ impl Registry {
             termination: None,
             config_revision: stored.revision,
             sip_call_id: party.sip_call_id,
-            engine: Some(engine.name().to_owned()),
+            engine: Some(chosen.engine.name().to_owned()),
             // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
             recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
             media: None,
@@ -233,7 +233,7 @@ impl Registry {
                 let from = journal.cdr.from.clone();
                 journal.note(CallFact::Invited { from });
             }
-            if let Some(text) = warning {
+            if let Some(text) = chosen.warning.clone() {
                 journal.note(CallFact::Warning { text });
             }
             let birth = Birth {
@@ -241,8 +241,7 @@ impl Registry {
                 context,
                 user,
                 signalling,
-                agent: Agent::new(engine),
-                brief,
+                agent: Agent::new(chosen, brief),
                 journal,
                 peer,
                 inbox,

@@ -4,16 +4,18 @@
 use super::{
     agent::{Agent, AgentEvent},
     audio::{Audio, OpenWith},
-    bridge::Fact,
+    bridge::{Fact, Line},
     context::CallContext,
+    conversation::{Conversation, engine_usage, tool_used},
+    silence::Step,
     timers::Timers,
 };
 use crate::records::Journal;
-use callie_ai::Brief;
+use callie_ai::{EngineError, Prompt};
 use callie_domain::call::{Call, Input, Output};
-use callie_domain::record::{CallFact, EndReason, Termination};
+use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
-use callie_media::engine::MediaEvent;
+use callie_media::engine::{Media, MediaEngine, MediaEvent};
 use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure};
 use std::{
     collections::VecDeque,
@@ -44,7 +46,6 @@ pub struct Birth {
     pub user: Arc<User>,
     pub signalling: Signalling,
     pub agent: Agent,
-    pub brief: Brief,
     pub journal: Journal,
     pub machine: Call,
     /// Where the other side's signalling is, to choose the address we name in SDP.
@@ -60,6 +61,7 @@ pub struct CallTask {
     birth: Birth,
     audio: Audio,
     timers: Timers,
+    conversation: Conversation,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
@@ -74,12 +76,22 @@ enum Happening {
     Media(Option<MediaEvent>),
     Agent(AgentEvent),
     Command(Option<Command>),
+    Silence(Step),
     Timer(callie_domain::call::TimerKind),
 }
 
 impl CallTask {
     pub fn new(birth: Birth) -> Self {
-        Self { birth, audio: Audio::Closed, timers: Timers::default(), answer: None, acknowledged: false, queue: VecDeque::new() }
+        let conversation = Conversation::begin(MediaEngine::now(), birth.context.limits.silence_prompt);
+        Self {
+            birth,
+            audio: Audio::Closed,
+            timers: Timers::default(),
+            conversation,
+            answer: None,
+            acknowledged: false,
+            queue: VecDeque::new(),
+        }
     }
 
     /// Runs the call to its end and writes its record.
@@ -111,7 +123,7 @@ impl CallTask {
     }
 
     async fn wait(&mut self) -> Happening {
-        let Self { birth, audio, timers, .. } = self;
+        let Self { birth, audio, timers, conversation, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -122,6 +134,7 @@ impl CallTask {
             kind = timers.fired() => Happening::Timer(kind),
             event = next_media_event(audio) => Happening::Media(event),
             event = birth.agent.next() => Happening::Agent(event),
+            step = conversation.silence_step() => Happening::Silence(step),
         }
     }
 
@@ -132,6 +145,7 @@ impl CallTask {
             Happening::Agent(event) => self.take_agent_event(event),
             Happening::Command(Some(Command::HangUp)) => self.queue.push_back(Input::HangUp),
             Happening::Command(Some(Command::Shutdown) | None) => self.queue.push_back(Input::Shutdown),
+            Happening::Silence(step) => self.take_silence(step),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
         }
     }
@@ -197,10 +211,14 @@ impl CallTask {
             Some(MediaEvent::FirstRtp { from } | MediaEvent::Latched { from }) => {
                 self.birth.journal.note(CallFact::RtpLatched { address: from.to_string() });
             }
+            Some(MediaEvent::CallerSpeech { on, at }) => {
+                self.conversation.speech(Speaker::Caller, on, at, &mut self.birth.journal);
+            }
+            Some(MediaEvent::AgentSpeech { on, at }) => {
+                self.conversation.speech(Speaker::Agent, on, at, &mut self.birth.journal);
+            }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit),
-            // Marks for the transcript, which are not kept yet.
-            Some(MediaEvent::CallerSpeech { .. } | MediaEvent::AgentSpeech { .. }) => {}
             Some(MediaEvent::RecordingFailed(text)) => {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
@@ -223,18 +241,53 @@ impl CallTask {
                 self.birth.journal.note(CallFact::AgentReady { engine });
                 self.queue.push_back(Input::AgentReady);
             }
-            AgentEvent::Unavailable(error) | AgentEvent::Fact(Fact::Failed(error)) => {
-                tracing::warn!(%error, "the conversation engine failed");
-                self.queue.push_back(Input::AgentFailed(error.to_string()));
+            AgentEvent::Failed(error) => self.take_engine_failure(&error),
+            AgentEvent::Fact(fact) => self.take_fact(fact),
+        }
+    }
+
+    fn take_fact(&mut self, fact: Fact) {
+        let Self { conversation, birth: Birth { journal, .. }, queue, .. } = self;
+        match fact {
+            Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
+            Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
+            Fact::Interrupted => conversation.interrupted(journal),
+            Fact::ToolUsed { name, arguments, result } => journal.note(tool_used(name, &arguments, &result)),
+            Fact::Usage(usage) => journal.note(engine_usage(usage)),
+            Fact::Notice(text) => journal.note(CallFact::Warning { text }),
+            Fact::Goodbye => queue.push_back(Input::AgentGoodbye),
+            Fact::Drained => queue.push_back(Input::PlayoutDrained),
+            // The agent turns it into its own event.
+            Fact::Failed(error) => self.take_engine_failure(&error),
+        }
+    }
+
+    /// Another engine takes over, or the call ends.
+    fn take_engine_failure(&mut self, error: &EngineError) {
+        let engine = self.birth.agent.name().to_owned();
+        tracing::warn!(%engine, %error, remedy = error.cause.remedy(), "the conversation engine failed");
+        self.birth.journal.note(CallFact::EngineFailed {
+            engine: engine.clone(),
+            cause: error.cause.to_string(),
+            detail: error.detail.clone(),
+            remedy: error.cause.remedy().to_owned(),
+        });
+        if self.birth.agent.fail_over() {
+            let next = self.birth.agent.name();
+            self.birth.journal.note(CallFact::Warning { text: format!("{next} talks instead of {engine}") });
+        } else {
+            self.queue.push_back(Input::AgentFailed(error.to_string()));
+        }
+    }
+
+    fn take_silence(&mut self, step: Step) {
+        match step {
+            Step::Ask => self.birth.agent.prompt(Prompt::StillThere),
+            Step::SayGoodbye => {
+                self.queue.push_back(Input::CallerSilent);
+                self.birth.agent.prompt(Prompt::SilenceGoodbye);
             }
-            AgentEvent::Fact(Fact::SpeechStarted(speaker)) => {
-                self.birth.journal.note(CallFact::SpeechStarted { speaker });
-            }
-            AgentEvent::Fact(Fact::SpeechEnded(speaker, text)) => {
-                self.birth.journal.note(CallFact::SpeechEnded { speaker, text });
-            }
-            AgentEvent::Fact(Fact::Goodbye) => self.queue.push_back(Input::AgentGoodbye),
-            AgentEvent::Fact(Fact::Drained) => self.queue.push_back(Input::PlayoutDrained),
+            Step::HangUp => self.queue.push_back(Input::AgentGoodbye),
         }
     }
 
@@ -263,9 +316,12 @@ impl CallTask {
                 let opened = self.open_media();
                 self.queue.push_back(opened.map_or_else(Input::MediaFailed, |()| Input::MediaOpened));
             }
-            Output::ConnectAgent => self.birth.agent.connect(self.birth.brief.clone()),
+            Output::ConnectAgent => self.birth.agent.connect(),
             Output::SendInvite => self.send_invite(),
-            Output::StartAgent => self.birth.agent.start(),
+            Output::StartAgent => {
+                self.birth.agent.start();
+                self.conversation.open();
+            }
             Output::DrainPlayout => self.birth.agent.drain(),
             Output::StartTimer(kind, after) => self.timers.start(kind, after),
             Output::StopTimer(kind) => self.timers.stop(kind),
@@ -287,7 +343,7 @@ impl CallTask {
             let with = open_with(&birth.agent, &birth.context, &birth.journal);
             let (answer, media) = self.audio.accept(&birth.context, offer, with)?;
             self.answer = Some(answer);
-            self.birth.agent.attach(media.ear, media.voice);
+            self.attach(media);
         } else {
             self.answer = self.audio.offer();
         }
@@ -300,9 +356,14 @@ impl CallTask {
         let birth = &mut self.birth;
         let with = open_with(&birth.agent, &birth.context, &birth.journal);
         let media = self.audio.complete(&birth.context, sdp, with)?;
-        birth.agent.attach(media.ear, media.voice);
+        self.attach(media);
         self.note_media();
         Ok(())
+    }
+
+    fn attach(&mut self, media: Media) {
+        let voice_rate = self.birth.agent.capabilities().output_rate;
+        self.birth.agent.attach(Line { ear: media.ear, voice: media.voice, voice_rate });
     }
 
     fn note_media(&mut self) {
@@ -339,6 +400,7 @@ impl CallTask {
         let mut journal = self.birth.journal;
         // The agent goes first, so that nothing of it outlives the call.
         drop(self.birth.agent);
+        self.conversation.close(&mut journal);
         journal.cdr.media = self.audio.close().await;
         if journal.cdr.media.is_none() {
             journal.cdr.recording = None;

@@ -3,8 +3,9 @@
 
 use super::call_id;
 use crate::{
-    app::{App, offline_engines},
+    app::App,
     config::{self, Config, sources::Sources},
+    engines::Talkers,
 };
 use anyhow::{Context, bail};
 use callie_domain::CallId;
@@ -26,7 +27,11 @@ impl Stage {
         let carrier = Carrier::start(options).await.context("the carrier does not start")?;
         let folder = std::env::temp_dir().join(format!("callie-demo-{:08x}", rand::random::<u32>()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let app = App::start(&demo_config(&folder)?, offline_engines()?).await?;
+        let app = {
+            let config = demo_config(&folder)?;
+            let talkers = Talkers::start(&config.engines)?;
+            App::start(&config, talkers).await?
+        };
         Ok(Self { carrier, app, folder, client: reqwest::Client::new() })
     }
 

@@ -1,0 +1,131 @@
+//! What is said in a call: the transcript as it grows, and the watch over silence. Fed by the call's task with marks of the
+//! RTP socket and facts of the bridge.
+
+use super::{
+    silence::{SilenceWatch, Step},
+    transcript::{Mark, Transcript},
+};
+use crate::records::Journal;
+use callie_ai::Usage;
+use callie_domain::record::{CallFact, Speaker};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Arguments and results of tools are kept up to so many characters.
+const LONGEST_NOTE: usize = 2_000;
+
+/// Owned by the call's task.
+pub struct Conversation {
+    begun: Instant,
+    /// The media clock when the call began.
+    media_epoch: Duration,
+    transcript: Transcript,
+    silence: SilenceWatch,
+    caller_speaks: bool,
+    agent_speaks: bool,
+}
+
+impl Conversation {
+    /// `media_now`: the media clock at this moment. `patience`: silence of both sides before the line asks.
+    pub fn begin(media_now: Duration, patience: Duration) -> Self {
+        Self {
+            begun: Instant::now(),
+            media_epoch: media_now,
+            transcript: Transcript::default(),
+            silence: SilenceWatch::new(patience),
+            caller_speaks: false,
+            agent_speaks: false,
+        }
+    }
+
+    /// The line is open: from now on silence counts.
+    pub fn open(&mut self) {
+        self.silence.quiet(self.begun.elapsed());
+    }
+
+    /// Speech of one side began or ended at `at` on the media clock.
+    pub fn speech(&mut self, speaker: Speaker, on: bool, at: Duration, journal: &mut Journal) {
+        let mark = if on { Mark::SpeechOn(speaker) } else { Mark::SpeechOff(speaker) };
+        let at_ms = millis(at.saturating_sub(self.media_epoch));
+        self.mark(mark, at_ms, journal);
+        let fact = if on { CallFact::SpeechStarted { speaker } } else { CallFact::SpeechEnded { speaker, text: None } };
+        journal.note(fact);
+        match speaker {
+            Speaker::Caller => self.caller_speaks = on,
+            Speaker::Agent => self.agent_speaks = on,
+        }
+        if on {
+            self.silence.speech(speaker == Speaker::Caller);
+        } else if !self.caller_speaks && !self.agent_speaks {
+            self.silence.quiet(self.begun.elapsed());
+        }
+    }
+
+    pub fn words(&mut self, speaker: Speaker, text: String, journal: &mut Journal) {
+        let mark = match speaker {
+            Speaker::Caller => Mark::Heard(text),
+            Speaker::Agent => Mark::Said(text),
+        };
+        self.mark(mark, self.now_ms(), journal);
+    }
+
+    pub fn audio(&mut self, length: Duration, ear_delay: Duration, journal: &mut Journal) {
+        let at_ms = self.now_ms();
+        self.mark(Mark::EarDelay { ms: clamp(ear_delay) }, at_ms, journal);
+        self.mark(Mark::Audio { ms: clamp(length) }, at_ms, journal);
+    }
+
+    pub fn interrupted(&mut self, journal: &mut Journal) {
+        self.mark(Mark::Interrupted, self.now_ms(), journal);
+    }
+
+    /// Waits until something is to be done about silence; for ever while somebody speaks. Cancel safe.
+    pub async fn silence_step(&mut self) -> Step {
+        loop {
+            match self.silence.deadline() {
+                Some(due) => sleep_until(self.begun + due).await,
+                None => std::future::pending().await,
+            }
+            if let Some(step) = self.silence.step(self.begun.elapsed()) {
+                return step;
+            }
+        }
+    }
+
+    /// Tells every turn that has not been told as it stands now.
+    pub fn close(self, journal: &mut Journal) {
+        let now_ms = self.now_ms();
+        for turn in self.transcript.close(now_ms) {
+            journal.note(CallFact::Turn { turn });
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, at_ms: u64, journal: &mut Journal) {
+        for turn in self.transcript.take(mark, at_ms) {
+            journal.note(CallFact::Turn { turn });
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        millis(self.begun.elapsed())
+    }
+}
+
+/// The record of a used tool.
+pub fn tool_used(name: String, arguments: &str, result: &str) -> CallFact {
+    let shortened = |text: &str| text.chars().take(LONGEST_NOTE).collect();
+    CallFact::ToolUsed { name, arguments: shortened(arguments), result: shortened(result) }
+}
+
+pub fn engine_usage(usage: Usage) -> CallFact {
+    let Usage { input_tokens, output_tokens, total_tokens } = usage;
+    CallFact::EngineUsage { input_tokens, output_tokens, total_tokens }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn clamp(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,288 @@
+//! Who said what and when, put together from marks of the RTP socket and words of the engine.
+//!
+//! Turns are ordered by the socket's clock alone. Words come when they come: the caller's often after the answer has begun, the
+//! agent's in a burst long before they are heard. Pure: every input carries its time, in milliseconds since the call began.
+
+use callie_domain::record::{Speaker, Turn, TurnLatency};
+
+/// Speech of the same side after a pause shorter than this goes on with its turn, if the other side said nothing between.
+const SAME_TURN_PAUSE_MS: u64 = 1_500;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mark {
+    /// First voiced packet at the socket, of either side.
+    SpeechOn(Speaker),
+    /// Last voiced packet.
+    SpeechOff(Speaker),
+    /// The caller's speech was handed to the engine so long after it had arrived.
+    EarDelay {
+        ms: u32,
+    },
+    /// The engine gave audio of this length.
+    Audio {
+        ms: u32,
+    },
+    Said(String),
+    Heard(String),
+    /// What was queued will not be played.
+    Interrupted,
+}
+
+/// Words of the agent with the place in the turn's audio at which they were given.
+#[derive(Debug)]
+struct Piece {
+    audio_ms: u64,
+    text: String,
+}
+
+/// What the agent has given and what has not been heard yet.
+#[derive(Debug, Default)]
+struct Answer {
+    pieces: Vec<Piece>,
+    audio_ms: u64,
+    first_audio_at: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    turn: Turn,
+    /// Still speaking, or not known to have ended.
+    speaking: bool,
+}
+
+/// The transcript of one call while it grows.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    turns: Vec<Open>,
+    answer: Answer,
+    ear_delay_ms: u32,
+}
+
+impl Transcript {
+    /// Takes a mark; returns the turns that are new or have changed and are worth telling: over, or with late words.
+    pub fn take(&mut self, mark: Mark, at_ms: u64) -> Vec<Turn> {
+        match mark {
+            Mark::SpeechOn(speaker) => self.speech_on(speaker, at_ms),
+            Mark::SpeechOff(speaker) => self.speech_off(speaker, at_ms),
+            Mark::EarDelay { ms } => {
+                self.ear_delay_ms = ms;
+                None
+            }
+            Mark::Audio { ms } => {
+                self.answer.first_audio_at.get_or_insert(at_ms);
+                self.answer.audio_ms += u64::from(ms);
+                None
+            }
+            Mark::Said(text) => {
+                self.answer.pieces.push(Piece { audio_ms: self.answer.audio_ms, text });
+                None
+            }
+            Mark::Heard(text) => self.heard(&text, at_ms),
+            Mark::Interrupted => self.interrupted(at_ms),
+        }
+        .into_iter()
+        .collect()
+    }
+
+    /// The call is over: everything that has words, or was speech, as it stands.
+    pub fn close(mut self, at_ms: u64) -> Vec<Turn> {
+        if let Some(open) = self.turns.last_mut()
+            && open.speaking
+        {
+            open.turn.ended_ms = at_ms.max(open.turn.started_ms);
+        }
+        self.give_words_to_agent();
+        self.turns.into_iter().map(|open| open.turn).filter(|turn| !turn.text.is_empty()).collect()
+    }
+
+    fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Option<Turn> {
+        if let Some(last) = self.turns.last_mut()
+            && last.turn.speaker == speaker
+            && (speaker == Speaker::Caller || at_ms.saturating_sub(last.turn.ended_ms) < SAME_TURN_PAUSE_MS)
+        {
+            last.speaking = true;
+            return None;
+        }
+        let latency = (speaker == Speaker::Agent).then(|| self.latency(at_ms)).flatten();
+        let index = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
+        let turn = Turn { index, speaker, started_ms: at_ms, ended_ms: at_ms, text: String::new(), interrupted: false, latency };
+        // A mark may be told late: the turn goes where its time belongs, and is told under its own index.
+        self.turns.push(Open { turn, speaking: true });
+        None
+    }
+
+    fn speech_off(&mut self, speaker: Speaker, at_ms: u64) -> Option<Turn> {
+        if speaker == Speaker::Agent {
+            self.give_words_to_agent();
+        }
+        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == speaker)?;
+        open.speaking = false;
+        open.turn.ended_ms = at_ms.max(open.turn.started_ms);
+        (!open.turn.text.is_empty()).then(|| open.turn.clone())
+    }
+
+    fn heard(&mut self, text: &str, at_ms: u64) -> Option<Turn> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        if !self.turns.iter().any(|open| open.turn.speaker == Speaker::Caller) {
+            // Words without speech at the socket: below the gate, but the engine understood them.
+            self.speech_on(Speaker::Caller, at_ms);
+        }
+        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Caller)?;
+        append(&mut open.turn.text, text);
+        Some(open.turn.clone())
+    }
+
+    /// The words whose audio was not reached are not in the transcript: nobody heard them.
+    fn interrupted(&mut self, at_ms: u64) -> Option<Turn> {
+        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent && open.speaking);
+        let Some(open) = open else {
+            self.answer = Answer::default();
+            return None;
+        };
+        let played_ms = at_ms.saturating_sub(open.turn.started_ms);
+        self.answer.pieces.retain(|piece| piece.audio_ms <= played_ms);
+        open.turn.interrupted = true;
+        open.turn.ended_ms = at_ms;
+        open.speaking = false;
+        let index = open.turn.index;
+        self.give_words_to_agent();
+        self.answer = Answer::default();
+        self.turns.iter().find(|open| open.turn.index == index).map(|open| open.turn.clone())
+    }
+
+    /// The agent's words so far go to its present turn.
+    fn give_words_to_agent(&mut self) {
+        let Some(open) = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent) else { return };
+        for piece in std::mem::take(&mut self.answer).pieces {
+            append(&mut open.turn.text, &piece.text);
+        }
+    }
+
+    /// From the caller's last voiced packet to this first audible one of ours.
+    fn latency(&self, at_ms: u64) -> Option<TurnLatency> {
+        let question = self.turns.last().filter(|open| open.turn.speaker == Speaker::Caller && !open.speaking)?;
+        let total_ms = u32::try_from(at_ms.checked_sub(question.turn.ended_ms)?).ok()?;
+        let audio_after = u32::try_from(self.answer.first_audio_at?.checked_sub(question.turn.ended_ms)?).ok()?;
+        let audio_after = audio_after.min(total_ms);
+        let ear_ms = self.ear_delay_ms.min(audio_after);
+        Some(TurnLatency { total_ms, ear_ms, engine_ms: audio_after - ear_ms, playout_ms: total_ms - audio_after })
+    }
+}
+
+/// Pieces may bring their own spaces (Gemini's do) or not.
+fn append(text: &mut String, piece: &str) {
+    let glued = text.is_empty()
+        || text.ends_with(char::is_whitespace)
+        || piece.starts_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
+    if !glued {
+        text.push(' ');
+    }
+    text.push_str(if text.is_empty() { piece.trim_start() } else { piece });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Speaker::{Agent, Caller};
+
+    fn run(marks: &[(u64, Mark)], end_ms: u64) -> Vec<Turn> {
+        let mut transcript = Transcript::default();
+        for (at, mark) in marks {
+            transcript.take(mark.clone(), *at);
+        }
+        transcript.close(end_ms)
+    }
+
+    fn lines(turns: &[Turn]) -> Vec<(Speaker, u64, &str)> {
+        turns.iter().map(|t| (t.speaker, t.started_ms, t.text.as_str())).collect()
+    }
+
+    fn said(text: &str) -> Mark {
+        Mark::Said(text.into())
+    }
+
+    fn heard(text: &str) -> Mark {
+        Mark::Heard(text.into())
+    }
+
+    #[test]
+    fn late_words_of_the_caller_stand_where_they_were_spoken() {
+        let marks = [
+            (100, said("Hello.")),
+            (110, Mark::Audio { ms: 500 }),
+            (120, Mark::SpeechOn(Agent)),
+            (700, Mark::SpeechOff(Agent)),
+            (1_000, Mark::SpeechOn(Caller)),
+            (2_000, Mark::SpeechOff(Caller)),
+            (2_600, Mark::Audio { ms: 800 }),
+            (2_610, said("Good")),
+            (2_620, said(" morning.")),
+            (2_650, Mark::SpeechOn(Agent)),
+            (2_900, heard("this is")),
+            (2_950, heard(" Maria")),
+            (3_500, Mark::SpeechOff(Agent)),
+        ];
+        let turns = run(&marks, 4_000);
+        let want = [(Agent, 120, "Hello."), (Caller, 1_000, "this is Maria"), (Agent, 2_650, "Good morning.")];
+        assert_eq!(lines(&turns), want);
+    }
+
+    #[test]
+    fn latency_is_split_into_parts_that_add_up() {
+        let marks = [
+            (1_000, Mark::SpeechOn(Caller)),
+            (2_000, Mark::EarDelay { ms: 60 }),
+            (2_000, Mark::SpeechOff(Caller)),
+            (2_700, Mark::Audio { ms: 100 }),
+            (2_725, Mark::SpeechOn(Agent)),
+            (2_800, said("Yes.")),
+        ];
+        let turns = run(&marks, 4_000);
+        let latency = turns.last().and_then(|t| t.latency);
+        assert_eq!(latency, Some(TurnLatency { total_ms: 725, ear_ms: 60, engine_ms: 640, playout_ms: 25 }));
+    }
+
+    #[test]
+    fn an_interrupted_turn_holds_what_was_played() {
+        let marks = [
+            (0, said("First sentence.")),
+            (10, Mark::Audio { ms: 1_000 }),
+            (20, said("Second sentence.")),
+            (30, Mark::Audio { ms: 1_000 }),
+            (35, said("Third sentence.")),
+            (40, Mark::SpeechOn(Agent)),
+            (1_540, Mark::SpeechOn(Caller)),
+            (1_600, Mark::Interrupted),
+            (2_000, Mark::SpeechOff(Caller)),
+        ];
+        let turns = run(&marks, 3_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "First sentence. Second sentence.")]);
+        assert!(turns[0].interrupted);
+    }
+
+    #[test]
+    fn pauses_within_a_turn_do_not_split_it() {
+        let marks = [
+            (100, Mark::SpeechOn(Caller)),
+            (500, Mark::SpeechOff(Caller)),
+            (1_500, Mark::SpeechOn(Caller)),
+            (2_000, Mark::SpeechOff(Caller)),
+            (2_100, heard("one two")),
+        ];
+        assert_eq!(lines(&run(&marks, 3_000)), [(Caller, 100, "one two")]);
+    }
+
+    #[test]
+    fn turns_are_told_when_they_are_over_and_again_when_words_come_late() {
+        let mut transcript = Transcript::default();
+        assert_eq!(transcript.take(Mark::SpeechOn(Caller), 100), []);
+        assert_eq!(transcript.take(Mark::SpeechOff(Caller), 900), [], "no words yet");
+        let told = transcript.take(heard("hello"), 1_200);
+        assert_eq!((told[0].index, told[0].text.as_str(), told[0].ended_ms), (0, "hello", 900));
+        let again = transcript.take(heard("there"), 1_300);
+        assert_eq!((again[0].index, again[0].text.as_str()), (0, "hello there"));
+    }
+}
