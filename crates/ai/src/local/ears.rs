@@ -142,6 +142,11 @@ impl Ears {
         self.utterance.as_ref().map_or(0, |u| u.voiced * 20)
     }
 
+    /// There was voice in the last frame.
+    pub fn is_voice(&self) -> bool {
+        self.history & 1 == 1
+    }
+
     /// The present utterance ends after this much silence instead of 700 ms; at the next frame when it was that long already.
     pub fn be_patient(&mut self, silence_ms: u32) {
         if let Some(utterance) = &mut self.utterance {

@@ -3,20 +3,26 @@
 use super::recogniser::Weights;
 use callie_lab::samples::Line;
 use callie_media::{codec::G711, resample::Up8To16};
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
+
+/// The weights in [`models_folder`].
+pub fn weights() -> Option<Weights> {
+    models_folder().and_then(|folder| Weights::find(&folder).ok())
+}
 
 /// The models folder of the checkout; `None`, with a word about it, when there are no weights in it.
 ///
 /// # Panics
 /// Without weights when `CALLIE_REQUIRE_MODELS` is 1.
-pub fn weights() -> Option<Weights> {
+pub fn models_folder() -> Option<PathBuf> {
     let folder = std::env::var_os("CALLIE_MODELS_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"), PathBuf::from);
     match Weights::find(&folder) {
-        Ok(weights) => Some(weights),
+        Ok(_) => Some(folder),
         Err(error) if std::env::var_os("CALLIE_REQUIRE_MODELS").is_some_and(|v| v == "1") => panic!("{error}"),
         Err(error) => {
-            println!("skipped: {error}");
+            // Past the test harness, which would swallow it.
+            let _ = writeln!(std::io::stderr(), "skipped: {error}");
             None
         }
     }

@@ -21,9 +21,7 @@ async fn a_telephone_caller_is_understood() {
         (Line::Long, &["heating", "apartment", "neighbours", "call me back", "as soon as possible"]),
     ] {
         let samples = heard(line);
-        let (length, began) = (samples.len(), std::time::Instant::now());
         let text = transcriber.transcribe(samples, true).expect("queued").await.expect("answered");
-        println!("{line:?} {:.1} s in {:?}: {text}", length as f32 / 16_000.0, began.elapsed());
         let text = plain(&text);
         for words in key_words {
             assert!(text.contains(words), "{line:?}: {words:?} is not in {text:?}");

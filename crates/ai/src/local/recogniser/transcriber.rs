@@ -71,6 +71,23 @@ impl Transcriber {
     }
 }
 
+#[cfg(test)]
+impl Transcriber {
+    /// One that "hears" the given texts, one for each utterance, then nothing.
+    pub fn scripted(texts: &[&'static str]) -> Self {
+        let (jobs, queue) = sync_channel::<Job>(QUEUE);
+        let texts = texts.to_vec();
+        let answer = move || {
+            let mut texts = texts.into_iter();
+            while let Ok(job) = queue.recv() {
+                let _ = job.reply.send(texts.next().unwrap_or_default().to_owned());
+            }
+        };
+        std::thread::Builder::new().spawn(answer).expect("a thread");
+        Self { jobs }
+    }
+}
+
 fn work(model: &Moonshine, queue: &Mutex<Receiver<Job>>) {
     // The model runs on this one thread, however many cores there are: turns of several calls share them better so.
     let threads = Arc::new(ThreadPool::with_num_threads(1));
