@@ -114,6 +114,7 @@ impl Audio {
             open.control.set_remote(params.remote);
         }
         open.control.hold(held);
+        open.control.mute_send(!params.direction.sends());
         open.params = params;
         Ok(Reoffered { answer: negotiated.answer, hold: (was_held != held).then_some(held) })
     }
@@ -157,6 +158,7 @@ impl Audio {
             .map_err(|e| Termination::because(EndReason::MediaFailed, e.to_string()))?;
         if is_hold(&params) {
             media.control.hold(true);
+            media.control.mute_send(!params.direction.sends());
         }
         let events = std::mem::replace(&mut media.events, mpsc::channel(1).1);
         *self = Self::Open(OpenAudio { control: media.control.clone(), events, local, params });

@@ -1,8 +1,7 @@
 //! Which conversation engines this server has, and which one talks when a user asks for none.
 
 use super::parse::Reader;
-use axum::http::Uri;
-use callie_domain::Secret;
+use callie_domain::{HostPort, Secret};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone)]
@@ -148,9 +147,9 @@ impl Parts<'_> {
 
 /// An address without a user, a query and a fragment. It is not quoted in a fault: people put keys there.
 fn parts(text: &str) -> Option<Parts<'_>> {
-    let uri: Uri = text.parse().ok()?;
     let (scheme, rest) = text.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_plain = uri.host().is_some_and(|host| !host.is_empty()) && !text.contains(['@', '?', '#']);
-    is_plain.then_some(Parts { scheme, authority, path: path.trim_end_matches('/') })
+    let is_host = authority.parse::<HostPort>().is_ok();
+    let is_plain = path.chars().all(|c| c.is_ascii_graphic()) && !text.contains(['@', '?', '#', '"', '<', '>', '\\']);
+    (is_host && is_plain).then_some(Parts { scheme, authority, path: path.trim_end_matches('/') })
 }

@@ -35,7 +35,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["app"],
-    &["switchboard"],
+    &["switchboard", "engines"],
     &["api", "call", "cluster", "ui"],
     &["accounts"],
     &["records"],
