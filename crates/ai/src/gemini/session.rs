@@ -36,6 +36,12 @@ impl GeminiSession {
         Self { socket: Some(socket), conversation, uplink, refusals, alarm: Alarm::default(), waker: None }
     }
 
+    fn hang_up(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            socket.close();
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -125,13 +131,13 @@ impl EngineSession for GeminiSession {
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<EngineEvent> {
         for _ in 0..FRAMES_AT_ONCE {
             self.send(context);
+            if self.conversation.is_over() {
+                self.hang_up();
+            }
             if let Some(event) = self.conversation.next_event() {
                 return Poll::Ready(event);
             }
             if self.conversation.is_over() {
-                if let Some(socket) = self.socket.take() {
-                    socket.close();
-                }
                 return Poll::Pending;
             }
             if self.receive(context) {
@@ -150,9 +156,7 @@ impl EngineSession for GeminiSession {
 
 impl Drop for GeminiSession {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            socket.close();
-        }
+        self.hang_up();
     }
 }
 

@@ -135,7 +135,6 @@ impl Socket {
     /// Says goodbye if the socket takes it at once; the rest is the kernel's.
     pub fn close(mut self) {
         let mut context = Context::from_waker(std::task::Waker::noop());
-        let _ = self.poll_send(&mut context);
         let _ = Pin::new(&mut self.stream).poll_close(&mut context);
     }
 }

@@ -155,6 +155,10 @@ impl<'de> Deserialize<'de> for Count {
 
 /// Reads a frame. On an error try [`salvage`].
 pub fn parse(frame: &[u8]) -> Result<ServerMessage<'_>, serde_json::Error> {
+    // A derived reader would take a list for an object without names.
+    if frame.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(serde::de::Error::custom("no object"));
+    }
     serde_json::from_slice(frame)
 }
 

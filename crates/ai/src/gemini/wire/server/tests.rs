@@ -68,7 +68,7 @@ fn a_field_of_another_type_costs_only_itself() {
 
 #[test]
 fn junk_is_told_from_messages() {
-    for junk in ["", "[7]", "7", "\"x\"", "{", "nonsense", "\u{0}", &"[".repeat(100_000)] {
+    for junk in ["", "[]", "[7]", "7", "\"x\"", "{", "nonsense", "\u{0}", &"[".repeat(100_000)] {
         assert!(parse(junk.as_bytes()).is_err() && salvage(junk.as_bytes()).is_none(), "{junk:.20}");
     }
     assert!(parse(b"{}").is_ok());

@@ -1,0 +1,5 @@
+//! Gemini sessions against a scripted service on loopback: real sockets, nothing simulated but the model.
+
+mod opening;
+mod service;
+mod talking;
