@@ -55,9 +55,9 @@ impl ChatClient {
     pub fn new(options: ChatOptions) -> Result<Self, EngineError> {
         let config = |detail: String| EngineError::new(EngineCause::Config, detail);
         let url = reqwest::Url::parse(&options.base_url)
-            .map_err(|e| config(format!("the chat endpoint's address is not a URL: {e}")))?;
+            .map_err(|e| config(format!("the chat endpoint's address (CALLIE_CHAT_URL) is not a URL: {e}")))?;
         if url.scheme() != "http" {
-            return Err(config(format!("the chat endpoint must be reached over http, not {}", url.scheme())));
+            return Err(config(format!("the chat endpoint (CALLIE_CHAT_URL) can be asked over http only, not {}", url.scheme())));
         }
         let http = Client::builder()
             .connect_timeout(CONNECT)

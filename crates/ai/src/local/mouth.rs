@@ -139,11 +139,7 @@ impl Mouth {
 
     /// All audio handed out was played; true when that was all there is to be said.
     pub fn played(&mut self) -> bool {
-        let done = self.playing && !self.is_behind() && !self.held;
-        if done {
-            self.playing = false;
-        }
-        done
+        std::mem::take(&mut self.playing) && !self.is_behind() && !self.held
     }
 
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<EngineEvent> {
@@ -176,8 +172,10 @@ impl Mouth {
         self.pending.is_some()
     }
 
+    /// There is speech that has not been handed out.
     fn is_behind(&self) -> bool {
-        !self.parts.is_empty() || self.pending.is_some() || !self.events.is_empty()
+        let audio = self.events.iter().any(|event| matches!(event, EngineEvent::Audio(_)));
+        audio || !self.parts.is_empty() || self.pending.is_some()
     }
 
     /// Takes the next part when nothing is being synthesised.
@@ -218,5 +216,51 @@ impl Mouth {
         }
         self.playing = true;
         self.events.push_back(EngineEvent::Audio(samples));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    async fn until_audio(mouth: &mut Mouth) {
+        while !matches!(poll_fn(|cx| mouth.poll(cx)).await, EngineEvent::Audio(_)) {}
+    }
+
+    #[tokio::test]
+    async fn a_pause_between_the_sentences_of_a_turn_is_not_its_end() {
+        let mut mouth = Mouth::new(Synthesiser::start().expect("built in"));
+        mouth.hold(true);
+        mouth.say("One.");
+        until_audio(&mut mouth).await;
+        assert!(!mouth.played() && mouth.is_busy(), "there is more to come");
+        mouth.hold(false);
+        assert_eq!(poll_fn(|cx| mouth.poll(cx)).await, EngineEvent::TurnComplete);
+        assert!(!mouth.is_busy(), "what was played stays played");
+        mouth.say("Two.");
+        until_audio(&mut mouth).await;
+        assert!(mouth.played());
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_sentence_is_not_heard_of_again() {
+        let mut mouth = Mouth::new(Synthesiser::start().expect("built in"));
+        mouth.say("One. Two. Three.");
+        until_audio(&mut mouth).await;
+        mouth.interrupt();
+        assert_eq!(poll_fn(|cx| mouth.poll(cx)).await, EngineEvent::Interrupted);
+        assert!(!mouth.is_busy());
+        mouth.say("Four.");
+        assert_eq!(poll_fn(|cx| mouth.poll(cx)).await, EngineEvent::Said("Four.".into()));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_interrupted_where_nothing_is_said() {
+        let mut mouth = Mouth::new(Synthesiser::start().expect("built in"));
+        mouth.hold(true);
+        mouth.interrupt();
+        mouth.report(EngineEvent::Heard("Hello.".into()));
+        assert_eq!(poll_fn(|cx| mouth.poll(cx)).await, EngineEvent::Heard("Hello.".into()));
     }
 }
