@@ -1,11 +1,18 @@
 //! What happens once a session is there.
 
-use crate::service::{Peer, Service, open, options, pair};
+use crate::service::{Caller, Peer, Service, open, options, pair};
 use base64_simd::STANDARD;
-use callie_ai::{EngineCause, EngineEvent, GeminiOptions};
+use callie_ai::{EngineCause, EngineEvent, GeminiOptions, Prompt};
 use futures::SinkExt;
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Wake},
+    time::Duration,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 const AUDIO: &str = r#"{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AQACAA=="}}]}}"#;
@@ -66,17 +73,34 @@ async fn caller_audio_goes_up_as_it_is_spoken() {
     assert_eq!(message["realtimeInput"]["text"], "(The caller pressed #.)");
 }
 
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test]
-async fn hearing_wakes_whoever_waits_for_events() {
-    let (mut caller, mut peer) = pair().await;
-    // Polled once and left alone: only the waker can bring the session back.
-    let polled = futures::poll!(std::pin::pin!(caller.event()));
-    assert!(polled.is_pending());
-    let waker = futures::task::noop_waker();
-    let mut context = std::task::Context::from_waker(&waker);
-    assert!(caller.session.poll_event(&mut context).is_pending());
-    caller.session.hear(&[7; 640]);
-    assert_eq!(samples(&caller.idle_until(peer.next()).await), [7; 640]);
+async fn whoever_waits_for_events_is_woken_when_there_is_something_to_send() {
+    type Act = fn(&mut Caller);
+    let acts: [(Act, bool); 5] = [
+        (|caller| caller.session.hear(&[7; 320]), false),
+        (|caller| caller.session.hear(&[7; 320]), true),
+        (|caller| caller.session.start(), true),
+        (|caller| caller.session.dtmf('1'), true),
+        (|caller| caller.session.prompt(Prompt::StillThere), true),
+    ];
+    let (mut caller, _peer) = pair().await;
+    for (i, (act, wakes)) in acts.into_iter().enumerate() {
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        assert!(caller.session.poll_event(&mut Context::from_waker(&waker)).is_pending());
+        woken.0.store(false, Ordering::Relaxed);
+        act(&mut caller);
+        assert_eq!(woken.0.load(Ordering::Relaxed), wakes, "act {i}");
+    }
 }
 
 #[tokio::test]

@@ -90,30 +90,18 @@ mod tests {
         assert!(!turn.is_late(now));
     }
 
+    fn check(happens: impl FnOnce(&mut Turn), ending: Ending) {
+        let mut turn = Turn::default();
+        happens(&mut turn);
+        assert_eq!(turn.complete(), ending);
+        assert_eq!(turn.complete(), Ending::Empty, "the next one begins anew");
+    }
+
     #[test]
     fn endings() {
-        let cases: [(fn(&mut Turn), Ending); 4] = [
-            (|_| {}, Ending::Empty),
-            (|turn| turn.used_tool(), Ending::Tools),
-            (
-                |turn| {
-                    turn.used_tool();
-                    turn.spoke()
-                },
-                Ending::Spoken,
-            ),
-            (
-                |turn| {
-                    turn.spoke();
-                    turn.cut(Instant::now())
-                },
-                Ending::Cut,
-            ),
-        ];
-        for (happens, ending) in cases {
-            let mut turn = Turn::default();
-            happens(&mut turn);
-            assert_eq!(turn.complete(), ending);
-        }
+        check(|_| {}, Ending::Empty);
+        check(Turn::used_tool, Ending::Tools);
+        check(|turn| (turn.used_tool(), turn.spoke()).1, Ending::Spoken);
+        check(|turn| (turn.spoke(), turn.cut(Instant::now())).1, Ending::Cut);
     }
 }
