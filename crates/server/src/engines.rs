@@ -6,7 +6,7 @@ use crate::{
     config::{self, engines::DefaultEngine},
 };
 use anyhow::Context;
-use callie_ai::{Engine, LocalEngine, LocalOptions, gemini::GeminiEngine, gemini::GeminiOptions};
+use callie_ai::{ChatOptions, Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions};
 use std::sync::Arc;
 
 /// The engines and what the status tells of them.
@@ -24,10 +24,13 @@ impl From<Engines> for Talkers {
 
 impl Talkers {
     pub fn start(config: &config::engines::Engines) -> anyhow::Result<Self> {
-        let local = LocalEngine::start(LocalOptions::default()).context("the offline engine does not start")?;
+        let local = LocalEngine::start(local_options(config)).context("the offline engine does not start")?;
+        if let Some(limitation) = local.limitation() {
+            tracing::warn!("{limitation}; run scripts/models.sh to let it listen");
+        }
         let mut infos = vec![EngineInfo {
             name: LocalEngine::NAME,
-            detail: "offline engine: built-in voice, greets and takes a message".to_owned(),
+            detail: local.describe(),
             default: config.default == DefaultEngine::Local,
         }];
         let local: Arc<dyn Engine> = Arc::new(local);
@@ -49,6 +52,15 @@ impl Talkers {
         }
         Ok(Self { engines: arrange(local, others, config.default), infos: infos.into() })
     }
+}
+
+fn local_options(config: &config::engines::Engines) -> LocalOptions {
+    let chat = config.chat.as_ref().map(|chat| ChatOptions {
+        base_url: chat.url.clone(),
+        api_key: chat.key.clone(),
+        model: chat.model.clone(),
+    });
+    LocalOptions { models_dir: config.models_dir.clone(), chat }
 }
 
 /// The offline engine takes over from every other.

@@ -4,10 +4,10 @@
 //!   Ear ─ 20 ms frames ─▶ session.hear()        session.poll_event() ─ Audio ─▶ backlog ─▶ Voice (paces itself)
 //! ```
 
+use super::wideband::Wideband;
 use callie_ai::{EngineError, EngineEvent, EngineSession, Prompt, Usage};
 use callie_domain::record::Speaker;
 use callie_media::engine::{Ear, MediaEngine, Voice};
-use callie_media::resample::Up8To24;
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
 
 /// The media of a call, as the bridge needs it.
@@ -27,6 +27,7 @@ pub enum Fact {
         length: Duration,
         ear_delay: Duration,
     },
+    TurnComplete,
     Interrupted,
     ToolUsed {
         name: String,
@@ -47,7 +48,7 @@ pub struct Bridge {
     session: Box<dyn EngineSession>,
     session_rate: u32,
     line: Option<Line>,
-    upsampler: Option<Box<Up8To24>>,
+    wideband: Option<Wideband>,
     started: bool,
     /// Speech the voice had no room for yet.
     backlog: VecDeque<Vec<i16>>,
@@ -66,7 +67,7 @@ impl Bridge {
             session,
             session_rate,
             line: None,
-            upsampler: None,
+            wideband: None,
             started: false,
             backlog: VecDeque::new(),
             speaking: false,
@@ -78,7 +79,7 @@ impl Bridge {
 
     pub fn attach(&mut self, line: Line) {
         let lifts = self.session_rate == 8_000 && line.voice_rate == 24_000;
-        self.upsampler = lifts.then(|| Box::new(Up8To24::new()));
+        self.wideband = lifts.then(Wideband::new);
         self.line = Some(line);
         if self.started {
             self.session.start();
@@ -153,7 +154,7 @@ impl Bridge {
             EngineEvent::TurnComplete => {
                 self.turn_complete = true;
                 self.speak_backlog();
-                return None;
+                Fact::TurnComplete
             }
             EngineEvent::Interrupted => {
                 self.interrupt();
@@ -172,8 +173,8 @@ impl Bridge {
 
     fn take_audio(&mut self, samples: Vec<i16>) -> Fact {
         let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(self.session_rate.max(1)));
-        let samples = match &mut self.upsampler {
-            Some(upsampler) => upsampler.lift(&samples),
+        let samples = match &mut self.wideband {
+            Some(wideband) => wideband.lift(&samples),
             None => samples,
         };
         self.speaking = true;
@@ -227,19 +228,4 @@ async fn voice_wake(voice: &mut Voice, backlog: bool, drain: bool) -> Wake {
         return Wake::Drained;
     }
     std::future::pending().await
-}
-
-/// The offline voice on a wideband line.
-trait Lift {
-    fn lift(&mut self, samples: &[i16]) -> Vec<i16>;
-}
-
-impl Lift for Up8To24 {
-    fn lift(&mut self, samples: &[i16]) -> Vec<i16> {
-        let narrow: Vec<f32> = samples.iter().map(|&s| f32::from(s)).collect();
-        let mut wide = vec![0.0; samples.len() * 3];
-        let written = narrow.chunks(callie_media::FRAME_SAMPLES).zip(wide.chunks_mut(3 * callie_media::FRAME_SAMPLES));
-        let written: usize = written.map(|(from, to)| self.process(from, to)).sum();
-        wide[..written].iter().map(|&s| s as i16).collect()
-    }
 }

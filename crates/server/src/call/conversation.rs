@@ -75,6 +75,10 @@ impl Conversation {
         self.mark(Mark::Audio { ms: clamp(length) }, at_ms, journal);
     }
 
+    pub fn turn_complete(&mut self, journal: &mut Journal) {
+        self.mark(Mark::TurnComplete, self.now_ms(), journal);
+    }
+
     pub fn interrupted(&mut self, journal: &mut Journal) {
         self.mark(Mark::Interrupted, self.now_ms(), journal);
     }

@@ -9,6 +9,7 @@
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
 //! | `timers` | the machine's timers |
+//! | [`wideband`] | the offline voice at 24 kHz |
 //! | `conversation` | what is said: transcript and silence |
 //! | `transcript` | turns, from marks of the RTP socket and words of the engine |
 //! | `silence` | what to do when nobody speaks |
@@ -23,6 +24,7 @@ mod silence;
 mod task;
 mod timers;
 mod transcript;
+pub mod wideband;
 
 pub use context::{CallContext, CallLimits, Chosen, Engines};
 pub use registry::Registry;

@@ -251,6 +251,7 @@ impl CallTask {
         match fact {
             Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
             Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
+            Fact::TurnComplete => conversation.turn_complete(journal),
             Fact::Interrupted => conversation.interrupted(journal),
             Fact::ToolUsed { name, arguments, result } => journal.note(tool_used(name, &arguments, &result)),
             Fact::Usage(usage) => journal.note(engine_usage(usage)),

@@ -25,6 +25,8 @@ pub enum Mark {
     },
     Said(String),
     Heard(String),
+    /// The engine has given the whole turn.
+    TurnComplete,
     /// What was queued will not be played.
     Interrupted,
 }
@@ -42,6 +44,7 @@ struct Answer {
     pieces: Vec<Piece>,
     audio_ms: u64,
     first_audio_at: Option<u64>,
+    complete: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,19 @@ struct Open {
     turn: Turn,
     /// Still speaking, or not known to have ended.
     speaking: bool,
+    /// As it was told last.
+    told: Option<Turn>,
+}
+
+impl Open {
+    /// The turn, unless it was told just so or has no words.
+    fn news(&mut self) -> Option<Turn> {
+        if self.turn.text.is_empty() || self.told.as_ref() == Some(&self.turn) {
+            return None;
+        }
+        self.told = Some(self.turn.clone());
+        self.told.clone()
+    }
 }
 
 /// The transcript of one call while it grows.
@@ -60,32 +76,26 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Takes a mark; returns the turns that are new or have changed and are worth telling: over, or with late words.
+    /// Takes a mark; returns the turns that are over and worth telling: new, or with words that came late.
     pub fn take(&mut self, mark: Mark, at_ms: u64) -> Vec<Turn> {
         match mark {
-            Mark::SpeechOn(speaker) => self.speech_on(speaker, at_ms),
-            Mark::SpeechOff(speaker) => self.speech_off(speaker, at_ms),
-            Mark::EarDelay { ms } => {
-                self.ear_delay_ms = ms;
-                None
-            }
+            Mark::SpeechOn(speaker) => return self.speech_on(speaker, at_ms),
+            Mark::SpeechOff(speaker) => return self.speech_off(speaker, at_ms).into_iter().collect(),
+            Mark::Heard(text) => return self.heard(&text, at_ms).into_iter().collect(),
+            Mark::Interrupted => return self.interrupted(at_ms).into_iter().collect(),
+            Mark::EarDelay { ms } => self.ear_delay_ms = ms,
             Mark::Audio { ms } => {
                 self.answer.first_audio_at.get_or_insert(at_ms);
                 self.answer.audio_ms += u64::from(ms);
-                None
+                self.answer.complete = false;
             }
-            Mark::Said(text) => {
-                self.answer.pieces.push(Piece { audio_ms: self.answer.audio_ms, text });
-                None
-            }
-            Mark::Heard(text) => self.heard(&text, at_ms),
-            Mark::Interrupted => self.interrupted(at_ms),
+            Mark::Said(text) => self.answer.pieces.push(Piece { audio_ms: self.answer.audio_ms, text }),
+            Mark::TurnComplete => self.answer.complete = true,
         }
-        .into_iter()
-        .collect()
+        Vec::new()
     }
 
-    /// The call is over: everything that has words, or was speech, as it stands.
+    /// The call is over: every turn that has words and was not told as it stands.
     pub fn close(mut self, at_ms: u64) -> Vec<Turn> {
         if let Some(open) = self.turns.last_mut()
             && open.speaking
@@ -93,33 +103,36 @@ impl Transcript {
             open.turn.ended_ms = at_ms.max(open.turn.started_ms);
         }
         self.give_words_to_agent();
-        self.turns.into_iter().map(|open| open.turn).filter(|turn| !turn.text.is_empty()).collect()
+        self.turns.iter_mut().filter_map(Open::news).collect()
     }
 
-    fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Option<Turn> {
+    fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Vec<Turn> {
         if let Some(last) = self.turns.last_mut()
             && last.turn.speaker == speaker
             && (speaker == Speaker::Caller || at_ms.saturating_sub(last.turn.ended_ms) < SAME_TURN_PAUSE_MS)
         {
             last.speaking = true;
-            return None;
+            return Vec::new();
         }
         let latency = (speaker == Speaker::Agent).then(|| self.latency(at_ms)).flatten();
         let index = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
         let turn = Turn { index, speaker, started_ms: at_ms, ended_ms: at_ms, text: String::new(), interrupted: false, latency };
-        // A mark may be told late: the turn goes where its time belongs, and is told under its own index.
-        self.turns.push(Open { turn, speaking: true });
-        None
+        let before = self.turns.last_mut().filter(|open| !open.speaking).and_then(Open::news);
+        self.turns.push(Open { turn, speaking: true, told: None });
+        before.into_iter().collect()
     }
 
+    /// A pause: between two sentences, or at the end of the turn.
     fn speech_off(&mut self, speaker: Speaker, at_ms: u64) -> Option<Turn> {
+        let mut complete = true;
         if speaker == Speaker::Agent {
+            complete = self.answer.complete;
             self.give_words_to_agent();
         }
         let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == speaker)?;
         open.speaking = false;
         open.turn.ended_ms = at_ms.max(open.turn.started_ms);
-        (!open.turn.text.is_empty()).then(|| open.turn.clone())
+        if complete { open.news() } else { None }
     }
 
     fn heard(&mut self, text: &str, at_ms: u64) -> Option<Turn> {
@@ -132,7 +145,7 @@ impl Transcript {
         }
         let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Caller)?;
         append(&mut open.turn.text, text);
-        Some(open.turn.clone())
+        open.news()
     }
 
     /// The words whose audio was not reached are not in the transcript: nobody heard them.
@@ -150,14 +163,17 @@ impl Transcript {
         let index = open.turn.index;
         self.give_words_to_agent();
         self.answer = Answer::default();
-        self.turns.iter().find(|open| open.turn.index == index).map(|open| open.turn.clone())
+        self.turns.iter_mut().find(|open| open.turn.index == index).and_then(Open::news)
     }
 
     /// The agent's words so far go to its present turn.
     fn give_words_to_agent(&mut self) {
         let Some(open) = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent) else { return };
-        for piece in std::mem::take(&mut self.answer).pieces {
+        for piece in self.answer.pieces.drain(..) {
             append(&mut open.turn.text, &piece.text);
+        }
+        if self.answer.complete {
+            self.answer = Answer::default();
         }
     }
 
@@ -188,12 +204,15 @@ mod tests {
     use super::*;
     use Speaker::{Agent, Caller};
 
+    /// All turns as they were told last.
     fn run(marks: &[(u64, Mark)], end_ms: u64) -> Vec<Turn> {
         let mut transcript = Transcript::default();
-        for (at, mark) in marks {
-            transcript.take(mark.clone(), *at);
+        let mut told = std::collections::BTreeMap::new();
+        let taken: Vec<Turn> = marks.iter().flat_map(|(at, mark)| transcript.take(mark.clone(), *at)).collect();
+        for turn in taken.into_iter().chain(transcript.close(end_ms)) {
+            told.insert(turn.index, turn);
         }
-        transcript.close(end_ms)
+        told.into_values().collect()
     }
 
     fn lines(turns: &[Turn]) -> Vec<(Speaker, u64, &str)> {
@@ -284,5 +303,24 @@ mod tests {
         assert_eq!((told[0].index, told[0].text.as_str(), told[0].ended_ms), (0, "hello", 900));
         let again = transcript.take(heard("there"), 1_300);
         assert_eq!((again[0].index, again[0].text.as_str()), (0, "hello there"));
+        assert_eq!(transcript.close(2_000), [], "nothing is told twice");
+    }
+
+    #[test]
+    fn a_turn_of_several_sentences_is_told_once() {
+        let mut transcript = Transcript::default();
+        let marks = [
+            (0, said("One.")),
+            (5, Mark::Audio { ms: 500 }),
+            (10, Mark::SpeechOn(Agent)),
+            (500, Mark::SpeechOff(Agent)),
+            (550, said("Two.")),
+            (560, Mark::Audio { ms: 500 }),
+            (570, Mark::TurnComplete),
+            (700, Mark::SpeechOn(Agent)),
+            (1_200, Mark::SpeechOff(Agent)),
+        ];
+        let told: Vec<Turn> = marks.iter().flat_map(|(at, mark)| transcript.take(mark.clone(), *at)).collect();
+        assert_eq!(lines(&told), [(Agent, 10, "One. Two.")]);
     }
 }

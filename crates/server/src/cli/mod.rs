@@ -39,6 +39,9 @@ enum Command {
         /// Leave everything running afterwards, for a softphone or curl.
         #[arg(long)]
         keep: bool,
+        /// Who talks: the offline engine, or Gemini Live, for which a stand-in on this machine answers.
+        #[arg(long, value_enum, default_value_t = demo::Talker::Local)]
+        engine: demo::Talker,
     },
     /// About the configuration.
     #[command(subcommand)]
@@ -86,7 +89,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     let file = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(file),
-        Command::Demo { keep } => Ok(serve::runtime()?.block_on(demo::run(keep))?),
+        Command::Demo { keep, engine } => Ok(serve::runtime()?.block_on(demo::run(keep, engine))?),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Openapi => Ok(openapi::print()?),
     }
@@ -107,7 +110,7 @@ mod tests {
         for (line, want) in [
             ("callie", "None"),
             ("callie serve --config x.toml", "Some(Serve)"),
-            ("callie demo --keep", "Some(Demo { keep: true })"),
+            ("callie demo --keep", "Some(Demo { keep: true, engine: Local })"),
         ] {
             let cli = Cli::try_parse_from(line.split(' ')).expect("valid");
             assert_eq!(format!("{:?}", cli.command), want);

@@ -1,5 +1,5 @@
 //! `callie demo`: the world in a box. A carrier and the server start in a throw-away folder; alice and bob are created and
-//! connected through the HTTP API; a caller rings alice and leaves a message; then alice calls bob. Each step is printed as
+//! connected through the HTTP API; a caller rings alice and says what it is about; then alice calls bob. Each step is printed as
 //! it happens.
 //!
 //! | module | holds |
@@ -7,9 +7,11 @@
 //! | `stage` | carrier, server and HTTP client, on free ports |
 //! | `narrator` | events into lines for people |
 //! | `verdict` | what the recordings hold |
+//! | `stand_in` | the lab's Gemini Live, with a conversation to hold |
 
 mod narrator;
 mod stage;
+mod stand_in;
 mod verdict;
 
 use super::terminal::say;
@@ -24,18 +26,28 @@ use narrator::Narrator;
 use stage::Stage;
 use std::time::Duration;
 
+/// After so much silence the caller takes her turn.
+const PAUSE: Duration = Duration::from_millis(1_500);
 /// The longest a call of the demo may take.
 const CALL_DEADLINE: Duration = Duration::from_secs(90);
 
+/// Who talks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Talker {
+    Local,
+    Gemini,
+}
+
 /// Runs the demo to its end; with `keep` it then stays up until Ctrl-C.
-pub async fn run(keep: bool) -> anyhow::Result<()> {
-    let stage = Stage::set().await?;
+pub async fn run(keep: bool, talker: Talker) -> anyhow::Result<()> {
+    let stage = Stage::set(talker).await?;
     say(&format!(
-        "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  voice    the offline engine (built-in synthesis, greets and takes a message)\n\n",
+        "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  talks    {}\n\n",
         stage.carrier.address(),
         stage.app.http_address,
         stage.app.sip_address,
         stage.folder.display(),
+        stage.talker_words(),
     ))?;
     let mut narrator = Narrator::start(stage.app.live());
     let result = play(&stage, &mut narrator).await;
@@ -76,10 +88,10 @@ async fn play(stage: &Stage, narrator: &mut Narrator) -> anyhow::Result<()> {
 async fn maria_calls(stage: &Stage, narrator: &mut Narrator) -> anyhow::Result<Cdr> {
     let steps = [
         Step::WaitAnswer,
-        Step::WaitSilence { after: Duration::from_millis(1_500) },
-        Step::Play(Line::Maria1.samples()),
-        Step::Pause(Duration::from_millis(400)),
-        Step::Play(Line::Maria2.samples()),
+        Step::WaitSilence { after: PAUSE },
+        Step::Play([Line::Maria1.samples(), Line::Maria2.samples()].concat().into()),
+        Step::WaitSilence { after: PAUSE },
+        Step::Play(Line::Maria3.samples()),
         Step::WaitHangUp,
     ];
     let options =

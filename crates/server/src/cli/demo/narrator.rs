@@ -3,9 +3,9 @@
 use crate::cli::terminal::say;
 use crate::exchange::LiveEvent;
 use anyhow::{Context, bail};
-use callie_domain::UserId;
-use callie_domain::record::{CallFact, Cdr, Direction, Speaker};
+use callie_domain::record::{CallFact, Cdr, Direction, Speaker, Turn};
 use callie_domain::registration::RegistrationState;
+use callie_domain::{CallId, UserId};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -23,11 +23,12 @@ pub struct Narrator {
     ended: VecDeque<Cdr>,
     /// What was last told of each line, so that only changes are told.
     lines: HashMap<UserId, String>,
+    turns: HashMap<(CallId, u32), String>,
 }
 
 impl Narrator {
     pub fn start(feed: broadcast::Receiver<Arc<LiveEvent>>) -> Self {
-        Self { feed, begun: Instant::now(), ended: VecDeque::new(), lines: HashMap::new() }
+        Self { feed, begun: Instant::now(), ended: VecDeque::new(), lines: HashMap::new(), turns: HashMap::new() }
     }
 
     pub fn heading(&self, text: &str) -> anyhow::Result<()> {
@@ -65,6 +66,12 @@ impl Narrator {
         }
     }
 
+    /// A turn, unless these words of it were told before.
+    fn turn(&mut self, call: CallId, user: &str, turn: &Turn) -> anyhow::Result<()> {
+        let before = self.turns.insert((call, turn.index), turn.text.clone());
+        if before.as_ref() == Some(&turn.text) { Ok(()) } else { self.line(user, &turn_words(turn)) }
+    }
+
     async fn next(&mut self, deadline: Instant) -> anyhow::Result<Arc<LiveEvent>> {
         let received = tokio::time::timeout_at(deadline.into(), self.feed.recv()).await.context("nothing happened in time")?;
         let event = match received {
@@ -80,8 +87,10 @@ impl Narrator {
                     self.line(user_id.as_str(), &words)?;
                 }
             }
-            LiveEvent::Call { user_id, direction, event, .. } => {
-                if let Some(text) = fact_words(&event.fact, *direction) {
+            LiveEvent::Call { call_id, user_id, direction, event } => {
+                if let CallFact::Turn { turn } = &event.fact {
+                    self.turn(*call_id, user_id.as_str(), turn)?;
+                } else if let Some(text) = fact_words(&event.fact, *direction) {
                     self.line(user_id.as_str(), &text)?;
                 }
             }
@@ -116,18 +125,28 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::Answered => "answered".to_owned(),
         CallFact::SpeechStarted { speaker: Speaker::Caller } => "the other side speaks …".to_owned(),
         CallFact::SpeechStarted { speaker: Speaker::Agent } => "Callie speaks …".to_owned(),
-        CallFact::SpeechEnded { speaker: Speaker::Agent, text: Some(text) } => format!("Callie said: “{text}”"),
-        CallFact::SpeechEnded { speaker: Speaker::Caller, .. } => "the other side pauses".to_owned(),
+        CallFact::ToolUsed { name, arguments, .. } => format!("tool {name} {arguments}"),
         CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
         CallFact::Warning { text } => format!("warning: {text}"),
         CallFact::Dtmf { digit } => format!("key {digit}"),
         CallFact::Hold { on } => if *on { "held" } else { "taken back from hold" }.to_owned(),
         CallFact::EngineFailed { engine, detail, .. } => format!("engine {engine} failed: {detail}"),
-        CallFact::Established
-        | CallFact::Turn { .. }
-        | CallFact::ToolUsed { .. }
+        CallFact::Turn { .. }
+        | CallFact::Established
         | CallFact::EngineUsage { .. }
         | CallFact::RtpLatched { .. }
-        | CallFact::SpeechEnded { .. } => return None,
+        | CallFact::SpeechEnded { .. } => {
+            return None;
+        }
     })
+}
+
+fn turn_words(turn: &Turn) -> String {
+    let who = match turn.speaker {
+        Speaker::Caller => "the other side said",
+        Speaker::Agent => "Callie said",
+    };
+    let cut = if turn.interrupted { " (interrupted)" } else { "" };
+    let waited = turn.latency.map(|latency| format!(" [after {} ms]", latency.total_ms)).unwrap_or_default();
+    format!("{who}: “{}”{cut}{waited}", turn.text.trim())
 }

@@ -1,38 +1,57 @@
 //! What the demo stands on: the lab's carrier and a whole server in a folder of their own, on free ports of loopback, and a
 //! client that talks to the server as a user would.
 
-use super::call_id;
+use super::{Talker, call_id, stand_in};
 use crate::{
+    api::EngineInfo,
     app::App,
-    config::{self, Config, sources::Sources},
+    config::{self, Config, engines::DefaultEngine, sources::Sources},
     engines::Talkers,
 };
 use anyhow::{Context, bail};
 use callie_domain::CallId;
 use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};
+use callie_lab::gemini::FakeGemini;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 pub struct Stage {
     pub carrier: Carrier,
     pub app: App,
     pub folder: PathBuf,
+    /// Plays Gemini Live.
+    stand_in: Option<FakeGemini>,
+    talkers: Arc<[EngineInfo]>,
     client: reqwest::Client,
 }
 
 impl Stage {
-    pub async fn set() -> anyhow::Result<Self> {
+    pub async fn set(talker: Talker) -> anyhow::Result<Self> {
         let subscribers = ["alice", "bob", "softphone"].map(|name| Subscriber::new(name, &password_of(name)));
         let options = CarrierOptions { subscribers: subscribers.to_vec(), ..CarrierOptions::default() };
         let carrier = Carrier::start(options).await.context("the carrier does not start")?;
         let folder = std::env::temp_dir().join(format!("callie-demo-{:08x}", rand::random::<u32>()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let app = {
-            let config = demo_config(&folder)?;
-            let talkers = Talkers::start(&config.engines)?;
-            App::start(&config, talkers).await?
+        let mut config = demo_config(&folder)?;
+        let stand_in = match talker {
+            Talker::Local => None,
+            Talker::Gemini => Some(stand_in::start().await?),
         };
-        Ok(Self { carrier, app, folder, client: reqwest::Client::new() })
+        if let Some(stand_in) = &stand_in {
+            config.engines.default = DefaultEngine::Gemini;
+            config.engines.gemini = Some(stand_in::settings(stand_in));
+        }
+        let talkers = Talkers::start(&config.engines)?;
+        let infos = talkers.infos.clone();
+        let app = App::start(&config, talkers).await?;
+        Ok(Self { carrier, app, folder, stand_in, talkers: infos, client: reqwest::Client::new() })
+    }
+
+    /// Who talks, for people.
+    pub fn talker_words(&self) -> String {
+        let default = self.talkers.iter().find(|info| info.default);
+        let words = default.map_or_else(String::new, |info| info.detail.clone());
+        if self.stand_in.is_some() { format!("{words} (a stand-in on this machine)") } else { words }
     }
 
     pub fn recordings(&self) -> PathBuf {
@@ -65,6 +84,9 @@ impl Stage {
     pub async fn strike(self) {
         self.app.stop().await;
         self.carrier.stop().await;
+        if let Some(stand_in) = self.stand_in {
+            stand_in.stop().await;
+        }
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -85,7 +107,9 @@ fn password_of(user: &str) -> String {
 
 /// Defaults, but for ports and folder: neither `callie.toml` nor the environment has a say in the demo.
 fn demo_config(folder: &std::path::Path) -> anyhow::Result<Config> {
-    let mut config = config::resolve(Sources::default())?.config;
+    // The recogniser's weights are the only thing taken from the working folder.
+    let sources = Sources { models_here: std::path::Path::new("models").is_dir(), ..Sources::default() };
+    let mut config = config::resolve(sources)?.config;
     config.data_dir = folder.to_owned();
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.sip.listen = ([127, 0, 0, 1], 0).into();
