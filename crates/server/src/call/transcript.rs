@@ -8,6 +8,9 @@ use callie_domain::record::{Speaker, Turn, TurnLatency};
 /// Speech of the same side after a pause shorter than this goes on with its turn, if the other side said nothing between.
 const SAME_TURN_PAUSE_MS: u64 = 1_500;
 
+/// A turn counts as played when so little of its audio is left: pauses at its end are not heard.
+const INAUDIBLE_END_MS: u64 = 500;
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mark {
@@ -73,16 +76,22 @@ pub struct Transcript {
     turns: Vec<Open>,
     answer: Answer,
     ear_delay_ms: u32,
+    /// Words of the caller came that were not told.
+    hearing: bool,
 }
 
 impl Transcript {
     /// Takes a mark; returns the turns that are over and worth telling: new, or with words that came late.
     pub fn take(&mut self, mark: Mark, at_ms: u64) -> Vec<Turn> {
+        let mut news = Vec::new();
+        if !matches!(mark, Mark::Heard(_)) && std::mem::take(&mut self.hearing) {
+            news.extend(self.last_of_caller().and_then(Open::news));
+        }
         match mark {
-            Mark::SpeechOn(speaker) => return self.speech_on(speaker, at_ms),
-            Mark::SpeechOff(speaker) => return self.speech_off(speaker, at_ms).into_iter().collect(),
-            Mark::Heard(text) => return self.heard(&text, at_ms).into_iter().collect(),
-            Mark::Interrupted => return self.interrupted(at_ms).into_iter().collect(),
+            Mark::SpeechOn(speaker) => news.extend(self.speech_on(speaker, at_ms)),
+            Mark::SpeechOff(speaker) => news.extend(self.speech_off(speaker, at_ms)),
+            Mark::Heard(text) => self.heard(&text, at_ms),
+            Mark::Interrupted => news.extend(self.interrupted(at_ms)),
             Mark::EarDelay { ms } => self.ear_delay_ms = ms,
             Mark::Audio { ms } => {
                 self.answer.first_audio_at.get_or_insert(at_ms);
@@ -92,7 +101,7 @@ impl Transcript {
             Mark::Said(text) => self.answer.pieces.push(Piece { audio_ms: self.answer.audio_ms, text }),
             Mark::TurnComplete => self.answer.complete = true,
         }
-        Vec::new()
+        news
     }
 
     /// The call is over: every turn that has words and was not told as it stands.
@@ -114,6 +123,10 @@ impl Transcript {
             last.speaking = true;
             return Vec::new();
         }
+        if speaker == Speaker::Caller && !self.turns.last().is_none_or(|last| last.speaking) {
+            // The agent is over, whether or not its engine has said so.
+            self.give_words_to_agent();
+        }
         let latency = (speaker == Speaker::Agent).then(|| self.latency(at_ms)).flatten();
         let index = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
         let turn = Turn { index, speaker, started_ms: at_ms, ended_ms: at_ms, text: String::new(), interrupted: false, latency };
@@ -124,28 +137,37 @@ impl Transcript {
 
     /// A pause: between two sentences, or at the end of the turn.
     fn speech_off(&mut self, speaker: Speaker, at_ms: u64) -> Option<Turn> {
-        let mut complete = true;
-        if speaker == Speaker::Agent {
-            complete = self.answer.complete;
-            self.give_words_to_agent();
-        }
         let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == speaker)?;
         open.speaking = false;
         open.turn.ended_ms = at_ms.max(open.turn.started_ms);
-        if complete { open.news() } else { None }
+        let index = open.turn.index;
+        if speaker == Speaker::Agent {
+            let played_ms = at_ms.saturating_sub(open.turn.started_ms);
+            if !self.answer.complete || played_ms + INAUDIBLE_END_MS < self.answer.audio_ms {
+                return None;
+            }
+            self.give_words_to_agent();
+        }
+        self.turns.iter_mut().find(|open| open.turn.index == index).and_then(Open::news)
     }
 
-    fn heard(&mut self, text: &str, at_ms: u64) -> Option<Turn> {
+    /// Pieces come in bursts: they are told with the next mark of another kind.
+    fn heard(&mut self, text: &str, at_ms: u64) {
         if text.trim().is_empty() {
-            return None;
+            return;
         }
-        if !self.turns.iter().any(|open| open.turn.speaker == Speaker::Caller) {
+        if self.last_of_caller().is_none() {
             // Words without speech at the socket: below the gate, but the engine understood them.
             self.speech_on(Speaker::Caller, at_ms);
         }
-        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Caller)?;
-        append(&mut open.turn.text, text);
-        open.news()
+        if let Some(open) = self.last_of_caller() {
+            append(&mut open.turn.text, text);
+            self.hearing = true;
+        }
+    }
+
+    fn last_of_caller(&mut self) -> Option<&mut Open> {
+        self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Caller)
     }
 
     /// The words whose audio was not reached are not in the transcript: nobody heard them.
@@ -299,10 +321,13 @@ mod tests {
         let mut transcript = Transcript::default();
         assert_eq!(transcript.take(Mark::SpeechOn(Caller), 100), []);
         assert_eq!(transcript.take(Mark::SpeechOff(Caller), 900), [], "no words yet");
-        let told = transcript.take(heard("hello"), 1_200);
-        assert_eq!((told[0].index, told[0].text.as_str(), told[0].ended_ms), (0, "hello", 900));
-        let again = transcript.take(heard("there"), 1_300);
-        assert_eq!((again[0].index, again[0].text.as_str()), (0, "hello there"));
+        assert_eq!(transcript.take(heard("hel"), 1_200), [], "more may follow");
+        transcript.take(heard("lo"), 1_210);
+        let told = transcript.take(Mark::Audio { ms: 20 }, 1_220);
+        assert_eq!((told[0].index, told[0].text.as_str(), told[0].ended_ms), (0, "hel lo", 900));
+        transcript.take(heard("there"), 1_300);
+        let again = transcript.take(Mark::Audio { ms: 20 }, 1_310);
+        assert_eq!((again[0].index, again[0].text.as_str()), (0, "hel lo there"));
         assert_eq!(transcript.close(2_000), [], "nothing is told twice");
     }
 

@@ -1,3 +1,5 @@
+//! Ears on the caller lines of the lab, on noise and on coughs.
+
 use super::*;
 use crate::local::lines::{cough, heard, noise, silence};
 use callie_lab::samples::Line;

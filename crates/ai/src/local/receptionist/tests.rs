@@ -1,3 +1,5 @@
+//! The receptionist in conversation, line by line.
+
 use super::*;
 
 /// Plays a dialogue: the caller's lines, and words that each answer must contain (`""` for no answer at all).

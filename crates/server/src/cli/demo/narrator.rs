@@ -24,11 +24,19 @@ pub struct Narrator {
     /// What was last told of each line, so that only changes are told.
     lines: HashMap<UserId, String>,
     turns: HashMap<(CallId, u32), String>,
+    speakers: HashMap<CallId, Speaker>,
 }
 
 impl Narrator {
     pub fn start(feed: broadcast::Receiver<Arc<LiveEvent>>) -> Self {
-        Self { feed, begun: Instant::now(), ended: VecDeque::new(), lines: HashMap::new(), turns: HashMap::new() }
+        Self {
+            feed,
+            begun: Instant::now(),
+            ended: VecDeque::new(),
+            lines: HashMap::new(),
+            turns: HashMap::new(),
+            speakers: HashMap::new(),
+        }
     }
 
     pub fn heading(&self, text: &str) -> anyhow::Result<()> {
@@ -66,6 +74,12 @@ impl Narrator {
         }
     }
 
+    /// Whether a speaker whom the last line named speaks again.
+    fn goes_on(&mut self, call: CallId, fact: &CallFact) -> bool {
+        let CallFact::SpeechStarted { speaker } = fact else { return false };
+        self.speakers.insert(call, *speaker) == Some(*speaker)
+    }
+
     /// A turn, unless these words of it were told before.
     fn turn(&mut self, call: CallId, user: &str, turn: &Turn) -> anyhow::Result<()> {
         let before = self.turns.insert((call, turn.index), turn.text.clone());
@@ -90,6 +104,8 @@ impl Narrator {
             LiveEvent::Call { call_id, user_id, direction, event } => {
                 if let CallFact::Turn { turn } = &event.fact {
                     self.turn(*call_id, user_id.as_str(), turn)?;
+                } else if self.goes_on(*call_id, &event.fact) {
+                    // Another sentence of the same speaker.
                 } else if let Some(text) = fact_words(&event.fact, *direction) {
                     self.line(user_id.as_str(), &text)?;
                 }
