@@ -162,7 +162,7 @@ fn free_even_port() -> (u16, std::net::UdpSocket) {
     loop {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
         let port = socket.local_addr().expect("bound").port();
-        if port % 2 == 0 {
+        if port.is_multiple_of(2) {
             return (port, socket);
         }
     }
