@@ -5,8 +5,9 @@
 #   make check   the fast lane: format, lints, dependencies, unit and integration tests
 #   make e2e     the end-to-end tests alone
 #   make bench   figures of cost, pacing and memory (release build)
+#   make soak    10,000 short calls, and whether anything of them is left (release build)
 
-.PHONY: demo test check e2e bench help
+.PHONY: demo test check e2e bench soak help
 .DEFAULT_GOAL := help
 
 help:
@@ -28,3 +29,6 @@ e2e:
 
 bench:
 	@scripts/bench
+
+soak:
+	@cargo bench --locked -p callie-server --bench soak -- --calls 10000

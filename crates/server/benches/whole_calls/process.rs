@@ -13,6 +13,14 @@ use tokio::{
 /// Clock ticks a second, as the kernel reports CPU time to us (`sysconf(_SC_CLK_TCK)`, 100 on Linux).
 const TICK: Duration = Duration::from_millis(10);
 
+/// An AI behind a network, which the measured process talks to.
+#[derive(Debug)]
+pub struct Far {
+    pub base_url: String,
+    pub api_key: String,
+    pub model: String,
+}
+
 pub struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -23,13 +31,15 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(users: usize, carrier: SocketAddr, realtime: bool) -> Self {
+    /// `far`: the engine is Gemini Live at that address; else the endless one in its own process.
+    pub async fn start(users: usize, carrier: SocketAddr, realtime: bool, far: Option<&Far>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let begun = Instant::now();
         let mut child = Command::new(std::env::current_exe().expect("our own path"))
             .args(["server", &users.to_string(), &carrier.to_string()])
             .arg(folder.path())
             .arg(if realtime { "realtime" } else { "plain" })
+            .args(far.into_iter().flat_map(|far| [&far.base_url, &far.api_key, &far.model]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

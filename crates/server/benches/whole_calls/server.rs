@@ -1,11 +1,13 @@
-//! The measured process: a whole server with `N` connected users and the endless engine.
+//! The measured process: a whole server with `N` connected users, and the endless engine or Gemini Live with the offline engine
+//! behind it.
 
-use crate::engine::Endless;
-use callie_domain::{MacAddress, user::input::UserInput};
+use crate::{conversation, engine::Endless};
+use callie_domain::{MacAddress, Secret, user::input::UserInput};
 use callie_server::{
     app::App,
     call::Engines,
-    config::{self, sources::Sources},
+    config::{self, DefaultEngine, Gemini, sources::Sources},
+    engines::Talkers,
 };
 use callie_store::{ConfigStore, Keyring, sqlite::SqliteStore};
 use jiff::Timestamp;
@@ -13,10 +15,10 @@ use serde_json::json;
 use std::{path::Path, sync::Arc};
 use tokio::io::AsyncReadExt;
 
-/// `server USERS CARRIER FOLDER realtime|plain`: says `prepared` once the documents are stored and `ready` once it runs, and
+/// `server USERS CARRIER FOLDER realtime|plain [BASE_URL API_KEY MODEL]`: says `prepared` once the documents are stored and `ready` once it runs, and
 /// ends when its stdin does.
 pub async fn run(arguments: &[String]) {
-    let [users, carrier, folder, priority] = arguments else { panic!("USERS CARRIER FOLDER realtime|plain") };
+    let [users, carrier, folder, priority, far @ ..] = arguments else { panic!("USERS CARRIER FOLDER realtime|plain") };
     let folder = Path::new(folder);
     prepare(users.parse().expect("a number"), carrier, folder).await;
     println!("prepared");
@@ -25,7 +27,17 @@ pub async fn run(arguments: &[String]) {
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.sip.listen = ([127, 0, 0, 1], 0).into();
     config.media.realtime = priority == "realtime";
-    let app = App::start(&config, Engines::new(Arc::new(Endless))).await.expect("starts");
+    let talkers = match far {
+        [base_url, api_key, model] => {
+            let (api_key, model, base_url) = (Secret::new(api_key), model.clone(), base_url.clone());
+            config.engines.gemini = Some(Gemini { api_key, model, base_url });
+            config.engines.default = DefaultEngine::Gemini;
+            config.engines.models_dir = None;
+            Talkers::start(&config.engines).expect("engines")
+        }
+        _ => Engines::new(Arc::new(Endless)).into(),
+    };
+    let app = App::start(&config, talkers).await.expect("starts");
     println!("ready");
     let _ = tokio::io::stdin().read(&mut [0]).await;
     app.stop().await;
@@ -39,6 +51,7 @@ async fn prepare(users: u32, carrier: &str, folder: &Path) {
         let body = json!({
             "user_id": name, "display_name": name, "sip_username": name, "sip_password": "pw",
             "sip_server": carrier, "use_fixed_rtp_port": false, "sip": {"connect": true},
+            "ai": {"instructions": conversation::instructions(&name)},
         });
         let mac = MacAddress::generate([(n >> 16) as u8, (n >> 8) as u8, n as u8]);
         let user = UserInput::from_json(&body).and_then(|input| input.create(Timestamp::now(), mac)).expect("valid");
