@@ -3,6 +3,7 @@
 use super::report::RtpReport;
 use super::voice::key_of;
 use crate::analysis;
+use callie_media::FRAME_SAMPLES;
 use callie_media::codec::G711;
 use callie_media::rtp::header::RtpPacket;
 use std::collections::HashSet;
@@ -19,7 +20,8 @@ pub(super) struct Ear {
     event_type: Option<u8>,
     heard: Vec<i16>,
     stream: Option<Stream>,
-    last_voiced: Option<Instant>,
+    /// Arrivals of packets with a voice in them.
+    voiced: Vec<Instant>,
     spoken: bool,
     gaps_us: Vec<u32>,
     keys: String,
@@ -55,7 +57,7 @@ impl Ear {
             event_type: None,
             heard: Vec::new(),
             stream: None,
-            last_voiced: None,
+            voiced: Vec::new(),
             spoken: false,
             gaps_us: Vec::new(),
             keys: String::new(),
@@ -79,7 +81,7 @@ impl Ear {
 
     /// How long nothing with a voice in it has come.
     pub fn silent_for(&self, now: Instant) -> Duration {
-        now.duration_since(self.last_voiced.unwrap_or(self.opened))
+        now.duration_since(*self.voiced.last().unwrap_or(&self.opened))
     }
 
     pub fn hear(&mut self, datagram: &[u8], now: Instant) {
@@ -157,7 +159,7 @@ impl Ear {
         let mut samples = vec![0; packet.payload.len()];
         codec.decode_i16(packet.payload, &mut samples);
         if analysis::is_voiced(&samples) {
-            self.last_voiced = Some(now);
+            self.note_voice(now);
             self.spoken = true;
         }
         let Some(stream) = &self.stream else { return };
@@ -175,6 +177,18 @@ impl Ear {
         if let Some(place) = self.heard.get_mut(at..needed) {
             place.copy_from_slice(&samples);
         }
+    }
+
+    /// Of a recording that is full, only the newest is kept.
+    fn note_voice(&mut self, now: Instant) {
+        if self.voiced.len() >= LONGEST_RECORDING / FRAME_SAMPLES {
+            self.voiced.pop();
+        }
+        self.voiced.push(now);
+    }
+
+    pub fn take_voiced(&mut self) -> Vec<Instant> {
+        std::mem::take(&mut self.voiced)
     }
 
     /// A key counts once, at the end of its event (RFC 4733 §2.3.5).
@@ -207,7 +221,6 @@ impl Stream {
 mod tests {
     use super::*;
     use crate::phone::voice::Mouth;
-    use callie_media::FRAME_SAMPLES;
 
     /// Packets 0.. of a steady 400 Hz tone, each 20 ms after the one before.
     fn packets(count: usize) -> Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! What a telephone has to say after a call.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a call ended, from this telephone's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct PhoneReport {
     pub talked: Duration,
     /// 8 kHz; sample 0 is the first packet's first. Pauses and losses are zeros.
     pub heard: Vec<i16>,
+    /// When packets with a voice in them came, in that order.
+    pub voiced: Vec<Instant>,
     /// Keys pressed at the other side (RFC 4733).
     pub keys: String,
     pub rtp: RtpReport,

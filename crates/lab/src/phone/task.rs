@@ -218,10 +218,11 @@ impl CallTask {
         self.trace.push(format!("+{ms} ms {direction} {}", message.summary()));
     }
 
-    fn finish(self) -> (PhoneReport, Linger) {
+    fn finish(mut self) -> (PhoneReport, Linger) {
         let now = Instant::now();
         let since = |at: Option<Instant>| at.map(|at| at.duration_since(self.begun));
         let answered = self.answered_at.unwrap_or(now);
+        let voiced = self.ear.take_voiced();
         let (heard, keys, rtp) = self.ear.finish();
         let ending = self.ending.unwrap_or(Ending::Stopped);
         let report = PhoneReport {
@@ -233,6 +234,7 @@ impl CallTask {
             answered_after: since(self.answered_at),
             talked: now.duration_since(answered),
             heard,
+            voiced,
             keys,
             rtp,
             rtp_sent: self.rtp_sent,

@@ -28,11 +28,7 @@ async fn a_call_is_answered_recorded_and_accounted_for() {
     let digits: String = world.events_of(&cdr).await.iter().filter_map(|e| dtmf(&e.fact)).collect();
     assert_eq!(digits, "12#");
 
-    let wav = world.folder.path().join("recordings").join(cdr.recording.as_ref().expect("recorded"));
-    let bytes = std::fs::read(wav).expect("readable");
-    let wav = callie_media::wav::Wav::parse(&bytes).expect("a WAV file");
-    let left: Vec<i16> = wav.channel(0).collect();
-    let right: Vec<i16> = wav.channel(1).collect();
+    let (left, right) = world.recording(&cdr);
     assert!(callie_lab::analysis::contains(&Line::Maria1.samples(), &left), "the caller is on the left");
     assert!(callie_lab::analysis::voiced_seconds(&right) > 0.7, "the agent is on the right");
     world.nothing_is_held().await;

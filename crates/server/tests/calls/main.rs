@@ -4,4 +4,6 @@
 mod inbound;
 mod lines;
 mod outbound;
+#[path = "../support/world.rs"]
+mod support;
 mod world;

@@ -1,28 +1,20 @@
 //! The world of the call tests: a scripted engine inside.
 
+pub use crate::support::{PATIENCE, World, config_in, reason, until};
 use async_trait::async_trait;
 use callie_ai::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineEvent, EngineSession, Prompt};
-use callie_domain::record::{CallEvent, Cdr, EndReason};
-use callie_domain::registration::RegistrationState;
-use callie_domain::{CallId, DialTarget, User};
-use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};
-use callie_lab::phone::{Phone, PhoneCall, PhoneOptions, Script};
-use callie_server::app::{App, Footprint};
+use callie_domain::{CallId, DialTarget};
 use callie_server::call::Engines;
-use callie_server::config::{self, Config, sources::Sources};
-use callie_server::exchange::{DialError, DialRequest, LiveEvent};
-use callie_store::{ConfigStore, RecordStore};
-use serde_json::{Value, json};
+use callie_server::config::Config;
+use callie_server::exchange::{DialError, DialRequest};
+use callie_store::ConfigStore;
+use serde_json::Value;
 use std::{
     collections::VecDeque,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::sync::broadcast;
-
-/// Everything that is waited for in these tests happens well within it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the stub engine behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

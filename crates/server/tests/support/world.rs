@@ -9,7 +9,7 @@ use callie_server::app::{App, Footprint};
 use callie_server::config::{self, Config, sources::Sources};
 use callie_server::engines::Talkers;
 use callie_server::exchange::LiveEvent;
-use callie_store::RecordStore;
+use callie_store::{ConfigStore, RecordStore};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
@@ -82,6 +82,14 @@ impl World {
 
     pub async fn events_of(&self, cdr: &Cdr) -> Vec<CallEvent> {
         RecordStore::events(&*self.app.store, cdr.id).await.expect("read")
+    }
+
+    /// The two sides of a call's recording: the other side and ours.
+    pub fn recording(&self, cdr: &Cdr) -> (Vec<i16>, Vec<i16>) {
+        let path = self.folder.path().join("recordings").join(cdr.recording.as_ref().expect("recorded"));
+        let bytes = std::fs::read(path).expect("readable");
+        let wav = callie_media::wav::Wav::parse(&bytes).expect("a WAV file");
+        (wav.channel(0).collect(), wav.channel(1).collect())
     }
 
     /// Ends with an error unless everything that calls hold is given back.

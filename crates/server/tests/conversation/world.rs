@@ -1,0 +1,72 @@
+//! The world of the conversations: Gemini Live is the lab's, and the offline engine takes over when it fails.
+
+pub use crate::support::{PATIENCE, World, reason};
+use callie_domain::Secret;
+use callie_domain::record::{CallFact, Cdr, Turn};
+use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, Script, Speech};
+use callie_lab::phone::{self, PhoneReport, Step};
+use callie_server::config::engines::{DefaultEngine, Gemini};
+use callie_server::config::{Config, Engines};
+use callie_server::engines::Talkers;
+use callie_store::RecordStore;
+use serde_json::json;
+use std::time::Duration;
+
+/// A server that asks the lab's Gemini.
+pub struct Scene {
+    pub world: World,
+    pub fake: FakeGemini,
+}
+
+/// A call that is over.
+pub struct Ended {
+    pub report: PhoneReport,
+    pub cdr: Cdr,
+    pub turns: Vec<Turn>,
+    pub facts: Vec<CallFact>,
+}
+
+impl Scene {
+    /// `alice` is connected, and her calls are talked by this script.
+    pub async fn of(script: Converse) -> Self {
+        let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
+        Self::with(options, |_| ()).await
+    }
+
+    pub async fn with(options: FakeGeminiOptions, tune: impl FnOnce(&mut Config)) -> Self {
+        let key = Secret::new(FakeGeminiOptions::default().api_key);
+        let model = options.models.first().cloned().unwrap_or_default();
+        let fake = FakeGemini::start(options).await.expect("a free port");
+        let gemini = Gemini { api_key: key, model, base_url: fake.base_url() };
+        let tune = |config: &mut Config| {
+            config.engines = Engines { default: DefaultEngine::Gemini, gemini: Some(gemini), models_dir: None, chat: None };
+            tune(config);
+        };
+        let world = World::start(tune, |config| Talkers::start(&config.engines).expect("engines")).await;
+        world.add_alice(json!({})).await;
+        Self { world, fake }
+    }
+
+    /// One call of these steps, from the first ring to its record.
+    pub async fn call(&mut self, steps: impl IntoIterator<Item = Step>) -> Ended {
+        call(&mut self.world, steps).await
+    }
+}
+
+pub async fn call(world: &mut World, steps: impl IntoIterator<Item = Step>) -> Ended {
+    let report = world.call_alice(phone::Script::new(steps)).await.finished().await.expect("a report");
+    let cdr = world.next_record().await;
+    let turns = RecordStore::turns(&*world.app.store, cdr.id).await.expect("read");
+    let facts = world.events_of(&cdr).await.into_iter().map(|event| event.fact).collect();
+    Ended { report, cdr, turns, facts }
+}
+
+/// The caller takes her turn after so much silence.
+pub fn listen() -> Step {
+    Step::WaitSilence { after: Duration::from_millis(1_000) }
+}
+
+/// A greeting, then these exchanges.
+pub fn converse(greeting: Speech, exchanges: Vec<Exchange>) -> Converse {
+    Converse { greeting: Some(greeting), exchanges, ..Converse::default() }
+}
