@@ -26,7 +26,7 @@ impl Talkers {
     pub fn start(config: &config::engines::Engines) -> anyhow::Result<Self> {
         let local = LocalEngine::start(local_options(config)).context("the offline engine does not start")?;
         if let Some(limitation) = local.limitation() {
-            tracing::warn!("{limitation}; run scripts/models.sh to let it listen");
+            tracing::warn!("{limitation}");
         }
         let mut infos = vec![EngineInfo {
             name: LocalEngine::NAME,
