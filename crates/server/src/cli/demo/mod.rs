@@ -142,7 +142,7 @@ fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
     }
     let end = cdr.termination.as_ref().context("a call of the demo has no end")?;
     say(&format!(
-        "  {} {:?} {} → {}: {} ({:.1} s)\n    {}  voices: left {:.1} s, right {:.1} s\n    curl http://{}/calls/{}/transcript?format=text\n",
+        "  {} {:?} {} → {}: {} ({:.1} s)\n    {}  voices: left {:.1} s, right {:.1} s\n",
         cdr.user_id,
         cdr.direction,
         cdr.from,
@@ -152,8 +152,6 @@ fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
         path.display(),
         voices.left_s,
         voices.right_s,
-        stage.app.http_address,
-        cdr.id,
     ))
 }
 
@@ -161,7 +159,7 @@ fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
 async fn stay(stage: &Stage) -> anyhow::Result<()> {
     let carrier = stage.carrier.address();
     say(&format!(
-        "\nStill running until Ctrl-C. Ring alice with a softphone: account softphone, password softphone, server {carrier} (UDP or TCP),\n  then dial alice or bob. Or with curl:\n  curl http://{0}/admin/status\n  curl -X POST http://{0}/users/alice/call -d '{{\"number\": \"softphone\", \"message\": \"Hello!\"}}'\n  curl -N http://{0}/events\n",
+        "\nStill running until Ctrl-C. Ring alice with a softphone: account softphone, password softphone, server {carrier} (UDP or TCP),\n  then dial alice or bob. Or with curl:\n  curl http://{0}/admin/status\n  curl -X POST http://{0}/users/alice/call -d '{{\"number\": \"softphone\", \"message\": \"Hello!\"}}'\n  curl http://{0}/calls\n  curl -N http://{0}/events\n",
         stage.app.http_address
     ))?;
     tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")
