@@ -13,7 +13,8 @@ pub struct GeminiOptions {
     pub model: String,
     /// Scheme (`ws` or `wss`), host and port; the path is the protocol's.
     pub base_url: String,
-    /// Patience for name, TCP, TLS and upgrade together.
+    /// Patience for name, TCP, TLS and upgrade together. With [`Self::setup_timeout`] it must stay below the 10 s that a
+    /// call waits for its engine, or nobody can take over in time.
     pub connect_timeout: Duration,
     /// Patience from then until the service has taken the setup.
     pub setup_timeout: Duration,
@@ -34,8 +35,8 @@ impl GeminiOptions {
             api_key,
             model: Self::DEFAULT_MODEL.into(),
             base_url: Self::DEFAULT_BASE_URL.into(),
-            connect_timeout: Duration::from_secs(10),
-            setup_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(4),
+            setup_timeout: Duration::from_secs(4),
             uplink_ms: 40,
             end_of_speech_ms: 600,
             send_language_code: false,

@@ -2,6 +2,7 @@
 //! RTP and WebSockets on loopback.
 
 mod barge_in;
+mod failures;
 mod offline;
 mod silence;
 mod speech;

@@ -1,0 +1,123 @@
+//! The service fails: the caller always hears somebody, and the record says what was wrong and what to do.
+
+use crate::speech::tone_seconds;
+use crate::world::{Ended, Scene, converse, listen, reason};
+use callie_ai::EngineCause;
+use callie_domain::Secret;
+use callie_domain::record::{CallFact, EndReason, Speaker};
+use callie_lab::analysis::voiced_seconds;
+use callie_lab::gemini::{Act, Exchange, FakeGeminiOptions, Fault, Moment, Script, Speech};
+use callie_lab::phone::Step;
+use callie_lab::samples::Line;
+use callie_server::config::engines::Gemini;
+use futures::StreamExt;
+use std::time::Duration;
+
+const GREETING_HZ: f64 = 500.0;
+const WRONG_KEY: &str = "wrong-key-4711";
+
+/// What is wrong before the call is answered.
+enum Wrong {
+    NobodyListens,
+    Key { is_http: bool },
+    Model,
+    Service(Fault),
+}
+
+fn wrong_at(moment: Moment, act: Act) -> Wrong {
+    Wrong::Service(Fault::new(moment, act))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_begins_without_the_service() {
+    use EngineCause::*;
+    let quota = "You exceeded your current quota, please check your plan and billing details.";
+    let cases = [
+        (Wrong::NobodyListens, Unreachable),
+        (Wrong::Key { is_http: true }, KeyRefused),
+        (Wrong::Key { is_http: false }, KeyRefused),
+        (Wrong::Model, ModelUnknown),
+        (wrong_at(Moment::Upgrade, Act::refuse(429)), QuotaExceeded),
+        (wrong_at(Moment::Upgrade, Act::refuse(503)), ServiceFailed),
+        (wrong_at(Moment::Setup, Act::close(1011, quota)), QuotaExceeded),
+        (wrong_at(Moment::Setup, Act::Drop), ConnectionLost),
+        (wrong_at(Moment::Setup, Act::Stall), Stalled),
+    ];
+    let check = |(wrong, cause)| async move {
+        let mut scene = without_service(wrong).await;
+        let ended = scene.call([Step::WaitAnswer, listen(), Step::HangUp]).await;
+        check(&mut scene, &ended, cause).await;
+        let spoken = voiced_seconds(ended.report.heard());
+        assert!(spoken > 1.0, "{cause}: the caller is greeted: {spoken} s");
+    };
+    futures::stream::iter(cases).map(check).buffer_unordered(3).collect::<()>().await;
+}
+
+async fn without_service(wrong: Wrong) -> Scene {
+    let is_http = !matches!(wrong, Wrong::Key { is_http: false });
+    let options = FakeGeminiOptions { wrong_key_is_http: is_http, ..FakeGeminiOptions::default() };
+    let change = |gemini: &mut Gemini| match &wrong {
+        Wrong::NobodyListens => gemini.base_url = format!("ws://{}", nobody()),
+        Wrong::Key { .. } => gemini.api_key = Secret::new(WRONG_KEY),
+        Wrong::Model => gemini.model = "gemini-of-yesterday".to_owned(),
+        Wrong::Service(_) => {}
+    };
+    let scene = Scene::with(options, |config| config.engines.gemini.iter_mut().for_each(change)).await;
+    if let Wrong::Service(fault) = wrong {
+        scene.fake.fault(fault);
+    }
+    scene
+}
+
+/// An address at which connections are refused.
+fn nobody() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_on_when_the_service_fails() {
+    use EngineCause::*;
+    let cases = [
+        (Act::close(1000, ""), ConnectionLost),
+        (Act::close(1001, ""), SessionExpired),
+        (Act::Drop, ConnectionLost),
+        (Act::close(1007, "Request contains an invalid argument."), SetupRefused),
+        (Act::close(1008, "The operation was cancelled."), ServiceFailed),
+        (Act::close(1011, "Internal error encountered."), ServiceFailed),
+        (Act::close(1011, "Resource has been exhausted (e.g. check quota)."), QuotaExceeded),
+        (Act::Stall, Stalled),
+    ];
+    let check = |(act, cause)| async move {
+        let greeting = Speech::tone("Hello.", GREETING_HZ, Duration::from_secs(1));
+        let script = converse(greeting, vec![Exchange::new("", Speech::line(Line::Long))]);
+        let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
+        let mut scene = Scene::with(options, |_| ()).await;
+        scene.fake.fault(Fault::new(Moment::Utterance, act));
+        let maria = Step::Play(Line::Maria1.samples());
+        let ended = scene.call([Step::WaitAnswer, listen(), maria, listen(), Step::HangUp]).await;
+        check(&mut scene, &ended, cause).await;
+        let greeted = tone_seconds(ended.report.heard(), GREETING_HZ);
+        let apology = voiced_seconds(ended.report.heard()) - greeted;
+        assert!(greeted > 0.8 && apology > 1.5, "{cause}: greeting {greeted} s, apology {apology} s");
+    };
+    futures::stream::iter(cases).map(check).buffer_unordered(3).collect::<()>().await;
+}
+
+/// The record names the cause and the remedy, once and without a key; then the offline engine speaks.
+async fn check(scene: &mut Scene, ended: &Ended, wanted: EngineCause) {
+    let Ended { facts, cdr, .. } = ended;
+    assert_eq!(reason(cdr), EndReason::RemoteHungUp, "{wanted}");
+    let failures: Vec<_> = facts.iter().filter(|fact| matches!(fact, CallFact::EngineFailed { .. })).collect();
+    let [failure @ CallFact::EngineFailed { engine, cause, detail, remedy }] = failures.as_slice() else {
+        panic!("{wanted}: {facts:#?}");
+    };
+    assert_eq!((engine.as_str(), cause.as_str(), remedy.as_str()), ("gemini", wanted.as_str(), wanted.remedy()), "{detail}");
+    assert!(!detail.is_empty() && !detail.contains(WRONG_KEY), "{detail:?}");
+    let after: Vec<_> = facts.iter().skip_while(|fact| fact != failure).collect();
+    let takes_over = |fact: &&CallFact| matches!(fact, CallFact::AgentReady { engine } if engine == "local");
+    assert!(after.iter().any(|fact| takes_over(fact)), "{wanted}: {after:#?}");
+    assert!(after.contains(&&CallFact::SpeechStarted { speaker: Speaker::Agent }), "{wanted}: {after:#?}");
+    let fake = &scene.fake;
+    fake.wait_until("sockets are closed", Duration::from_secs(5), |fake| fake.live_sockets() == 0).await.expect("in time");
+    scene.world.nothing_is_held().await;
+}
