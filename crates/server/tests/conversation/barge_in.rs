@@ -29,6 +29,7 @@ fn talkative() -> Converse {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the times are worth reading, not only their bound")]
 async fn the_agent_stops_at_once_and_goes_on_with_the_next_turn() {
     let mut scene = Scene::of(talkative()).await;
     let mut steps = vec![Step::WaitAnswer];

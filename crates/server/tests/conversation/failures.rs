@@ -115,7 +115,7 @@ async fn check(scene: &mut Scene, ended: &Ended, wanted: EngineCause) {
     assert!(!detail.is_empty() && !detail.contains(WRONG_KEY), "{detail:?}");
     let after: Vec<_> = facts.iter().skip_while(|fact| fact != failure).collect();
     let takes_over = |fact: &&CallFact| matches!(fact, CallFact::AgentReady { engine } if engine == "local");
-    assert!(after.iter().any(|fact| takes_over(fact)), "{wanted}: {after:#?}");
+    assert!(after.iter().any(takes_over), "{wanted}: {after:#?}");
     assert!(after.contains(&&CallFact::SpeechStarted { speaker: Speaker::Agent }), "{wanted}: {after:#?}");
     let fake = &scene.fake;
     fake.wait_until("sockets are closed", Duration::from_secs(5), |fake| fake.live_sockets() == 0).await.expect("in time");
