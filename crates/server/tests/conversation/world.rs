@@ -56,6 +56,10 @@ impl Scene {
 pub async fn call(world: &mut World, steps: impl IntoIterator<Item = Step>) -> Ended {
     let report = world.call_alice(phone::Script::new(steps)).await.finished().await.expect("a report");
     let cdr = world.next_record().await;
+    // The feed tells of the end before the record's last events are stored.
+    let stored =
+        async || RecordStore::get(&*world.app.store, cdr.id).await.expect("read").is_some_and(|c| c.termination.is_some());
+    crate::support::until("the record is stored", stored).await;
     let turns = RecordStore::turns(&*world.app.store, cdr.id).await.expect("read");
     let facts = world.events_of(&cdr).await.into_iter().map(|event| event.fact).collect();
     Ended { report, cdr, turns, facts }
