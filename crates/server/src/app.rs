@@ -100,7 +100,7 @@ impl App {
             media: Arc::new(media),
             ports: ports.clone(),
             engines,
-            sink: RecordSink::start(store.clone(), &records),
+            sink: RecordSink::start(store.clone(), feed.clone(), &records),
             feed: feed.clone(),
             limits: CallLimits {
                 rtp_ports: config.media.rtp_ports.clone(),

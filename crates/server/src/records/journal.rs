@@ -43,8 +43,7 @@ impl Journal {
         self.unsent.push(last);
         self.cdr.ended_at = Some(Timestamp::now());
         self.cdr.termination = Some(termination);
-        self.sink.finish(self.cdr.clone(), self.unsent).await;
-        self.feed.publish(LiveEvent::CallRecorded { cdr: Box::new(self.cdr) });
+        self.sink.finish(self.cdr, self.unsent).await;
     }
 
     fn publish(&self, fact: CallFact) -> CallEvent {

@@ -1,6 +1,8 @@
 //! One writer for the records of all calls. Calls hand over and go on; the sink writes in order and retries while the store
 //! is away.
 
+use super::LiveFeed;
+use crate::exchange::LiveEvent;
 use callie_domain::CallId;
 use callie_domain::record::{CallEvent, Cdr};
 use callie_store::{RecordStore, StoreError};
@@ -49,20 +51,24 @@ pub struct RecordSink;
 
 impl RecordSink {
     /// Runs until the last handle is dropped and everything is written.
-    pub fn start(store: Arc<dyn RecordStore>, tracker: &TaskTracker) -> SinkHandle {
+    /// `feed` is told of a record once it can be read.
+    pub fn start(store: Arc<dyn RecordStore>, feed: LiveFeed, tracker: &TaskTracker) -> SinkHandle {
         let (sender, mut entries) = mpsc::channel(QUEUE);
         tracker.spawn(async move {
             while let Some(entry) = entries.recv().await {
-                write(&*store, entry).await;
+                write(&*store, &entry).await;
+                if let Entry::Finish(cdr, _) = entry {
+                    feed.publish(LiveEvent::CallRecorded { cdr });
+                }
             }
         });
         SinkHandle(sender)
     }
 }
 
-async fn write(store: &dyn RecordStore, entry: Entry) {
+async fn write(store: &dyn RecordStore, entry: &Entry) {
     for _ in 0..RETRIES {
-        let written = match &entry {
+        let written = match entry {
             Entry::Begin(cdr) => store.begin(cdr).await,
             Entry::Append(call, events) => store.append(*call, events).await,
             Entry::Finish(cdr, events) => store.finish(cdr, events).await,
