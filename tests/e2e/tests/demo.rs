@@ -64,6 +64,7 @@ fn the_offline_engine_holds_a_conversation() {
 }
 
 /// The recogniser's weights (`scripts/models.sh`); without them the test is skipped, unless they are asked for.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn models() -> Option<PathBuf> {
     let beside_the_code = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
     let folder = PathBuf::from(std::env::var_os("CALLIE_MODELS_DIR").unwrap_or_else(|| beside_the_code.into()));
