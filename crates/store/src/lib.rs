@@ -6,11 +6,13 @@
 //! | [`record`] | [`RecordStore`]: call detail records and events |
 //! | [`seal`] | [`Keyring`]: passwords at rest |
 //! | [`doc`] | the stored form of a user |
+//! | [`document`] | [`DocumentStore`]: documents as they lie there, for migration and rotation |
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
 //! | [`suite`] | the tests that every backend must pass |
 
 pub mod config;
 pub mod doc;
+pub mod document;
 pub mod error;
 pub mod record;
 pub mod seal;
@@ -18,6 +20,7 @@ pub mod sqlite;
 pub mod suite;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
+pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};
 pub use error::StoreError;
 pub use record::{CallFilter, CallPage, RecordStore};
 pub use seal::Keyring;
