@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
-//!        └───────────────────── RTP ─────────────────────┘
+//!        └──────────────── RTP (over a line) ─────────────┘
 //!                               gemini::FakeGemini ◀─WebSocket─ the product
 //! ```
 
@@ -14,6 +14,7 @@ pub mod analysis;
 pub mod carrier;
 pub mod digest;
 pub mod gemini;
+pub mod line;
 pub mod message;
 pub mod phone;
 pub mod samples;

@@ -2,6 +2,7 @@
 
 use callie_lab::analysis;
 use callie_lab::carrier::{Algorithms, Carrier, CarrierEvent, CarrierOptions, Destination, Subscriber};
+use callie_lab::line::LineFaults;
 use callie_lab::phone::{Ending, G711, Listener, Phone, PhoneOptions, PhoneReport, PhoneState, Script, Step};
 use callie_lab::samples::Line;
 use callie_lab::wire::Transport;
@@ -217,4 +218,23 @@ async fn many_calls_at_once() {
         listener.next_report(SOON).await.expect("report");
     }
     assert_eq!(carrier.calls_up(), 0);
+}
+
+#[tokio::test]
+async fn a_bad_line_loses_and_delays_both_ways() {
+    let carrier = carrier(Algorithms::Md5).await;
+    let listener = listening(&carrier, &phone(&carrier, "bob"), [Step::Answer, play(Line::Maria2), Step::WaitHangUp]).await;
+    let line = LineFaults { loss: 0.2, jitter_sd: 30 * MS, seed: 1 };
+    let alice = phone(&carrier, "alice").with_line(line);
+    let script = [Step::WaitAnswer, play(Line::Tom1), Step::Pause(300 * MS), Step::HangUp];
+    let (caller, callee) = call(&alice, "bob", script, listener).await;
+    for report in [&caller, &callee] {
+        let share = report.rtp.lost as f64 / (report.rtp.packets + report.rtp.lost) as f64;
+        assert!((0.1..0.3).contains(&share), "{:?}", report.rtp);
+        assert!(report.rtp.reordered > 10, "{:?}", report.rtp);
+    }
+    let last_ones = caller.rtp_lost_on_the_way.abs_diff(callee.rtp.lost);
+    assert!(last_ones < 5, "{} went astray, {} are missing", caller.rtp_lost_on_the_way, callee.rtp.lost);
+    assert_eq!(callee.rtp_lost_on_the_way, 0);
+    carrier.stop().await;
 }

@@ -204,6 +204,7 @@ impl ListenTask {
         let beginning = Beginning {
             wire: Arc::clone(&self.wire),
             rtp,
+            line: self.options.line,
             dialog,
             script: self.script.clone(),
             state,

@@ -26,6 +26,7 @@ pub use report::{Ending, PhoneReport, RtpReport};
 pub use script::{Script, Step};
 
 use crate::carrier::TooLate;
+use crate::line::LineFaults;
 use crate::wire::{Flow, Transport, Wire};
 use dialog::Dialog;
 use identity::Identity;
@@ -56,6 +57,8 @@ pub struct PhoneOptions {
     pub codecs: Vec<G711>,
     /// Own address.
     pub bind: IpAddr,
+    /// What becomes of RTP packets on their way out, and of those that come in; SIP is not touched.
+    pub line: LineFaults,
     /// After this the telephone hangs up, whatever its script says.
     pub longest: Duration,
     /// A listening telephone registers for this long, in seconds.
@@ -74,6 +77,7 @@ impl PhoneOptions {
             transport: Transport::Udp,
             codecs: vec![G711::Pcmu, G711::Pcma],
             bind: IpAddr::from([127, 0, 0, 1]),
+            line: LineFaults::NONE,
             longest: Duration::from_secs(120),
             expires_s: 300,
         }
@@ -95,6 +99,12 @@ impl PhoneOptions {
     #[must_use]
     pub fn with_codecs(mut self, codecs: &[G711]) -> Self {
         self.codecs = codecs.to_vec();
+        self
+    }
+
+    #[must_use]
+    pub fn with_line(mut self, line: LineFaults) -> Self {
+        self.line = line;
         self
     }
 
@@ -151,7 +161,8 @@ impl Phone {
         // Orders are few and obeyed within 20 ms.
         let (orders, mut ordered) = mpsc::channel(8);
         let (send_report, report) = oneshot::channel();
-        let beginning = Beginning { wire, rtp, dialog, script: script.into(), state, longest: options.longest, invite: None };
+        let (line, longest) = (options.line, options.longest);
+        let beginning = Beginning { wire, rtp, line, dialog, script: script.into(), state, longest, invite: None };
         let task = CallTask::new(beginning, now);
         let all = token.clone().drop_guard();
         tracker.spawn(token.clone().run_until_cancelled_owned(async move {

@@ -45,8 +45,10 @@ pub struct PhoneReport {
     /// Keys pressed at the other side (RFC 4733).
     pub keys: String,
     pub rtp: RtpReport,
-    /// Packets this side sent.
+    /// Packets this side sent, those that the line lost on their way among them.
     pub rtp_sent: u64,
+    /// Of these, what the line lost. What it lost on the way in is among [`RtpReport::lost`].
+    pub rtp_lost_on_the_way: u64,
     /// When this side began to play each of its samples, and ended, since 200.
     pub played: Vec<(Duration, Duration)>,
     /// `+12 ms > INVITE …`: every SIP message, `>` out and `<` in.

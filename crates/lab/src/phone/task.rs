@@ -7,6 +7,7 @@ use super::script::{Cue, Player, Script, Sense};
 use super::sdp::{Direction, RemoteSdp};
 use super::voice::Mouth;
 use super::{Order, PhoneState};
+use crate::line::{LineFaults, LossyWay};
 use crate::message::Message;
 use crate::wire::{Flow, Heard, Wire};
 use callie_media::{FRAME, FRAME_SAMPLES};
@@ -23,6 +24,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct CallTask {
     wire: Arc<Wire>,
     rtp: UdpSocket,
+    way_out: LossyWay<Vec<u8>>,
+    way_in: LossyWay<Vec<u8>>,
     dialog: Dialog,
     player: Player,
     ear: Ear,
@@ -45,6 +48,7 @@ pub(super) struct CallTask {
 pub(super) struct Beginning {
     pub wire: Arc<Wire>,
     pub rtp: UdpSocket,
+    pub line: LineFaults,
     pub dialog: Dialog,
     pub script: Script,
     pub state: watch::Sender<PhoneState>,
@@ -55,11 +59,14 @@ pub(super) struct Beginning {
 
 impl CallTask {
     pub fn new(beginning: Beginning, now: Instant) -> Self {
-        let Beginning { wire, rtp, dialog, script, state, longest, invite } = beginning;
+        let Beginning { wire, rtp, line, dialog, script, state, longest, invite } = beginning;
+        let [way_out, way_in] = line.ways();
         let trace = invite.iter().map(|invite| format!("+0 ms < {}", invite.summary())).collect();
         Self {
             wire,
             rtp,
+            way_out,
+            way_in,
             dialog,
             player: Player::new(script, now),
             ear: Ear::new(now),
@@ -89,17 +96,31 @@ impl CallTask {
             tokio::select! {
                 _ = ticks.tick() => self.next_frame(Instant::now()),
                 Ok((length, _)) = self.rtp.recv_from(&mut datagram) => {
-                    self.ear.hear(datagram.get(..length).unwrap_or_default(), Instant::now());
+                    self.way_in.send(datagram.get(..length).unwrap_or_default().to_vec(), Instant::now());
                 }
+                () = arrival(&self.way_out, &self.way_in) => {}
                 heard = inbox.recv() => match heard {
                     Some(heard) => self.hear(heard),
                     None => self.ending = Some(Ending::Stopped),
                 },
                 Some(order) = orders.recv() => self.obey(order),
             }
+            self.carry_packets(Instant::now());
             self.carry_out();
         }
         self.finish()
+    }
+
+    /// What has come to the end of the line: out to the network, in to the ear.
+    fn carry_packets(&mut self, now: Instant) {
+        while let Some(packet) = self.way_in.arrival(now) {
+            self.ear.hear(&packet, now);
+        }
+        while let Some(packet) = self.way_out.arrival(now) {
+            let Some(to) = self.remote_rtp else { continue };
+            // A full buffer or a closed port loses the packet, as a network would.
+            self.rtp_sent += u64::from(self.rtp.try_send_to(&packet, to).is_ok());
+        }
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -154,13 +175,13 @@ impl CallTask {
     }
 
     fn speak(&mut self, frame: &[i16; FRAME_SAMPLES]) {
-        let (Some(mouth), Some(to), Some(_)) = (&mut self.mouth, self.remote_rtp, self.answered_at) else { return };
+        let (Some(mouth), Some(_), Some(_)) = (&mut self.mouth, self.remote_rtp, self.answered_at) else { return };
         if self.silenced || self.ending.is_some() {
             return;
         }
+        let now = Instant::now();
         for packet in mouth.speak(frame) {
-            // A full buffer or a closed port loses the packet, as a network would.
-            self.rtp_sent += u64::from(self.rtp.try_send_to(&packet, to).is_ok());
+            self.way_out.send(packet, now);
         }
     }
 
@@ -237,7 +258,8 @@ impl CallTask {
             voiced,
             keys,
             rtp,
-            rtp_sent: self.rtp_sent,
+            rtp_sent: self.rtp_sent + self.way_out.lost(),
+            rtp_lost_on_the_way: self.way_out.lost(),
             played: self
                 .player
                 .played
@@ -248,6 +270,14 @@ impl CallTask {
         };
         self.state.send_replace(PhoneState::Over);
         (report, Linger { wire: self.wire, rtp: self.rtp, dialog: self.dialog, deaf: ending == Ending::Vanished })
+    }
+}
+
+/// The next packet's end of its way.
+async fn arrival(out: &LossyWay<Vec<u8>>, back: &LossyWay<Vec<u8>>) {
+    match [out.due(), back.due()].into_iter().flatten().min() {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 
