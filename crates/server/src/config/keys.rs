@@ -20,7 +20,7 @@ const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 30] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -43,20 +43,23 @@ pub const KEYS: [Key; 24] = [
     secret("CALLIE_CHAT_KEY", "its key, where it wants one"),
     key("CALLIE_KEYRING_FILE", "", "key file that seals passwords; keyring.json in the data folder when not set"),
     secret("CALLIE_MASTER_KEY", "key that seals passwords, 32 bytes in base64, instead of a key file"),
+    key("CALLIE_STORE", "auto", "where users live: sqlite, firestore, or auto: firestore when its credentials are given"),
+    key("FIREBASE_SERVICE_ACCOUNT_PATH", "", "service account key of the Firebase project, a JSON file"),
+    key("GOOGLE_APPLICATION_CREDENTIALS", "", "the same by Google's own name for it (Application Default Credentials)"),
+    key("FIREBASE_PROJECT_ID", "", "Firebase project; the one of the credentials when not set"),
+    key("CALLIE_FIRESTORE_DATABASE", "(default)", "database of the project"),
+    key("FIRESTORE_EMULATOR_HOST", "", "address of a Firestore emulator, instead of Google's service"),
     key("CALLIE_LOG", "info", "level, or directives such as info,callie_sip=debug"),
     key("CALLIE_LOG_FORMAT", "text", "text or json"),
 ];
 
-/// Names of the first version and of engines and stores to come. They are known, and do nothing yet.
-pub const LATER: [&str; 30] = [
+/// Names of the first version and of engines to come. They are known, and do nothing yet.
+pub const LATER: [&str; 27] = [
     "GEMINI_MAX_TOKENS",
     "GEMINI_TEMPERATURE",
     "OPENAI_API_KEY",
     "OPENAI_MODEL",
     "OPENAI_BASE_URL",
-    "FIREBASE_SERVICE_ACCOUNT_PATH",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "FIRESTORE_EMULATOR_HOST",
     "ZOHO_SIP_SERVER",
     "ZOHO_SIP_USERNAME",
     "ZOHO_SIP_PASSWORD",

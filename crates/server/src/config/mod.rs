@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`engines`] | the settings of the conversation engines |
+//! | [`store`] | where the users' documents live |
 //! | [`keys`] | the names, defaults and meanings of all settings |
 //! | [`sources`] | what the file, `.env` and the environment say |
 //! | [`parse`] | texts into typed values |
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod parse;
 pub mod show;
 pub mod sources;
+pub mod store;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod tests;
 use callie_domain::Secret;
 pub use engines::{Chat, DefaultEngine, Engines, Gemini};
 use sources::{Given, Sources};
+pub use store::{Firestore, FirestoreCredentials, StoreChoice};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// All settings.
@@ -31,6 +34,7 @@ pub struct Config {
     /// Database, recordings and, unless named otherwise, the key file.
     pub data_dir: PathBuf,
     pub secrets: Secrets,
+    pub store: StoreChoice,
     pub http: Http,
     pub sip: Sip,
     pub media: Media,

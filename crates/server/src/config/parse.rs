@@ -2,7 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use super::sources::Given;
-use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines};
+use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines, store};
 use callie_domain::{HostPort, Secret};
 use std::{
     collections::HashMap,
@@ -37,6 +37,7 @@ impl Reader {
             engines: engines::read(self, &data_dir, models_here),
             data_dir,
             secrets: self.secrets(),
+            store: store::read(self),
             http: Http { listen: self.loopback("CALLIE_HTTP_LISTEN") },
             sip: Sip {
                 listen: self.socket("CALLIE_SIP_LISTEN"),
@@ -210,5 +211,5 @@ fn half_the_cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-// Every key of the table is read above or in engines.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 24, "a new key must be read");
+// Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
+const _: () = assert!(KEYS.len() == 30, "a new key must be read");

@@ -49,6 +49,7 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_SILENCE_PROMPT" => config.limits.silence_prompt.as_secs().to_string(),
         "CALLIE_KEYRING_FILE" if config.secrets.master_key.is_some() => String::new(),
         "CALLIE_KEYRING_FILE" => config.keyring_file().display().to_string(),
+        "CALLIE_STORE" => config.store.name().to_owned(),
         "CALLIE_LOG" => config.log.filter.clone(),
         "CALLIE_LOG_FORMAT" => match config.log.format {
             LogFormat::Text => "text".to_owned(),

@@ -35,6 +35,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(config.engines.default, DefaultEngine::Local);
     assert_eq!(config.engines.models_dir.as_deref(), Some(Path::new("./data/models")));
     assert!(config.engines.gemini.is_none() && config.engines.chat.is_none());
+    assert_eq!(config.store, StoreChoice::Sqlite);
     assert_eq!(config.log.filter, "info,rsipstack=warn,callie=info");
     assert!(config.sip.external_address.is_none() && config.secrets.master_key.is_none());
 }
@@ -271,5 +272,48 @@ fn a_plain_level_is_meant_for_our_crates() {
         ("info,callie_sip=trace", "info,callie_sip=trace"),
     ] {
         assert_eq!(loaded("", "", &[("CALLIE_LOG", text)]).config.log.filter, want, "{text}");
+    }
+}
+
+#[test]
+fn firestore_holds_the_users_when_there_are_credentials_for_it() {
+    use FirestoreCredentials::{ApplicationDefault, Emulator, ServiceAccount};
+    let (key, adc) = (("FIREBASE_SERVICE_ACCOUNT_PATH", "/k.json"), ("GOOGLE_APPLICATION_CREDENTIALS", "/a.json"));
+    let emulator = ("FIRESTORE_EMULATOR_HOST", "http://localhost:8087/");
+    let service_account = || Some(ServiceAccount { file: "/k.json".into() });
+    let default = |file: Option<&str>| Some(ApplicationDefault { file: file.map(PathBuf::from) });
+    for (environment, want) in [
+        (vec![], None),
+        (vec![key], service_account()),
+        (vec![adc], default(Some("/a.json"))),
+        (vec![key, adc], service_account()),
+        (vec![key, adc, emulator], Some(Emulator { address: "localhost:8087".to_owned() })),
+        (vec![key, ("CALLIE_STORE", "sqlite")], None),
+        (vec![key, ("CALLIE_STORE", "auto")], service_account()),
+        (vec![("CALLIE_STORE", "firestore")], default(None)),
+    ] {
+        let store = loaded("", "", &environment).config.store;
+        let credentials = match store {
+            StoreChoice::Sqlite => None,
+            StoreChoice::Firestore(firestore) => Some(firestore.credentials),
+        };
+        assert_eq!(credentials, want, "{environment:?}");
+    }
+}
+
+#[test]
+fn firestore_has_its_settings() {
+    let file = "firebase_service_account_path = '/k.json'\nfirebase_project_id = 'calls-4711'\nfirestore_database = 'eu'";
+    let StoreChoice::Firestore(firestore) = loaded(file, "", &[]).config.store else { panic!("must be Firestore") };
+    assert_eq!((firestore.project.as_deref(), firestore.database.as_str()), (Some("calls-4711"), "eu"));
+    for (name, value) in [
+        ("CALLIE_STORE", "mongodb"),
+        ("FIREBASE_PROJECT_ID", "a/b"),
+        ("CALLIE_FIRESTORE_DATABASE", "(other)"),
+        ("FIRESTORE_EMULATOR_HOST", "localhost"),
+        ("FIRESTORE_EMULATOR_HOST", "https://h/path:1"),
+    ] {
+        let found = faults("", "", &[(name, value)]);
+        assert!(found.len() == 1 && found[0].starts_with(name) && found[0].contains("must be"), "{name}={value}: {found:?}");
     }
 }
