@@ -197,6 +197,12 @@ impl App {
         }
     }
 
+    /// SIP transactions that are over and kept for 64·T1, to answer what is sent twice.
+    pub fn lingering_transactions(&self) -> usize {
+        let stats = self.stack.stats();
+        stats.finished_transactions.max(stats.waiting_ack)
+    }
+
     pub async fn stop(self) {
         self.phase.send_replace(Phase::Stopping);
         let left = self.registry.drain(HANG_UP_DEADLINE).await;
