@@ -7,6 +7,7 @@
 //! | [`seal`] | [`Keyring`]: passwords at rest |
 //! | [`doc`] | the stored form of a user |
 //! | [`document`] | [`DocumentStore`]: documents as they lie there, for migration and rotation |
+//! | [`firestore`] | the backend for several servers and Google's console |
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
 //! | [`suite`] | the tests that every backend must pass |
 
@@ -14,6 +15,7 @@ pub mod config;
 pub mod doc;
 pub mod document;
 pub mod error;
+pub mod firestore;
 pub mod record;
 pub mod seal;
 pub mod sqlite;
