@@ -210,3 +210,93 @@ fn a_master_key_may_come_as_text() {
         assert!(text.contains("CALLIE_MASTER_KEY") && !text.contains("CANARY"), "{text}");
     }
 }
+
+/// A key service with one key: it adds 1 to each byte, and knows what it wrapped by a mark before it.
+struct Caesar;
+
+const CAESAR_KEY: &str = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
+
+#[async_trait::async_trait]
+impl KeyService for Caesar {
+    async fn wrap(&self, name: &str, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        assert_eq!(name, CAESAR_KEY);
+        Ok([b"wrapped:".as_slice(), &key.iter().map(|b| b.wrapping_add(1)).collect::<Vec<_>>()].concat())
+    }
+    async fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let body = wrapped.strip_prefix(b"wrapped:").filter(|_| name == CAESAR_KEY);
+        let body = body.ok_or_else(|| StoreError::Setup(format!("the key service refuses {name}")))?;
+        Ok(Zeroizing::new(body.iter().map(|b| b.wrapping_sub(1)).collect()))
+    }
+}
+
+fn key_file(folder: &tempfile::TempDir) -> KeyFile {
+    KeyFile::load_or_create(&folder.path().join("keyring.json"), summer()).expect("made")
+}
+
+#[tokio::test]
+async fn keys_are_added_made_primary_and_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    let mut file = key_file(&folder);
+    let stored = sealed(&file.open(&Caesar).await.expect("opened"), "pw");
+    let next = file.next_kid(summer()).expect("a free name");
+    assert_eq!(next, "k2026b");
+    file.add(&next, None, &Caesar).await.expect("added");
+    assert!(file.drop_key("k2026a").is_err(), "the primary key stays");
+    file.set_primary(&next).expect("there");
+    file.save().expect("written");
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing is left beside it");
+
+    let mut file = KeyFile::load(&path).expect("read");
+    let ring = file.open(&Caesar).await.expect("opened");
+    assert_eq!(ring.primary(), "k2026b");
+    assert_eq!(ring.open(&user("alice"), FIELD, &stored), Ok(Secret::new("pw")), "the old key opens");
+    file.drop_key("k2026a").expect("dropped");
+    let left: Vec<_> = file.keys().collect();
+    assert_eq!(left, [("k2026b", key_file::Kept::InFile)]);
+    for refused in [
+        file.set_primary("k2026a"),
+        file.drop_key("k2026a"),
+        file.add("k2026b", None, &Caesar).await,
+        file.add("k b", None, &Caesar).await,
+    ] {
+        assert!(matches!(refused, Err(StoreError::Setup(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrapped_key_stands_in_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    let mut file = key_file(&folder);
+    file.add("cloud", Some(CAESAR_KEY), &Caesar).await.expect("added");
+    file.set_primary("cloud").expect("there");
+    file.save().expect("written");
+    let text = fs::read_to_string(&path).expect("read");
+    assert!(text.contains(CAESAR_KEY) && text.contains("\"wrapped\""), "{text}");
+
+    let ring = Keyring::open_file(&path, summer(), &Caesar).await.expect("unwrapped");
+    let stored = sealed(&ring, "pw");
+    let again = Keyring::open_file(&path, summer(), &Caesar).await.expect("unwrapped");
+    assert_eq!(again.open(&user("alice"), FIELD, &stored), Ok(Secret::new("pw")));
+    assert!(refusal(&path).contains(CAESAR_KEY), "without a service it is refused");
+}
+
+#[tokio::test]
+async fn a_wrapped_key_that_does_not_unwrap_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keyring.json");
+    let entry = |kms: &str, wrapped: &str| format!(r#"{{"primary":"c","keys":{{"c":{{"kms":"{kms}","wrapped":"{wrapped}"}}}}}}"#);
+    for (content, mention) in [
+        (entry("projects/other", "d3JhcHBlZDo="), "refuses projects/other"),
+        (entry(CAESAR_KEY, "d3JhcHBlZDoCAgI="), "32 bytes"),
+        (entry(CAESAR_KEY, "***"), "base64"),
+        (r#"{"primary":"c","keys":{"c":{"kms":"x","wrapped":"x","raw":"x"}}}"#.to_owned(), "field raw"),
+    ] {
+        fs::write(&path, &content).expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+        let refused = Keyring::open_file(&path, summer(), &Caesar).await.expect_err("refused").to_string();
+        assert!(refused.contains(mention), "{content}: {refused}");
+    }
+}
