@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
+//! | [`rotation`] | which key seals what, and sealing anew |
 //! | [`seal`] | [`Keyring`]: passwords at rest |
 //! | [`doc`] | the stored form of a user |
 //! | [`document`] | [`DocumentStore`]: documents as they lie there, for migration and rotation |
@@ -17,6 +18,7 @@ pub mod document;
 pub mod error;
 pub mod firestore;
 pub mod record;
+pub mod rotation;
 pub mod seal;
 pub mod sqlite;
 pub mod suite;
