@@ -211,6 +211,25 @@ fn our_time(path: &[&str], text: &str) -> Option<ProtoTime> {
     }
 }
 
+/// The body as it will be read again: our times as Firestore keeps them.
+pub(super) fn normal(body: &Map<String, Value>) -> Map<String, Value> {
+    let mut body = body.clone();
+    let sip = body.get_mut("sip").and_then(Value::as_object_mut);
+    for (_, value) in sip.into_iter().flatten().filter(|(name, _)| TIMES.contains(&name.as_str())) {
+        let stored =
+            value.as_str().and_then(parse_time).map(|time| ProtoValue { value_type: Some(ValueType::TimestampValue(time)) });
+        if let Some(text) = stored.as_ref().and_then(time_text) {
+            *value = Value::String(text);
+        }
+    }
+    body
+}
+
+/// Whether a text there would be written as a time.
+pub(super) fn is_our_time(path: &[&str], text: &str) -> bool {
+    our_time(path, text).is_some()
+}
+
 /// RFC 3339; a time without an offset is UTC. Finer than microseconds is cut off, as Firestore does.
 fn parse_time(text: &str) -> Option<ProtoTime> {
     let plain = || text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
