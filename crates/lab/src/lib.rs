@@ -13,6 +13,7 @@
 pub mod analysis;
 pub mod carrier;
 pub mod digest;
+pub mod firestore;
 pub mod gemini;
 pub mod line;
 pub mod message;
