@@ -8,7 +8,6 @@ use callie_lab::phone::{PhoneReport, Step};
 use callie_lab::samples::Line;
 use std::time::{Duration, Instant};
 
-const INTERRUPTIONS: usize = 6;
 /// From the service's `interrupted` to the last audible packet at the telephone.
 const MOST: Duration = Duration::from_millis(60);
 /// What a machine that is busy with other tests may add to the slowest.
@@ -21,19 +20,27 @@ fn pitch(turn: usize) -> f64 {
     400.0 + 100.0 * turn as f64
 }
 
-fn talkative() -> Converse {
+fn talkative(interruptions: usize, turn_complete: bool) -> Converse {
     let speech = |turn| Speech::tone("One two three four five six seven.", pitch(turn), Duration::from_secs(6));
-    let exchanges = (1..=INTERRUPTIONS).map(|turn| Exchange::new("Around seven thirty, please.", speech(turn))).collect();
-    let interruption = Interruption { late_pieces: 3, turn_complete: true };
+    let exchanges = (1..=interruptions).map(|turn| Exchange::new("Around seven thirty, please.", speech(turn))).collect();
+    let interruption = Interruption { late_pieces: 3, turn_complete };
     Converse { interruption, ..converse(speech(0), exchanges) }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+pub async fn the_agent_stops_at_once_and_goes_on_with_the_next_turn() {
+    check(6, true).await;
+}
+
+/// The service never says that the interrupted turn is over.
+pub async fn a_turn_that_is_never_closed_does_not_mute_the_next() {
+    check(2, false).await;
+}
+
 #[expect(clippy::print_stdout, reason = "the times are worth reading, not only their bound")]
-async fn the_agent_stops_at_once_and_goes_on_with_the_next_turn() {
-    let mut scene = Scene::of(talkative()).await;
+async fn check(interruptions: usize, turn_complete: bool) {
+    let mut scene = Scene::of(talkative(interruptions, turn_complete)).await;
     let mut steps = vec![Step::WaitAnswer];
-    for _ in 0..INTERRUPTIONS {
+    for _ in 0..interruptions {
         steps.extend([Step::Pause(Duration::from_millis(2_300)), Step::Play(Line::Tom2.samples())]);
     }
     steps.extend([Step::Pause(Duration::from_millis(2_300)), Step::HangUp]);
@@ -43,15 +50,15 @@ async fn the_agent_stops_at_once_and_goes_on_with_the_next_turn() {
     let mut stops = scene.fake.latest().expect("a session").look(|log| stopping_times(log, &ended.report));
     stops.sort_unstable();
     println!("from interrupted to the last audible packet: {stops:?}");
-    assert_eq!(stops.len(), INTERRUPTIONS);
-    assert!(stops[INTERRUPTIONS / 2] <= MOST && stops[INTERRUPTIONS - 1] <= MOST + LOADED, "{stops:?}");
+    assert_eq!(stops.len(), interruptions);
+    assert!(stops[interruptions / 2] <= MOST && stops[interruptions - 1] <= MOST + LOADED, "{stops:?}");
 
-    for turn in 0..=INTERRUPTIONS {
+    for turn in 0..=interruptions {
         let heard = tone_seconds(ended.report.heard(), pitch(turn));
         assert!((0.8..3.5).contains(&heard), "turn {turn} was heard for {heard} s");
     }
     let cut: Vec<bool> = ended.turns.iter().filter(|t| t.speaker == Speaker::Agent).map(|t| t.interrupted).collect();
-    assert_eq!(cut.iter().filter(|cut| **cut).count(), INTERRUPTIONS, "{:#?}", ended.turns);
+    assert_eq!(cut.iter().filter(|cut| **cut).count(), interruptions, "{:#?}", ended.turns);
     scene.world.nothing_is_held().await;
 }
 

@@ -7,8 +7,7 @@ use callie_lab::gemini::{Converse, Exchange, FakeGeminiOptions, Script, Speech};
 use callie_lab::phone::{Ending, Step};
 use std::time::Duration;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_is_asked_then_said_goodbye_to() {
+pub async fn who_says_nothing_is_asked_then_said_goodbye_to() {
     let tone = |words, hz| Speech::tone(words, hz, Duration::from_secs(1));
     let asked = Exchange::new("", tone("Are you still there?", 700.0));
     let goodbye = Exchange::new("", tone("Goodbye.", 900.0)).then_end_call();

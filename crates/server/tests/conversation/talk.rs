@@ -1,11 +1,10 @@
 //! Conversations that go well: what each side hears, and what is written down of it.
 
 use crate::speech::tone_seconds;
-use crate::world::{Ended, Scene, converse, listen, reason};
-use callie_domain::record::{EndReason, Speaker, Turn};
-use callie_lab::analysis::contains;
+use crate::world::{Scene, converse, lines, listen, reason};
+use callie_domain::record::{CallFact, EndReason, Speaker, Turn};
 use callie_lab::gemini::{Exchange, Speech};
-use callie_lab::phone::{Ending, PhoneState, Step};
+use callie_lab::phone::Step;
 use callie_lab::samples::Line;
 use std::time::Duration;
 
@@ -13,11 +12,6 @@ const GREETING_HZ: f64 = 500.0;
 
 fn greeting() -> Speech {
     Speech::tone("Hello, this is Alice's assistant.", GREETING_HZ, Duration::from_millis(1_200))
-}
-
-/// Who said what, in order.
-fn lines(turns: &[Turn]) -> Vec<(Speaker, &str)> {
-    turns.iter().map(|turn| (turn.speaker, turn.text.trim())).collect()
 }
 
 async fn a_conversation(hearing: impl Fn(Exchange) -> Exchange) {
@@ -65,7 +59,21 @@ async fn a_conversation(hearing: impl Fn(Exchange) -> Exchange) {
     ];
     assert_eq!(lines(&ended.turns), wanted, "{:#?}", ended.turns);
     check_times(&ended.turns);
+    check_usage(&ended.facts);
     scene.world.nothing_is_held().await;
+}
+
+/// What the service charges for is kept after each turn, summed.
+fn check_usage(facts: &[CallFact]) {
+    let usage = |fact: &CallFact| match *fact {
+        CallFact::EngineUsage { input_tokens, output_tokens, total_tokens } => Some([input_tokens, output_tokens, total_tokens]),
+        _ => None,
+    };
+    let sums: Vec<[u64; 3]> = facts.iter().filter_map(usage).collect();
+    // The whole context is charged for with every turn, and the service's grows by 50 tokens; of speech, 25 tokens are a second.
+    assert_eq!(sums.iter().map(|sum| sum[0]).collect::<Vec<_>>(), [350, 350 + 400, 350 + 400 + 450]);
+    assert_eq!(sums.iter().map(|sum| sum[1]).collect::<Vec<_>>(), [30, 30 + 37, 30 + 37 + 37]);
+    assert!(sums.iter().all(|[input, output, total]| *total >= input + output), "{sums:?}");
 }
 
 /// Turns follow each other, and every answer tells how long it took and why.
@@ -82,49 +90,10 @@ fn check_times(turns: &[Turn]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conversation_is_heard_and_written_down() {
+pub async fn a_conversation_is_heard_and_written_down() {
     a_conversation(|exchange| exchange).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn words_of_the_caller_that_come_late_stand_where_they_were_spoken() {
+pub async fn words_of_the_caller_that_come_late_stand_where_they_were_spoken() {
     a_conversation(|exchange| exchange.heard_late(Duration::from_millis(900))).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_goodbye_is_heard_to_its_end() {
-    let goodbye = Speech::line(Line::Long);
-    let farewell = Exchange::new(Line::Maria3.words(), goodbye.clone()).then_end_call();
-    let mut scene = Scene::of(converse(greeting(), vec![farewell])).await;
-    let steps = [Step::WaitAnswer, listen(), Step::Play(Line::Maria3.samples()), Step::WaitHangUp];
-    let Ended { report, cdr, turns, .. } = scene.call(steps).await;
-    assert_eq!((report.ending, reason(&cdr)), (Ending::RemoteHungUp, EndReason::AgentEnded));
-    assert_eq!(turns.last().map(|turn| turn.text.trim()), Some(goodbye.words()));
-
-    let line = Line::Long.samples();
-    let voiced = callie_lab::analysis::segments(&line, 60_000).first().cloned().expect("it speaks");
-    let (_, recorded) = scene.world.recording(&cdr);
-    for part in [voiced.start..voiced.start + 12_000, voiced.end - 12_000..voiced.end] {
-        assert!(contains(&line[part.clone()], report.heard()), "{part:?} of the goodbye was not heard");
-        assert!(contains(&line[part.clone()], &recorded), "{part:?} of the goodbye was not recorded");
-    }
-    let (want, got) = (callie_lab::analysis::voiced_seconds(&line), callie_lab::analysis::voiced_seconds(report.heard()));
-    let greeting = tone_seconds(report.heard(), GREETING_HZ);
-    assert!((got - greeting - want).abs() < 0.3, "{want} s were said, {got} s were heard, greeting {greeting} s");
-    scene.world.nothing_is_held().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_hangs_up_leaves_nothing_behind() {
-    let mut scene = Scene::of(converse(Speech::line(Line::Long), Vec::new())).await;
-    let call = scene.world.call_alice([Step::WaitAnswer, Step::WaitHangUp]).await;
-    call.wait_for(PhoneState::Up, crate::world::PATIENCE).await.expect("answered");
-    let speaks = |log: &callie_lab::gemini::SessionLog| log.sent_samples > 48_000;
-    scene.fake.wait_latest("the agent speaks", crate::world::PATIENCE, speaks).await.expect("it speaks");
-    call.hang_up().await;
-    let gone = |fake: &callie_lab::gemini::FakeGemini| fake.live_sockets() == 0;
-    scene.fake.wait_until("the socket is closed", Duration::from_secs(1), gone).await.expect("at once");
-    assert_eq!(reason(&scene.world.next_record().await), EndReason::RemoteHungUp);
-    scene.world.nothing_is_held().await;
 }

@@ -2,15 +2,17 @@
 
 pub use crate::support::{PATIENCE, World, reason};
 use callie_domain::Secret;
-use callie_domain::record::{CallFact, Cdr, Turn};
+use callie_domain::record::{CallFact, Cdr, Speaker, Turn};
 use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, Script, Speech};
-use callie_lab::phone::{self, PhoneReport, Step};
+use callie_lab::line::LineFaults;
+use callie_lab::phone::{self, Phone, PhoneCall, PhoneOptions, PhoneReport, Step};
+use callie_server::app::Footprint;
 use callie_server::config::engines::{DefaultEngine, Gemini};
 use callie_server::config::{Config, Engines};
 use callie_server::engines::Talkers;
 use callie_store::RecordStore;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that asks the lab's Gemini.
 pub struct Scene {
@@ -20,6 +22,8 @@ pub struct Scene {
 
 /// A call that is over.
 pub struct Ended {
+    /// When the telephone dialled. The times of the record count from about then.
+    pub dialled: Instant,
     pub report: PhoneReport,
     pub cdr: Cdr,
     pub turns: Vec<Turn>,
@@ -51,10 +55,32 @@ impl Scene {
     pub async fn call(&mut self, steps: impl IntoIterator<Item = Step>) -> Ended {
         call(&mut self.world, steps).await
     }
+
+    /// The same over a bad line.
+    pub async fn call_over(&mut self, line: LineFaults, steps: impl IntoIterator<Item = Step>) -> Ended {
+        let options = PhoneOptions::new(self.world.carrier.address(), "maria").with_line(line);
+        let dialled = Instant::now();
+        let call = Phone::call(&options, "alice", phone::Script::new(steps)).await.expect("a telephone");
+        ended(&mut self.world, dialled, call).await
+    }
+
+    /// The sockets are closed within a second, and what calls hold is given back.
+    pub async fn everything_is_freed_at_once(&self) {
+        let empty = Footprint::default();
+        let freed = |fake: &FakeGemini| fake.live_sockets() == 0 && self.world.app.footprint() == empty;
+        let within = self.fake.wait_until("everything is freed", Duration::from_secs(1), freed).await;
+        within.unwrap_or_else(|late| panic!("{late}: {:?}, {} sockets", self.world.app.footprint(), self.fake.live_sockets()));
+    }
 }
 
 pub async fn call(world: &mut World, steps: impl IntoIterator<Item = Step>) -> Ended {
-    let report = world.call_alice(phone::Script::new(steps)).await.finished().await.expect("a report");
+    let dialled = Instant::now();
+    let call = world.call_alice(phone::Script::new(steps)).await;
+    ended(world, dialled, call).await
+}
+
+async fn ended(world: &mut World, dialled: Instant, call: PhoneCall) -> Ended {
+    let report = call.finished().await.expect("a report");
     let cdr = world.next_record().await;
     // The feed tells of the end before the record's last events are stored.
     let stored =
@@ -62,7 +88,12 @@ pub async fn call(world: &mut World, steps: impl IntoIterator<Item = Step>) -> E
     crate::support::until("the record is stored", stored).await;
     let turns = RecordStore::turns(&*world.app.store, cdr.id).await.expect("read");
     let facts = world.events_of(&cdr).await.into_iter().map(|event| event.fact).collect();
-    Ended { report, cdr, turns, facts }
+    Ended { dialled, report, cdr, turns, facts }
+}
+
+/// Who said what, in order.
+pub fn lines(turns: &[Turn]) -> Vec<(Speaker, &str)> {
+    turns.iter().map(|turn| (turn.speaker, turn.text.trim())).collect()
 }
 
 /// The caller takes her turn after so much silence.

@@ -104,7 +104,11 @@ impl Conversation {
 
     pub fn prompt(&mut self, prompt: Prompt, now: Instant) {
         match prompt {
-            Prompt::StillThere => self.ask(instruction::STILL_THERE, now),
+            Prompt::StillThere => {
+                // The line has been silent for long: who gives no sign of life now is not nudged on top of it.
+                self.vigil.asked_for_life(now);
+                self.tell(instruction::STILL_THERE);
+            }
             Prompt::SilenceGoodbye => {
                 self.farewell.prompted(now);
                 self.ask(instruction::SILENCE_GOODBYE, now);

@@ -382,6 +382,18 @@ fn silence_after_an_answer_is_no_stall() {
     assert_eq!((world.events(), world.texts().len()), (vec![], 0));
 }
 
+/// It has been silent for long when the line asks.
+#[test]
+fn who_does_not_even_ask_whether_somebody_is_there_has_stalled() {
+    let mut world = World::talking();
+    world.conversation.prompt(Prompt::StillThere, world.now);
+    world.pass(Duration::from_millis(5_900));
+    assert_eq!(world.events(), []);
+    world.pass(Duration::from_millis(200));
+    assert!(matches!(world.events().as_slice(), [EngineEvent::Failed(error)] if error.cause == EngineCause::Stalled));
+    assert_eq!(world.texts(), [instruction::STILL_THERE]);
+}
+
 #[test]
 fn prompts_and_keys_are_told_as_texts() {
     let mut world = World::talking();
