@@ -53,3 +53,25 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// wrote in between. [`StoreError::NotFound`] when it is gone.
     async fn reseal(&self, id: &UserId) -> Result<Resealed, StoreError>;
 }
+
+/// Documents read at once.
+const PAGE: usize = 300;
+
+/// All documents, page by page.
+#[derive(Default)]
+pub(crate) struct Pages {
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    pub async fn next(&mut self, store: &dyn DocumentStore) -> Result<Option<Vec<StoredDocument>>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let page = store.documents(self.after.as_deref(), PAGE).await?;
+        self.after = page.last().map(|document| document.name.clone());
+        self.ended = page.len() < PAGE;
+        Ok((!page.is_empty()).then_some(page))
+    }
+}

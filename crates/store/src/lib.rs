@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
+//! | [`migration`] | carrying all documents to another store |
 //! | [`rotation`] | which key seals what, and sealing anew |
 //! | [`seal`] | [`Keyring`]: passwords at rest |
 //! | [`doc`] | the stored form of a user |
@@ -17,6 +18,7 @@ pub mod doc;
 pub mod document;
 pub mod error;
 pub mod firestore;
+pub mod migration;
 pub mod record;
 pub mod rotation;
 pub mod seal;

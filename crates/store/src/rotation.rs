@@ -7,6 +7,7 @@
 //! A sweep writes each document under the revision that it read, at a bounded rate, and may be stopped and begun again at any
 //! time: what is sealed with the primary key already costs a look.
 
+use crate::document::Pages;
 use crate::seal::{AtRest, classify};
 use crate::{DocumentStore, Resealed, StoreError, StoredDocument, doc};
 use callie_domain::UserId;
@@ -14,9 +15,6 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-
-/// Documents read at once.
-const PAGE: usize = 300;
 
 /// How the secrets of all documents lie at rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,25 +97,6 @@ impl Census {
 fn secret_of(document: &StoredDocument) -> Option<&str> {
     let (map, field) = doc::PASSWORD_PATH.split_once('.')?;
     document.body.as_ref()?.get(map)?.get(field)?.as_str().filter(|text| !text.is_empty())
-}
-
-/// All documents, page by page.
-#[derive(Default)]
-struct Pages {
-    after: Option<String>,
-    ended: bool,
-}
-
-impl Pages {
-    async fn next(&mut self, store: &dyn DocumentStore) -> Result<Option<Vec<StoredDocument>>, StoreError> {
-        if self.ended {
-            return Ok(None);
-        }
-        let page = store.documents(self.after.as_deref(), PAGE).await?;
-        self.after = page.last().map(|document| document.name.clone());
-        self.ended = page.len() < PAGE;
-        Ok((!page.is_empty()).then_some(page))
-    }
 }
 
 #[cfg(test)]
