@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use callie_store::suite::Backend;
-use callie_store::{ConfigStore, Keyring, RecordStore, SqliteStore};
+use callie_store::{ConfigStore, DocumentStore, Keyring, RecordStore, SqliteStore};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -35,6 +35,9 @@ impl Sqlite {
 #[async_trait]
 impl Backend for Sqlite {
     fn users(&self) -> Arc<dyn ConfigStore> {
+        Arc::new(self.store.clone())
+    }
+    fn documents(&self) -> Arc<dyn DocumentStore> {
         Arc::new(self.store.clone())
     }
     fn calls(&self) -> Arc<dyn RecordStore> {

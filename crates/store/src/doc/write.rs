@@ -38,6 +38,23 @@ pub fn seal_typed_password(id: &UserId, doc: &mut Value, keyring: &Keyring, now:
     Ok(true)
 }
 
+/// Seals the password with the primary key, whether it stands there in clear or under another key, and changes nothing
+/// else. `false` when that is so already, or there is none.
+pub fn reseal(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
+    let Some(sip) = doc.get_mut("sip").and_then(Value::as_object_mut) else { return Ok(false) };
+    let Some(stored) = sip.get("sip_password").and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Ok(false) };
+    let password = match classify(stored) {
+        _ if keyring.is_current(stored) => {
+            keyring.open(id, PASSWORD_PATH, stored)?;
+            return Ok(false);
+        }
+        AtRest::Plain => Secret::new(stored),
+        AtRest::Sealed { .. } => keyring.open(id, PASSWORD_PATH, stored)?,
+    };
+    set_password(sip, id, &password, keyring, now)?;
+    Ok(true)
+}
+
 fn write_sip(sip: &mut Map<String, Value>, user: &User, keyring: &Keyring, now: Timestamp) -> Result<(), SealError> {
     let settings = &user.sip;
     let stored = sip.get("sip_password").and_then(Value::as_str).filter(|text| classify(text) != AtRest::Plain);

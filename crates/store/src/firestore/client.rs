@@ -7,15 +7,19 @@
 use super::access::Endpoint;
 use super::change;
 use super::fault::{Fault, Place};
-use super::value::{Fields, RawDocument, Unwritable, body_of, fields_of, normal, revision_of};
+use super::value::{RawDocument, Unwritable, fields_of, normal, revision_of};
 use crate::Revision;
 use firestore::FirestoreDb;
 use gcloud_sdk::GoogleAuthMiddleware;
 use gcloud_sdk::google::firestore::v1::firestore_client::FirestoreClient;
 use gcloud_sdk::google::firestore::v1::precondition::ConditionType;
+use gcloud_sdk::google::firestore::v1::run_query_request::QueryType;
+use gcloud_sdk::google::firestore::v1::structured_query::{CollectionSelector, Direction, FieldReference, Order};
+use gcloud_sdk::google::firestore::v1::value::ValueType;
 use gcloud_sdk::google::firestore::v1::write::Operation;
 use gcloud_sdk::google::firestore::v1::{
-    CommitRequest, CommitResponse, Document, DocumentMask, GetDocumentRequest, Precondition, Write,
+    CommitRequest, CommitResponse, Cursor, Document, DocumentMask, GetDocumentRequest, Precondition, RunQueryRequest,
+    StructuredQuery, Value as ProtoValue, Write,
 };
 use gcloud_sdk::tonic::Status;
 use jiff::Timestamp;
@@ -112,6 +116,25 @@ impl Documents {
         }
     }
 
+    /// At most `limit` documents of a collection in the order of their names, from the first one behind `after`.
+    pub async fn page(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<RawDocument>, Fault> {
+        let behind = after.map(|name| self.name(&format!("{collection}/{name}")));
+        let query = by_name(collection, behind, limit);
+        let request = RunQueryRequest { parent: self.place().documents(), query_type: Some(query), ..RunQueryRequest::default() };
+        let read = self.repeat(|mut client| {
+            let request = request.clone();
+            async move {
+                let mut answers = client.run_query(request).await?.into_inner();
+                let mut page = Vec::new();
+                while let Some(answer) = answers.message().await? {
+                    page.extend(answer.document.map(RawDocument::from));
+                }
+                Ok(page)
+            }
+        });
+        read.await.map_err(|given_up| given_up.fault)
+    }
+
     /// What a write came to: where its precondition failed after an attempt without an answer, the document tells.
     async fn settle(
         &self,
@@ -200,6 +223,23 @@ impl From<Unwritable> for Fault {
     fn from(unwritable: Unwritable) -> Self {
         Self::Refused(unwritable.to_string())
     }
+}
+
+fn by_name(collection: &str, behind: Option<String>, limit: usize) -> QueryType {
+    let from = CollectionSelector { collection_id: collection.to_owned(), all_descendants: false };
+    let field = FieldReference { field_path: "__name__".to_owned() };
+    let start_at = behind.map(|name| Cursor {
+        values: vec![ProtoValue { value_type: Some(ValueType::ReferenceValue(name)) }],
+        // Behind it, not at it.
+        before: false,
+    });
+    QueryType::StructuredQuery(StructuredQuery {
+        from: vec![from],
+        order_by: vec![Order { field: Some(field), direction: Direction::Ascending.into() }],
+        start_at,
+        limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ..StructuredQuery::default()
+    })
 }
 
 fn write(operation: Operation, update_mask: Option<DocumentMask>, condition: ConditionType) -> Write {

@@ -225,6 +225,11 @@ pub(super) fn normal(body: &Map<String, Value>) -> Map<String, Value> {
     body
 }
 
+/// The body as it would be read again, had it been written.
+pub(super) fn as_stored(body: &Map<String, Value>) -> Result<Value, Unwritable> {
+    Ok(body_of(&fields_of(body)?))
+}
+
 /// Whether a text there would be written as a time.
 pub(super) fn is_our_time(path: &[&str], text: &str) -> bool {
     our_time(path, text).is_some()

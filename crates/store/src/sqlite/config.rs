@@ -95,7 +95,7 @@ impl Writer {
     }
 
     /// Shows our own write in the live view. A failure is not the write's: it is committed, and the poller tries again.
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         if let Err(fault) = self.absorb() {
             tracing::error!(%fault, "a write is stored but not yet in the live view");
         }

@@ -14,12 +14,14 @@
 //! | `view` | the live view of the users |
 //! | `poll` | noticing other programs' commits |
 //! | `config` | [`crate::ConfigStore`] |
+//! | `documents` | [`crate::DocumentStore`] |
 //! | `record` | [`crate::RecordStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `search` | words into full-text queries |
 //! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
+mod documents;
 mod fault;
 mod poll;
 mod record;

@@ -147,6 +147,11 @@ impl LiveView {
         Ok(read_doc(conn, id)?.map_or(stored.revision, |sealed| sealed.revision))
     }
 
+    /// A password in clear may have been overwritten.
+    pub fn expect_traces(&mut self) {
+        self.traces_left = true;
+    }
+
     fn publish(&self, entries: impl Iterator<Item = (UserId, Option<Entry>)>) {
         self.published.send_if_modified(|view| {
             let mut modified = false;

@@ -1,4 +1,4 @@
-//! What every backend must do, as plain async functions over the two traits. A backend plugs in with one line,
+//! What every backend must do, as plain async functions over the three traits. A backend plugs in with one line,
 //!
 //! ```ignore
 //! callie_store::store_conformance!(make_store); // async fn make_store() -> impl Backend
@@ -11,16 +11,18 @@
 //! | [`users`] | documents: written, read, revised, deleted |
 //! | [`live`] | the live view |
 //! | [`secrets`] | what lies at rest |
+//! | [`documents`] | documents as they lie there, carried and sealed anew |
 //! | [`calls`] | records and events |
 //! | [`transcripts`] | turns, and finding calls by words |
 
 pub mod calls;
+pub mod documents;
 pub mod live;
 pub mod secrets;
 pub mod transcripts;
 pub mod users;
 
-use crate::{ConfigStore, Entry, RecordStore, StoredUser, UserView};
+use crate::{ConfigStore, DocumentStore, Entry, RecordStore, StoredUser, UserView};
 use async_trait::async_trait;
 use callie_domain::user::input::UserInput;
 use callie_domain::{MacAddress, User, UserId};
@@ -34,6 +36,7 @@ use tokio::sync::watch;
 #[async_trait]
 pub trait Backend: Send + Sync {
     fn users(&self) -> Arc<dyn ConfigStore>;
+    fn documents(&self) -> Arc<dyn DocumentStore>;
     fn calls(&self) -> Arc<dyn RecordStore>;
 
     /// Writes a document behind the store's back, as the shell, a console or another process does.
@@ -117,6 +120,14 @@ macro_rules! store_conformance {
             a_typed_password_is_used_then_sealed,
             an_unchanged_password_keeps_its_sealed_form,
             a_moved_password_is_refused_and_kept,
+        );
+        $crate::store_conformance!(@cases $make, documents:
+            documents_are_listed_page_by_page,
+            a_document_is_adopted_once,
+            an_adopted_user_is_in_the_view,
+            what_is_sealed_with_the_primary_key_stays,
+            a_password_in_clear_is_sealed_in_a_faulty_document_too,
+            what_does_not_open_stays_as_it_is,
         );
         $crate::store_conformance!(@cases $make, calls:
             a_call_is_recorded_from_begin_to_end,
