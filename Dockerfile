@@ -1,0 +1,31 @@
+# Callie Caller in a container: the server, the offline engine's weights, nothing else; runs as a user without rights.
+#
+#   docker build -t callie-caller .
+#
+# See docker-compose.yml for how it is run: SIP and audio want the host's own network.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --package callie-server --bin callie
+
+# Without the weights the offline engine greets and records, but does not understand the caller.
+FROM node:22-bookworm-slim AS models
+COPY scripts/models.sh /src/scripts/models.sh
+RUN /src/scripts/models.sh --dir /models
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin callie \
+    && install --directory --owner callie --mode 0700 /data
+COPY --from=build /src/target/release/callie /usr/local/bin/callie
+COPY --from=models /models /usr/share/callie/models
+ENV CALLIE_DATA_DIR=/data \
+    CALLIE_MODELS_DIR=/usr/share/callie/models
+USER callie
+WORKDIR /data
+VOLUME /data
+# The image has no curl; bash speaks enough HTTP to ask one question.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/${CALLIE_HEALTH_PORT:-8080} && printf 'GET /health/ready HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <(head -n 1 <&3)"]
+ENTRYPOINT ["callie"]
+CMD ["serve"]
