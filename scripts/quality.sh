@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
-# Speech quality: plays speech through two media engines over clean, lossy and jittery lines, compares what comes out with what
-# went in (PESQ narrow band, ITU-T P.862.1; STOI), and writes the table in docs/benchmarks.md.
+# Speech quality through the whole server: a telephone and Gemini Live, both played by the lab, talk over clean, lossy and jittery
+# lines; what each heard is compared with what the other said (PESQ narrow band, ITU-T P.862.1; STOI). Writes the table in
+# docs/benchmarks.md.
 #
 #   scripts/quality.sh                  about two minutes after the first build
+#   scripts/quality.sh --seeds "4 5"    other losses and delays: a call over each line for each seed (1, 2 and 3 if not given)
 #   scripts/quality.sh --pairs FOLDER   scores what another program recorded: FOLDER/pairs.tsv has a line for each pair,
-#                                       line ⇥ direction ⇥ reference.wav ⇥ degraded.wav ⇥ remark (names within FOLDER)
+#                                       line ⇥ direction ⇥ reference.wav ⇥ degraded.wav ⇥ remark (names within FOLDER);
+#                                       pairs of the same line and direction share a row
+#   scripts/quality.sh --engines        through two media engines alone; printed, not written
 #   --print                             prints the table only
 #
-# Needs Python 3 with venv and a C compiler; PESQ, STOI and NumPy come from PyPI into target/quality.
+# Ends with status 1 when a call over the clean line scores below 4.1. Needs Python 3 with venv and a C compiler; PESQ, STOI and
+# NumPy come from PyPI into target/quality.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-pairs="" report=docs/benchmarks.md
+pairs="" seeds="" engines="" report=docs/benchmarks.md
 while [ $# -gt 0 ]; do
   case "$1" in
     --pairs) pairs="${2:?--pairs needs a folder}"; shift 2 ;;
+    --seeds) seeds="${2:?--seeds needs numbers}"; shift 2 ;;
+    --engines) engines=yes report="-"; shift ;;
     --print) report="-"; shift ;;
     *) echo "unknown argument: $1" >&2; exit 2 ;;
   esac
@@ -30,8 +37,13 @@ fi
 if [ -z "$pairs" ]; then
   pairs="$(mktemp -d)"
   trap 'rm -rf "$pairs"' EXIT
-  # Speech only: a cough has no quality.
-  samples=(crates/lab/samples/caller_{long,maria_1,maria_2,maria_3,tom_1,tom_2,tom_3,number,human}.wav)
-  cargo run --locked --release --quiet --package callie-media --example quality -- "$pairs" "${samples[@]}"
+  if [ -n "$engines" ]; then
+    # Speech only: a cough has no quality.
+    samples=(crates/lab/samples/caller_{long,maria_1,maria_2,maria_3,tom_1,tom_2,tom_3,number,human}.wav)
+    cargo run --locked --release --quiet --package callie-media --example quality -- "$pairs" "${samples[@]}"
+  else
+    # shellcheck disable=SC2086 # several seeds are several arguments
+    cargo run --locked --release --quiet --package callie-server --example quality -- "$pairs" $seeds
+  fi
 fi
 "$tools/bin/python" scripts/quality_score.py "$pairs" "$report"
