@@ -30,9 +30,10 @@ pub(super) fn removed(target: i32) -> ListenResponse {
     target_change(TargetChangeType::Remove, vec![target], None)
 }
 
-/// What was sent of the target is void; all of it follows.
-pub(super) fn reset(target: i32) -> ListenResponse {
-    target_change(TargetChangeType::Reset, vec![target], None)
+/// What was sent of the target is void; all of it follows. Google's emulator already gives the token of what follows: who keeps
+/// it and loses the stream now would miss that. Production gives none.
+pub(super) fn reset(target: i32, at: Option<&Documents>) -> ListenResponse {
+    target_change(TargetChangeType::Reset, vec![target], at)
 }
 
 /// All of the target as of now has been sent.

@@ -100,8 +100,9 @@ impl Session {
         };
         // The targets that are there already come to the same moment first: what follows is consistent for all.
         self.catch_up();
+        let style = self.state.plan().style;
         let database = self.state.database();
-        self.outbox.extend(target.begin(&database.documents));
+        self.outbox.extend(target.begin(&database.documents, style));
         self.outbox.push_back(message::consistent(&database.documents));
         if once {
             self.outbox.push_back(message::removed(id));
@@ -141,23 +142,25 @@ impl Session {
         let mut messages = Vec::new();
         for target in self.targets.values_mut() {
             messages.extend(match &changed {
-                None => target.begin_again(documents),
+                None => target.begin_again(documents, plan.style),
                 Some(changed) if plan.style == ListenStyle::Deltas => target.follow(changed, documents),
-                Some(changed) if target.is_touched(changed) => target.begin_again(documents),
-                Some(_) => Vec::new(),
+                Some(changed) => target.repeat(changed, documents),
             });
         }
         self.told = documents.version();
-        if !plan.withholding {
+        // Production gives the time also when nothing changed for these targets; Google's emulator is silent then.
+        let is_news = plan.style == ListenStyle::Deltas || !messages.is_empty();
+        if is_news && !plan.withholding {
             self.outbox.extend(messages);
             self.outbox.push_back(message::consistent(documents));
         }
     }
 
     fn reset_all(&mut self) {
+        let style = self.state.plan().style;
         let database = self.state.database();
         for target in self.targets.values_mut() {
-            self.outbox.extend(target.begin_again(&database.documents));
+            self.outbox.extend(target.begin_again(&database.documents, style));
         }
         self.outbox.push_back(message::consistent(&database.documents));
     }

@@ -2,6 +2,7 @@
 
 use super::message;
 use crate::firestore::documents::{Documents, Live, Version};
+use crate::firestore::faults::ListenStyle;
 use crate::firestore::query::Query;
 use gcloud_sdk::google::firestore::v1::target::{ResumeType, TargetType, query_target::QueryType};
 use gcloud_sdk::google::firestore::v1::{self as v1, Document, ListenResponse};
@@ -37,30 +38,54 @@ impl Target {
         Ok(Self { id: wanted.target_id, scope, resume: wanted.resume_type, view: HashMap::new() })
     }
 
-    /// Everything from ADD to CURRENT. Who resumes hears only what changed since, and how many results there are.
-    pub fn begin(&mut self, documents: &Documents) -> Vec<ListenResponse> {
+    /// Everything from ADD to CURRENT. Who resumes hears only what changed since, and how many results there are; from Google's
+    /// emulator he hears everything again.
+    pub fn begin(&mut self, documents: &Documents, style: ListenStyle) -> Vec<ListenResponse> {
         let mut messages = vec![message::added(self.id)];
-        let resume = self.resume.take();
-        match resume.as_ref().map(|resume| as_known(resume, documents)) {
-            None => messages.extend(self.tell_missing(documents)),
-            Some(None) => messages.push(message::reset(self.id)),
-            Some(Some(past)) => self.view = view_of(&self.results(&past)),
+        let Some(resume) = self.resume.take() else {
+            messages.extend(self.tell_all(documents));
+            return messages;
+        };
+        match (style, as_known(&resume, documents)) {
+            (ListenStyle::Resets, _) | (ListenStyle::Deltas, None) => messages.extend(self.begin_again(documents, style)),
+            (ListenStyle::Deltas, Some(past)) => {
+                self.view = view_of(&self.results(&past));
+                messages.extend(self.compare_all(documents));
+                messages.push(self.filter());
+                messages.push(message::current(self.id, documents));
+            }
         }
-        messages.extend(self.compare_all(documents));
-        if resume.is_some() {
-            messages.push(self.filter());
-        }
-        messages.push(message::current(self.id, documents));
         messages
     }
 
     /// RESET, everything, CURRENT.
-    pub fn begin_again(&mut self, documents: &Documents) -> Vec<ListenResponse> {
+    pub fn begin_again(&mut self, documents: &Documents, style: ListenStyle) -> Vec<ListenResponse> {
         self.view.clear();
-        let mut messages = vec![message::reset(self.id)];
-        messages.extend(self.tell_missing(documents));
+        let mut messages = vec![message::reset(self.id, (style == ListenStyle::Resets).then_some(documents))];
+        messages.extend(self.tell_all(documents));
+        messages
+    }
+
+    /// Everything, CURRENT.
+    fn tell_all(&mut self, documents: &Documents) -> Vec<ListenResponse> {
+        let mut messages = self.tell_missing(documents);
         messages.extend(self.compare_all(documents));
         messages.push(message::current(self.id, documents));
+        messages
+    }
+
+    /// What these documents' changes mean for the target, as Google's emulator tells it: a query begins again, and documents are
+    /// all told again without RESET and CURRENT.
+    pub fn repeat(&mut self, changed: &[&str], documents: &Documents) -> Vec<ListenResponse> {
+        if !self.is_touched(changed) {
+            return Vec::new();
+        }
+        if matches!(self.scope, Scope::Query(_)) {
+            return self.begin_again(documents, ListenStyle::Resets);
+        }
+        self.view.clear();
+        let mut messages = self.tell_missing(documents);
+        messages.extend(self.compare_all(documents));
         messages
     }
 
@@ -75,7 +100,7 @@ impl Target {
         changed.iter().filter_map(|name| self.covers(name).then(|| self.compare(name, documents)).flatten()).collect()
     }
 
-    pub fn is_touched(&self, changed: &[&str]) -> bool {
+    fn is_touched(&self, changed: &[&str]) -> bool {
         changed.iter().any(|name| self.covers(name))
     }
 
