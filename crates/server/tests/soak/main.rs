@@ -1,6 +1,7 @@
 //! Short calls in number leave nothing behind: no task, no socket, no port, no dialog, no memory.
 #![expect(clippy::print_stdout, reason = "the figures are worth a look when the test fails, and the server answers so")]
 
+mod judgement;
 mod run;
 
 use run::{Limit, Plan};

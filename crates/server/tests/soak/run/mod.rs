@@ -3,11 +3,11 @@
 //!
 //! The server is a process of its own ([`server`], seen from here by [`process`]); this one is the carrier, the callers and the AI.
 
-mod outcome;
-mod process;
+pub mod outcome;
+pub mod process;
 pub mod server;
 
-pub use outcome::{Limit, Outcome};
+pub use outcome::Limit;
 
 use callie_lab::{
     analysis,
@@ -15,7 +15,7 @@ use callie_lab::{
     gemini::{Act, Converse, FakeGemini, FakeGeminiOptions, Fault, Moment, Script, Speech},
     phone::{Ending, Phone, PhoneCall, PhoneOptions, PhoneState, Step},
 };
-use outcome::{Over, Sample};
+use outcome::{Outcome, Over, Sample};
 use process::{Holdings, Orders, Server};
 use server::USERS;
 use std::{
@@ -62,7 +62,20 @@ pub async fn run(plan: Plan) -> Outcome {
     over.iter().for_each(|call| *endings.entry(call.ending.clone()).or_default() += 1);
     let answered = over.iter().filter(|call| call.stayed).count();
     let heard = over.iter().filter(|call| call.stayed && call.heard).count();
-    Outcome { limit: plan.limit, base, middle, after, curve, endings, calls: over.len(), answered, heard, ai_sockets, took }
+    Outcome {
+        limit: plan.limit,
+        to_the_last_transaction: plan.to_the_last_transaction,
+        base,
+        middle,
+        after,
+        curve,
+        endings,
+        calls: over.len(),
+        answered,
+        heard,
+        ai_sockets,
+        took,
+    }
 }
 
 /// The driver.
