@@ -20,4 +20,4 @@ pub use chat::ChatOptions;
 pub use engine::{Brief, Capabilities, Engine, EngineEvent, EngineSession, Prompt, Usage};
 pub use error::{EngineCause, EngineError};
 pub use gemini::{GeminiEngine, GeminiOptions};
-pub use local::{LocalEngine, LocalOptions};
+pub use local::{LocalEngine, LocalOptions, VoiceChoice};

@@ -77,7 +77,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 impl App {
     pub async fn start(config: &Config, talkers: impl Into<Talkers>) -> anyhow::Result<Self> {
-        let Talkers { engines, infos } = talkers.into();
+        let Talkers { engines, infos, .. } = talkers.into();
         let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
         let store = open_store(config).await?;

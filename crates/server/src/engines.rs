@@ -1,24 +1,29 @@
 //! The conversation engines of this server, from its configuration: the offline one always, Gemini Live with a key.
 
 use crate::{
-    api::EngineInfo,
+    api::{EngineDetail, EngineInfo},
     call::Engines,
-    config::{self, engines::DefaultEngine},
+    config::{
+        self,
+        engines::{DefaultEngine, LocalVoice},
+    },
 };
 use anyhow::Context;
-use callie_ai::{ChatOptions, Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions};
+use callie_ai::{ChatOptions, Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, VoiceChoice};
 use std::sync::Arc;
 
 /// The engines and what the status tells of them.
 pub struct Talkers {
     pub engines: Engines,
     pub infos: Arc<[EngineInfo]>,
+    /// The offline one, when these are the server's own.
+    pub local: Option<LocalEngine>,
 }
 
 /// Engines that a caller has made, for tests and measurements.
 impl From<Engines> for Talkers {
     fn from(engines: Engines) -> Self {
-        Self { engines, infos: Arc::default() }
+        Self { engines, infos: Arc::default(), local: None }
     }
 }
 
@@ -30,10 +35,13 @@ impl Talkers {
         }
         let mut infos = vec![EngineInfo {
             name: LocalEngine::NAME,
-            detail: local.describe(),
+            detail: EngineDetail::of({
+                let local = local.clone();
+                move || local.describe()
+            }),
             default: config.default == DefaultEngine::Local,
         }];
-        let local: Arc<dyn Engine> = Arc::new(local);
+        let offline: Arc<dyn Engine> = Arc::new(local.clone());
         let mut others: Vec<Arc<dyn Engine>> = Vec::new();
         if let Some(gemini) = &config.gemini {
             let mut options = GeminiOptions::new(gemini.api_key.clone());
@@ -42,15 +50,15 @@ impl Talkers {
             let engine = GeminiEngine::new(options).context("Gemini Live cannot be used")?;
             infos.push(EngineInfo {
                 name: GeminiEngine::NAME,
-                detail: format!("Gemini Live, model {}", gemini.model),
+                detail: format!("Gemini Live, model {}", gemini.model).into(),
                 default: config.default == DefaultEngine::Gemini,
             });
             others.push(Arc::new(engine));
         }
         for info in &infos {
-            tracing::info!(engine = info.name, default = info.default, "{}", info.detail);
+            tracing::info!(engine = info.name, default = info.default, "{}", info.detail.text());
         }
-        Ok(Self { engines: arrange(local, others, config.default), infos: infos.into() })
+        Ok(Self { engines: arrange(offline, others, config.default), infos: infos.into(), local: Some(local) })
     }
 }
 
@@ -60,7 +68,12 @@ fn local_options(config: &config::engines::Engines) -> LocalOptions {
         api_key: chat.key.clone(),
         model: chat.model.clone(),
     });
-    LocalOptions { models_dir: config.models_dir.clone(), chat }
+    let voice = match config.voice {
+        LocalVoice::Flite => VoiceChoice::Flite,
+        LocalVoice::Kokoro => VoiceChoice::Kokoro,
+        LocalVoice::Auto => VoiceChoice::Auto,
+    };
+    LocalOptions { models_dir: config.models_dir.clone(), voice, voice_dir: config.voice_dir.clone(), chat }
 }
 
 /// The offline engine takes over from every other.

@@ -18,9 +18,11 @@ pub struct Announcement {
 impl Announcement {
     /// Returns when the first sentence of the greeting is ready to be played.
     pub async fn open(mouth: Mouth, brief: Brief) -> Result<Self, EngineError> {
-        let script = Script::new(brief.outbound);
+        // The greeting of a call that we make is a message for this one call.
+        let outbound = brief.outbound;
+        let script = Script::new(outbound);
         let mut session = Self { mouth, script, detector: ActivityDetector::default(), greeting: brief.greeting };
-        session.mouth.prepare(&session.greeting).await?;
+        session.mouth.prepare(&session.greeting, !outbound).await?;
         Ok(session)
     }
 

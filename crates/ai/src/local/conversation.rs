@@ -32,6 +32,8 @@ pub struct Conversation {
 impl Conversation {
     /// Returns when the first sentence of the greeting is ready to be played.
     pub async fn open(mouth: Mouth, listening: Listening, talk: Option<Talk>, brief: Brief) -> Result<Self, EngineError> {
+        // The greeting of a call that we make is a message for this one call.
+        let outbound = brief.outbound;
         let mut session = Self {
             mouth,
             listening,
@@ -43,7 +45,7 @@ impl Conversation {
             hello: brief.outbound.then(Hello::default),
             started: false,
         };
-        session.mouth.prepare(&session.greeting).await?;
+        session.mouth.prepare(&session.greeting, !outbound).await?;
         Ok(session)
     }
 

@@ -4,21 +4,26 @@ use super::{
     announcement::Announcement,
     conversation::Conversation,
     ears,
+    kokoro::Choice,
     listening::Listening,
     mouth::Mouth,
     recogniser::{Transcriber, Weights},
-    synthesiser::{SAMPLE_RATE, Synthesiser},
+    synthesiser::SAMPLE_RATE,
+    voice::Voices,
 };
 use crate::chat::{ChatClient, ChatOptions, Talk};
-use crate::{Brief, Capabilities, Engine, EngineError, EngineSession};
+use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
 use async_trait::async_trait;
 use std::path::PathBuf;
 
 /// What the engine may use besides what is built in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalOptions {
-    /// Where `scripts/models.sh` has put the recogniser's weights; without them the engine does not understand the caller.
+    /// Where `scripts/models.sh` has put the weights; without the recogniser's the engine does not understand the caller.
     pub models_dir: Option<PathBuf>,
+    pub voice: Choice,
+    /// Where greetings in the Kokoro voice are kept; none are kept without.
+    pub voice_dir: Option<PathBuf>,
     /// A chat model to answer; without one there is the built-in receptionist.
     pub chat: Option<ChatOptions>,
 }
@@ -26,7 +31,7 @@ pub struct LocalOptions {
 /// The engine that is always there.
 #[derive(Debug, Clone)]
 pub struct LocalEngine {
-    synthesiser: Synthesiser,
+    voices: Voices,
     /// Or why there is none.
     transcriber: Result<Transcriber, String>,
     chat: Option<ChatClient>,
@@ -35,7 +40,7 @@ pub struct LocalEngine {
 impl LocalEngine {
     pub const NAME: &'static str = "local";
 
-    /// Loads voice and weights: about half a second.
+    /// Loads voice and weights: about half a second. The Kokoro voice comes later, when it is loaded and measured.
     ///
     /// # Errors
     /// When the voice does not load, or the chat endpoint's address is none. Weights that are missing are a
@@ -46,7 +51,8 @@ impl LocalEngine {
             Some(folder) => Weights::find(folder).and_then(|weights| Transcriber::start(&weights)).map_err(|e| e.to_string()),
         };
         let chat = options.chat.map(ChatClient::new).transpose()?;
-        Ok(Self { synthesiser: Synthesiser::start()?, transcriber, chat })
+        let voices = Voices::start(options.voice, options.models_dir.as_deref(), options.voice_dir)?;
+        Ok(Self { voices, transcriber, chat })
     }
 
     /// Why the engine does not understand the caller, when it does not.
@@ -55,13 +61,19 @@ impl LocalEngine {
         Some(format!("the offline engine greets and records but does not understand the caller: {why}"))
     }
 
-    /// What it consists of, for logs and the API.
+    /// What it consists of at present, for logs and the API.
     pub fn describe(&self) -> String {
+        let voice = self.voices.describe();
         match (&self.transcriber, &self.chat) {
-            (Err(_), _) => "offline engine: flite kal voice, announces and records".into(),
-            (Ok(_), None) => "offline engine: flite kal voice, moonshine tiny, built-in receptionist".into(),
-            (Ok(_), Some(chat)) => format!("offline engine: flite kal voice, moonshine tiny, chat model {}", chat.model()),
+            (Err(_), _) => format!("offline engine: {voice}, announces and records"),
+            (Ok(_), None) => format!("offline engine: {voice}, moonshine tiny, built-in receptionist"),
+            (Ok(_), Some(chat)) => format!("offline engine: {voice}, moonshine tiny, chat model {}", chat.model()),
         }
+    }
+
+    /// Waits until it is known which voice speaks: some seconds after the start when Kokoro is wanted, else no time.
+    pub async fn settled(&self) {
+        self.voices.settled().await;
     }
 }
 
@@ -79,7 +91,11 @@ impl Engine for LocalEngine {
 
     /// Returns when the first sentence of the greeting is ready to be played.
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
-        let mouth = Mouth::new(self.synthesiser.clone());
+        let (voice, said) = self.voices.for_call(brief.voice.as_deref());
+        let mut mouth = Mouth::new(voice);
+        if let Some(said) = said {
+            mouth.report(EngineEvent::Notice(said));
+        }
         let Ok(transcriber) = &self.transcriber else {
             return Ok(Box::new(Announcement::open(mouth, brief).await?));
         };

@@ -20,6 +20,8 @@
 //! | `receptionist` | the dialogue as a pure machine |
 //! | `mouth` | says it, sentence by sentence, and can be stopped |
 //! | `synthesiser` | text to 8 kHz speech on a few threads shared by all calls |
+//! | `kokoro` | the better voice, where the machine is fast enough for it |
+//! | `voice` | which of the two speaks in a call |
 //! | `hello` | when we called: whose turn it is |
 
 mod announcement;
@@ -27,6 +29,7 @@ mod conversation;
 mod ears;
 mod engine;
 mod hello;
+mod kokoro;
 #[cfg(test)]
 mod lines;
 mod listening;
@@ -35,8 +38,10 @@ mod receptionist;
 mod recogniser;
 mod script;
 mod synthesiser;
+mod voice;
 
 pub use engine::{LocalEngine, LocalOptions};
+pub use kokoro::Choice as VoiceChoice;
 pub use synthesiser::{SAMPLE_RATE, Synthesiser};
 
 #[cfg(test)]

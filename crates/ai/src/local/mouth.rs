@@ -1,6 +1,9 @@
 //! Says what it is told, sentence by sentence, never more than one ahead of the synthesiser; knows what has been played.
 
-use super::synthesiser::{SAMPLE_RATE, Synthesiser, sentences, tone};
+use super::{
+    synthesiser::{SAMPLE_RATE, sentences, tone},
+    voice::Voice,
+};
 use crate::{EngineError, EngineEvent};
 use std::{
     collections::VecDeque,
@@ -21,7 +24,9 @@ enum Part {
 
 /// One call's mouth.
 pub struct Mouth {
-    synthesiser: Synthesiser,
+    voice: Voice,
+    /// Sentences that other calls will say again.
+    fixed: Vec<String>,
     /// Sentences synthesised before they were due.
     prepared: Option<(String, Vec<i16>)>,
     parts: VecDeque<Part>,
@@ -45,11 +50,12 @@ pub struct Mouth {
 }
 
 impl Mouth {
-    pub fn new(synthesiser: Synthesiser) -> Self {
+    pub fn new(voice: impl Into<Voice>) -> Self {
         // One sentence is computed at a time.
         let (reply, spoken) = mpsc::channel(1);
         Self {
-            synthesiser,
+            voice: voice.into(),
+            fixed: Vec::new(),
             prepared: None,
             parts: VecDeque::new(),
             pending: None,
@@ -66,10 +72,16 @@ impl Mouth {
         }
     }
 
-    /// Computes the first sentence of `text` now, so that it is there when it is to be said.
-    pub async fn prepare(&mut self, text: &str) -> Result<(), EngineError> {
-        if let Some(first) = sentences(text).into_iter().next() {
-            self.synthesiser.speak(first.clone(), self.reply.clone())?;
+    /// Computes the first sentence of a greeting now, so that it is there when it is to be said. `fixed` when other calls are
+    /// greeted with it too.
+    pub async fn prepare(&mut self, greeting: &str, fixed: bool) -> Result<(), EngineError> {
+        let sentences = sentences(greeting);
+        let first = sentences.first().cloned();
+        if fixed {
+            self.fixed = sentences;
+        }
+        if let Some(first) = first {
+            self.voice.speak(first.clone(), fixed, self.reply.clone())?;
             self.prepared = self.spoken.recv().await.map(|samples| (first, samples));
         }
         Ok(())
@@ -195,7 +207,7 @@ impl Mouth {
         if let Some((_, samples)) = self.prepared.take_if(|(prepared, _)| *prepared == text) {
             return self.hand_out(Some(text), samples);
         }
-        match self.synthesiser.speak(text.clone(), self.reply.clone()) {
+        match self.voice.speak(text.clone(), self.fixed.contains(&text), self.reply.clone()) {
             Ok(()) => self.pending = Some(text),
             Err(error) => {
                 self.failed = true;
@@ -221,6 +233,7 @@ impl Mouth {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Synthesiser;
     use super::*;
     use std::future::poll_fn;
 

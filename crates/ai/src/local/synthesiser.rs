@@ -36,7 +36,7 @@ impl Synthesiser {
     /// Loads the voice and starts the threads: one for each core, at most four.
     pub fn start() -> Result<Self, EngineError> {
         let unavailable = |what: String| EngineError::new(EngineCause::Internal, what);
-        let flite = Arc::new(Flite::try_new().map_err(|e| unavailable(format!("the built-in voice does not load: {e}")))?);
+        let flite = Arc::new(flite()?);
         let (jobs, queue) = sync_channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
@@ -57,6 +57,16 @@ impl Synthesiser {
             TrySendError::Disconnected(_) => EngineError::new(EngineCause::Internal, "the speech threads have ended"),
         })
     }
+}
+
+/// Flite, told what its dictionary has wrong: the word that we say most often.
+pub(super) fn flite() -> Result<Flite, EngineError> {
+    let unavailable = |what: &dyn std::fmt::Display| {
+        EngineError::new(EngineCause::Internal, format!("the built-in voice does not load: {what}"))
+    };
+    let mut flite = Flite::try_new().map_err(|e| unavailable(&e))?;
+    flite.add_lex_entries("ai : ey1 ay1").map_err(|e| unavailable(&e))?;
+    Ok(flite)
 }
 
 fn speak_jobs(flite: &Flite, queue: &Mutex<Receiver<Job>>) {

@@ -68,7 +68,7 @@ async fn a_wordless_greeting_does_not_stall_the_call() {
 #[test]
 fn an_engine_without_weights_says_why_it_does_not_listen() {
     for (models_dir, want) in [(None, "no folder"), (Some("nowhere".into()), "scripts/models.sh")] {
-        let engine = LocalEngine::start(LocalOptions { models_dir, chat: None }).expect("built in");
+        let engine = LocalEngine::start(LocalOptions { models_dir, ..LocalOptions::default() }).expect("built in");
         let limitation = engine.limitation().expect("limited");
         assert!(limitation.contains(want), "{limitation}");
         assert!(!engine.capabilities().listens && engine.describe().contains("announces"));
@@ -78,7 +78,7 @@ fn an_engine_without_weights_says_why_it_does_not_listen() {
 #[test]
 fn an_engine_with_weights_listens() {
     let Some(folder) = lines::models_folder() else { return };
-    let engine = LocalEngine::start(LocalOptions { models_dir: Some(folder), chat: None }).expect("built in");
+    let engine = LocalEngine::start(LocalOptions { models_dir: Some(folder), ..LocalOptions::default() }).expect("built in");
     assert_eq!(engine.limitation(), None);
     assert_eq!(engine.describe(), "offline engine: flite kal voice, moonshine tiny, built-in receptionist");
     let capabilities = engine.capabilities();

@@ -26,7 +26,7 @@ pub fn documents(info: &ServerInfo) -> Vec<EngineDocument> {
 
 fn document(info: &ServerInfo, name: &'static str) -> EngineDocument {
     match info.engines.iter().find(|engine| engine.name == name) {
-        Some(engine) => EngineDocument { name, available: true, default: engine.default, detail: engine.detail.clone() },
+        Some(engine) => EngineDocument { name, available: true, default: engine.default, detail: engine.detail.text() },
         None => EngineDocument { name, available: false, default: false, detail: lack(name).to_owned() },
     }
 }

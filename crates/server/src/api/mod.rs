@@ -42,4 +42,4 @@ pub mod words;
 mod tests;
 
 pub use router::router;
-pub use state::{ApiState, Clock, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo};
+pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo};

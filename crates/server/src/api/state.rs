@@ -51,13 +51,39 @@ impl Clock {
     }
 }
 
+/// What an engine is at present; it may learn more about itself after the start.
+#[derive(Clone)]
+pub struct EngineDetail(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl EngineDetail {
+    pub fn of(text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(text))
+    }
+
+    pub fn text(&self) -> String {
+        (self.0)()
+    }
+}
+
+impl From<String> for EngineDetail {
+    fn from(text: String) -> Self {
+        Self::of(move || text.clone())
+    }
+}
+
+impl std::fmt::Debug for EngineDetail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
 /// A conversation engine that this server has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EngineInfo {
     /// As in `ai.engine` of a user.
     pub name: &'static str,
     /// What it is and how well it is, for people: "offline engine, with speech recognition".
-    pub detail: String,
+    pub detail: EngineDetail,
     /// Talks for users who ask for none.
     pub default: bool,
 }

@@ -42,6 +42,9 @@ enum Command {
         /// Who talks: the offline engine, or Gemini Live, for which a stand-in on this machine answers.
         #[arg(long, value_enum, default_value_t = demo::Talker::Local)]
         engine: demo::Talker,
+        /// The offline engine's voice; kokoro wants weights (scripts/models.sh kokoro).
+        #[arg(long, value_enum, default_value_t = demo::DemoVoice::Flite)]
+        voice: demo::DemoVoice,
     },
     /// About the configuration.
     #[command(subcommand)]
@@ -89,7 +92,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     let file = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(file),
-        Command::Demo { keep, engine } => Ok(serve::runtime()?.block_on(demo::run(keep, engine))?),
+        Command::Demo { keep, engine, voice } => Ok(serve::runtime()?.block_on(demo::run(keep, engine, voice))?),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Openapi => Ok(openapi::print()?),
     }
@@ -110,7 +113,7 @@ mod tests {
         for (line, want) in [
             ("callie", "None"),
             ("callie serve --config x.toml", "Some(Serve)"),
-            ("callie demo --keep", "Some(Demo { keep: true, engine: Local })"),
+            ("callie demo --keep", "Some(Demo { keep: true, engine: Local, voice: Flite })"),
         ] {
             let cli = Cli::try_parse_from(line.split(' ')).expect("valid");
             assert_eq!(format!("{:?}", cli.command), want);

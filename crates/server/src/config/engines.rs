@@ -1,6 +1,6 @@
 //! Which conversation engines this server has, and which one talks when a user asks for none.
 
-use super::parse::Reader;
+use super::{first_version, parse::Reader};
 use callie_domain::{HostPort, Secret};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,14 @@ pub struct Engines {
     pub default: DefaultEngine,
     /// With an API key.
     pub gemini: Option<Gemini>,
+    /// Of Gemini's speech, 0 to 2; the service's own when not set.
+    pub temperature: Option<f64>,
     /// The folder with the weights of the offline engine, whether it is there or not; `None` looks nowhere.
     pub models_dir: Option<PathBuf>,
+    /// Of the offline engine.
+    pub voice: LocalVoice,
+    /// Where greetings in that voice are kept; `None` keeps none.
+    pub voice_dir: Option<PathBuf>,
     /// Where the offline engine asks for its words.
     pub chat: Option<Chat>,
 }
@@ -20,6 +26,18 @@ pub struct Engines {
 pub enum DefaultEngine {
     Local,
     Gemini,
+}
+
+/// Of the offline engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LocalVoice {
+    /// Built in.
+    #[default]
+    Flite,
+    /// Where the machine is too slow for it, for greetings.
+    Kokoro,
+    /// Kokoro where its weights are and the machine is fast enough.
+    Auto,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +74,16 @@ impl DefaultEngine {
     }
 }
 
+impl LocalVoice {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flite => "flite",
+            Self::Kokoro => "kokoro",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// `models_here`: there is a folder `models` beside the process.
 pub(super) fn read(reader: &mut Reader, data_dir: &Path, models_here: bool) -> Engines {
     let gemini = gemini(reader);
@@ -70,12 +98,14 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path, models_here: bool) -> E
     };
     let models = if models_here { PathBuf::from("./models") } else { data_dir.join("models") };
     let models_dir = Some(reader.path("CALLIE_MODELS_DIR").unwrap_or(models));
-    Engines { default, gemini, models_dir, chat: chat(reader) }
+    let voice = reader.read("CALLIE_LOCAL_VOICE", local_voice).unwrap_or_default();
+    let temperature = first_version::temperature(reader);
+    Engines { default, gemini, temperature, models_dir, voice, voice_dir: Some(data_dir.join("voice")), chat: chat(reader) }
 }
 
 fn gemini(reader: &mut Reader) -> Option<Gemini> {
     // All of them are read, so that a fault is told before there is a key.
-    let model = reader.read("GEMINI_MODEL", model);
+    let model = reader.read("GEMINI_MODEL", model).map(|model| first_version::live_model(reader, model));
     let base_url = reader.read("GEMINI_BASE_URL", socket_url);
     let api_key = reader.read("GEMINI_API_KEY", key)?;
     Some(Gemini { api_key, model: model.unwrap_or_default(), base_url: base_url.unwrap_or_default() })
@@ -103,6 +133,15 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         "local" => Ok(Wanted::Local),
         "gemini" => Ok(Wanted::Gemini),
         _ => Err(format!("must be auto, local or gemini, is {text:?}")),
+    }
+}
+
+fn local_voice(text: &str) -> Result<LocalVoice, String> {
+    match text {
+        "flite" => Ok(LocalVoice::Flite),
+        "kokoro" => Ok(LocalVoice::Kokoro),
+        "auto" => Ok(LocalVoice::Auto),
+        _ => Err(format!("must be flite, kokoro or auto, is {text:?}; a voice of kokoro's is chosen by ai.voice of a user")),
     }
 }
 

@@ -1,4 +1,6 @@
-//! The names of all settings, in the order they are shown.
+//! The names of all settings, in the order they are shown. Those of the first version stand in [`first_version::KEYS`].
+
+use super::first_version;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -12,15 +14,15 @@ pub struct Key {
     pub about: &'static str,
 }
 
-const fn key(name: &'static str, default: &'static str, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, default: &'static str, about: &'static str) -> Key {
     Key { name, default, secret: false, about }
 }
 
-const fn secret(name: &'static str, about: &'static str) -> Key {
+pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 31] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -38,6 +40,11 @@ pub const KEYS: [Key; 30] = [
     key("GEMINI_MODEL", "gemini-3.8-live", "Gemini's model of users who name none"),
     key("GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com", "scheme and host of the Gemini API, ws or wss"),
     key("CALLIE_MODELS_DIR", "", "folder of the offline engine's weights; ./models, or models in the data folder, when not set"),
+    key(
+        "CALLIE_LOCAL_VOICE",
+        "flite",
+        "voice of the offline engine: flite, kokoro, or auto: kokoro where it is there and fast enough",
+    ),
     key("CALLIE_CHAT_URL", "", "OpenAI-compatible API up to /v1 that gives the offline engine its words"),
     key("CALLIE_CHAT_MODEL", "", "its model"),
     secret("CALLIE_CHAT_KEY", "its key, where it wants one"),
@@ -54,41 +61,14 @@ pub const KEYS: [Key; 30] = [
 ];
 
 /// Names of the first version and of engines to come. They are known, and do nothing yet.
-pub const LATER: [&str; 27] = [
-    "GEMINI_MAX_TOKENS",
-    "GEMINI_TEMPERATURE",
-    "OPENAI_API_KEY",
-    "OPENAI_MODEL",
-    "OPENAI_BASE_URL",
-    "ZOHO_SIP_SERVER",
-    "ZOHO_SIP_USERNAME",
-    "ZOHO_SIP_PASSWORD",
-    "ZOHO_SIP_BACKUP_SERVER",
-    "SIP_PORT",
-    "ACCOUNT_LABEL",
-    "CUSTOM_USER_AGENT",
-    "CUSTOM_USER_AGENT_OVERRIDE",
-    "DEVICE_MODEL",
-    "DEVICE_FIRMWARE",
-    "DEFAULT_GREETING",
-    "MAX_CALL_DURATION",
-    "ANSWER_TIMEOUT",
-    "RTP_PORT_MIN",
-    "RTP_PORT_MAX",
-    "USE_FIXED_RTP_PORT",
-    "FLASK_HOST",
-    "FLASK_PORT",
-    "FLASK_DEBUG",
-    "TEST_CALL_NUMBER",
-    "LOG_LEVEL",
-    "PUBLIC_IP",
-];
+pub const LATER: [&str; 6] =
+    ["OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "ZOHO_SIP_BACKUP_SERVER", "FLASK_DEBUG", "TEST_CALL_NUMBER"];
 
 const PREFIX: &str = "CALLIE_";
 
 impl Key {
     pub fn of(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.name == name)
+        KEYS.iter().chain(&first_version::KEYS).find(|key| key.name == name)
     }
 
     /// As it is written in the file.

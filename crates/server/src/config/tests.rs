@@ -34,6 +34,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!((config.limits.calls_per_user, config.limits.silence_prompt), (10, Duration::from_secs(10)));
     assert_eq!(config.engines.default, DefaultEngine::Local);
     assert_eq!(config.engines.models_dir.as_deref(), Some(Path::new("./data/models")));
+    assert_eq!((config.engines.voice, config.engines.voice_dir.as_deref()), (LocalVoice::Flite, Some(Path::new("./data/voice"))));
     assert!(config.engines.gemini.is_none() && config.engines.chat.is_none());
     assert_eq!(config.store, StoreChoice::Sqlite);
     assert_eq!(config.log.filter, "info,rsipstack=warn,callie=info");
@@ -176,7 +177,8 @@ fn gemini_talks_when_there_is_a_key_unless_told_otherwise() {
 #[test]
 fn engines_have_their_settings() {
     let file = "gemini_api_key = 'k'\ngemini_base_url = 'ws://127.0.0.1:9000/'\nchat_url = 'http://[::1]:11434/v1/'";
-    let loaded = loaded(file, "CALLIE_CHAT_MODEL=qwen3:4b", &[("CALLIE_MODELS_DIR", "/srv/models")]);
+    let loaded =
+        loaded(file, "CALLIE_CHAT_MODEL=qwen3:4b", &[("CALLIE_MODELS_DIR", "/srv/models"), ("CALLIE_LOCAL_VOICE", "auto")]);
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let engines = loaded.config.engines;
     let gemini = engines.gemini.expect("there");
@@ -185,6 +187,7 @@ fn engines_have_their_settings() {
     let chat = engines.chat.expect("there");
     assert_eq!((chat.url.as_str(), chat.model.as_str(), chat.key), ("http://[::1]:11434/v1", "qwen3:4b", None));
     assert_eq!(engines.models_dir.as_deref(), Some(Path::new("/srv/models")));
+    assert_eq!(engines.voice, LocalVoice::Auto);
     let here = resolve(Sources { models_here: true, ..Sources::default() }).expect("valid");
     assert_eq!(here.config.engines.models_dir.as_deref(), Some(Path::new("./models")));
 }

@@ -7,8 +7,8 @@ use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, Scri
 use callie_lab::line::LineFaults;
 use callie_lab::phone::{self, Phone, PhoneCall, PhoneOptions, PhoneReport, Step};
 use callie_server::app::Footprint;
+use callie_server::config::Config;
 use callie_server::config::engines::{DefaultEngine, Gemini};
-use callie_server::config::{Config, Engines};
 use callie_server::engines::Talkers;
 use callie_store::RecordStore;
 use serde_json::json;
@@ -43,7 +43,9 @@ impl Scene {
         let fake = FakeGemini::start(options).await.expect("a free port");
         let gemini = Gemini { api_key: key, model, base_url: fake.base_url() };
         let tune = |config: &mut Config| {
-            config.engines = Engines { default: DefaultEngine::Gemini, gemini: Some(gemini), models_dir: None, chat: None };
+            config.engines.default = DefaultEngine::Gemini;
+            config.engines.gemini = Some(gemini);
+            config.engines.models_dir = None;
             tune(config);
         };
         let world = World::start(tune, |config| Talkers::start(&config.engines).expect("engines")).await;

@@ -10,11 +10,13 @@ const FOLDER: &str = "moonshine-tiny-en";
 const FILES: [(&str, u64); 3] =
     [("encoder_model.onnx", 7_937_661), ("decoder_model_merged.onnx", 20_243_286), ("tokens.txt", 242_918)];
 
-/// Why speech cannot be recognised.
+/// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     #[error("there are no speech recognition weights in {0}: fetch them with scripts/models.sh")]
     Missing(PathBuf),
+    #[error("there is no kokoro voice in {0}: fetch it with scripts/models.sh kokoro")]
+    VoiceMissing(PathBuf),
     #[error("{file} is not the file it should be ({found} bytes, not {wanted}): fetch it again with scripts/models.sh")]
     WrongSize { file: PathBuf, found: u64, wanted: u64 },
     #[error("{file} cannot be read: {detail}")]

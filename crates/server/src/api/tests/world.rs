@@ -56,7 +56,7 @@ impl World {
                 store: "sqlite",
                 listening: "127.0.0.1:8080".parse().expect("valid"),
                 started_at: now - std::time::Duration::from_secs(60),
-                engines: Arc::new([EngineInfo { name: "local", detail: "the offline engine".into(), default: true }]),
+                engines: Arc::new([EngineInfo { name: "local", detail: "the offline engine".to_owned().into(), default: true }]),
             },
             phase: Phases(phases),
         };

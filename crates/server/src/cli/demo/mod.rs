@@ -39,9 +39,16 @@ pub enum Talker {
     Gemini,
 }
 
+/// The offline engine's voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DemoVoice {
+    Flite,
+    Kokoro,
+}
+
 /// Runs the demo to its end; with `keep` it then stays up until Ctrl-C.
-pub async fn run(keep: bool, talker: Talker) -> anyhow::Result<()> {
-    let stage = Stage::set(talker).await?;
+pub async fn run(keep: bool, talker: Talker, voice: DemoVoice) -> anyhow::Result<()> {
+    let stage = Stage::set(talker, voice).await?;
     say(&format!(
         "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  talks    {}\n\n",
         stage.carrier.address(),

@@ -1,11 +1,15 @@
 //! What the demo stands on: the lab's carrier and a whole server in a folder of their own, on free ports of loopback, and a
 //! client that talks to the server as a user would.
 
-use super::{Talker, call_id, stand_in};
+use super::{DemoVoice, Talker, call_id, stand_in};
 use crate::{
     api::EngineInfo,
     app::App,
-    config::{self, Config, engines::DefaultEngine, sources::Sources},
+    config::{
+        self, Config,
+        engines::{DefaultEngine, LocalVoice},
+        sources::Sources,
+    },
     engines::Talkers,
 };
 use anyhow::{Context, bail};
@@ -26,7 +30,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn set(talker: Talker) -> anyhow::Result<Self> {
+    pub async fn set(talker: Talker, voice: DemoVoice) -> anyhow::Result<Self> {
         let subscribers = ["alice", "bob", "softphone"].map(|name| Subscriber::new(name, &password_of(name)));
         let options = CarrierOptions { subscribers: subscribers.to_vec(), ..CarrierOptions::default() };
         let carrier = Carrier::start(options).await.context("the carrier does not start")?;
@@ -41,7 +45,13 @@ impl Stage {
             config.engines.default = DefaultEngine::Gemini;
             config.engines.gemini = Some(stand_in::settings(stand_in));
         }
+        if voice == DemoVoice::Kokoro {
+            config.engines.voice = LocalVoice::Kokoro;
+        }
         let talkers = Talkers::start(&config.engines)?;
+        if let Some(local) = &talkers.local {
+            local.settled().await;
+        }
         let infos = talkers.infos.clone();
         let app = App::start(&config, talkers).await?;
         Ok(Self { carrier, app, folder, stand_in, talkers: infos, client: reqwest::Client::new() })
@@ -50,7 +60,7 @@ impl Stage {
     /// Who talks, for people.
     pub fn talker_words(&self) -> String {
         let default = self.talkers.iter().find(|info| info.default);
-        let words = default.map_or_else(String::new, |info| info.detail.clone());
+        let words = default.map_or_else(String::new, |info| info.detail.text());
         if self.stand_in.is_some() { format!("{words} (a stand-in on this machine)") } else { words }
     }
 
@@ -111,6 +121,7 @@ fn demo_config(folder: &std::path::Path) -> anyhow::Result<Config> {
     let sources = Sources { models_here: std::path::Path::new("models").is_dir(), ..Sources::default() };
     let mut config = config::resolve(sources)?.config;
     config.data_dir = folder.to_owned();
+    config.engines.voice_dir = Some(folder.join("voice"));
     config.http.listen = ([127, 0, 0, 1], 0).into();
     config.sip.listen = ([127, 0, 0, 1], 0).into();
     Ok(config)
