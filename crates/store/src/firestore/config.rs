@@ -46,7 +46,7 @@ impl ConfigStore for FirestoreStore {
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
         let deleted = self.documents().delete(&path(id)).await.map_err(|fault| self.refusal(id, fault))?;
         if let Some(at) = deleted {
-            self.shared.listener.deleted(id.as_str(), at).await;
+            self.shared.listener.deleted(id.as_str(), at);
         }
         Ok(deleted.is_some())
     }
@@ -82,7 +82,7 @@ impl FirestoreStore {
     /// Shows our own write in the live view at once.
     async fn written(&self, id: &UserId, document: RawDocument) -> Result<StoredUser, StoreError> {
         let stored = self.read(id, &document)?;
-        self.shared.listener.wrote(document).await;
+        self.shared.listener.wrote(document);
         Ok(stored)
     }
 

@@ -28,7 +28,7 @@ impl DocumentStore for FirestoreStore {
         };
         match self.documents().create(&path(id), map).await {
             Ok(written) => {
-                self.shared.listener.wrote(written).await;
+                self.shared.listener.wrote(written);
                 Ok(Adopted::Written)
             }
             Err(Fault::Exists) => {
@@ -59,7 +59,7 @@ impl DocumentStore for FirestoreStore {
             let Some(map) = body.as_object() else { return Ok(Resealed::Current) };
             match self.documents().update(&path(id), &stored, map).await {
                 Ok(written) => {
-                    self.shared.listener.wrote(written).await;
+                    self.shared.listener.wrote(written);
                     return Ok(Resealed::Done);
                 }
                 // Somebody else was quicker: what is there now counts.

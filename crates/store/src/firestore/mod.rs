@@ -9,6 +9,12 @@
 //! | module | holds |
 //! |---|---|
 //! | `view` | the live view, as a value |
+//! | `listen` | the tasks behind the live view |
+//! | `stream` | Listen streams, one after the other |
+//! | `link` | whether Firestore answers |
+//! | `seal_typed` | passwords typed in clear are sealed |
+//! | `keep` | the last good view, kept in the local database |
+//! | `pending` | things to be done, one for each name |
 //! | `access` | which Firestore: options and key files |
 //! | `client` | single documents: read, and written under a precondition |
 //! | `config` | [`crate::ConfigStore`] |
@@ -24,17 +30,23 @@ mod client;
 mod config;
 mod documents;
 mod fault;
-mod interim;
+mod keep;
 mod keycheck;
+mod link;
+mod listen;
+mod pending;
+mod seal_typed;
+mod stream;
 mod value;
 mod view;
 
 pub use access::{Credentials, FirestoreAccess};
+pub use listen::ListenOptions;
 
 use crate::{Keyring, SqliteStore, StoreError};
 use access::Endpoint;
 use client::Documents;
-use interim::Listener;
+use listen::Listener;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -70,8 +82,20 @@ impl FirestoreStore {
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Self, StoreError> {
+        Self::open_with(access, keyring, local, ListenOptions::default(), tracker, cancel).await
+    }
+
+    /// As [`Self::open`], with other times.
+    pub async fn open_with(
+        access: &FirestoreAccess,
+        keyring: Arc<Keyring>,
+        local: SqliteStore,
+        options: ListenOptions,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Self, StoreError> {
         let documents = Arc::new(Documents::new(Endpoint::find(access).await?));
-        let listener = Listener::start(documents.clone(), keyring.clone(), local, tracker, cancel).await?;
+        let listener = Listener::start(documents.clone(), keyring.clone(), local, options, tracker, cancel).await?;
         let opened = Self { shared: Arc::new(Shared { documents, keyring, keys_checked: OnceCell::new(), listener }) };
         match opened.check_keys().await {
             Err(fault @ StoreError::Setup(_)) => {

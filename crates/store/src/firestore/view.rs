@@ -16,7 +16,7 @@ use super::value::RawDocument;
 use crate::seal::{AtRest, classify};
 use crate::{Entry, Keyring, Revision, StoredUser, UserView, doc};
 use callie_domain::UserId;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// How long it is remembered that a document was deleted, on the server's clock: longer than any event takes to arrive.
@@ -86,8 +86,8 @@ pub(super) struct Outputs {
     pub keep: Vec<Keep>,
     /// Documents with a password in clear, to be sealed.
     pub typed: Vec<RawDocument>,
-    /// Documents to be read, because the server's set and our own writes contradict one another.
-    pub verify: Vec<String>,
+    /// Documents to be read, because the server's word and our own writes contradict one another, with the revision held.
+    pub verify: Vec<(String, Revision)>,
     pub asked: u64,
     /// The view is not the server's: listen again from the beginning.
     pub resync: bool,
@@ -96,10 +96,17 @@ pub(super) struct Outputs {
 /// What is known of a document that exists.
 struct Held {
     revision: Revision,
-    /// Our own write, of which the server has not told yet.
-    unconfirmed: bool,
     /// From the last run; not yet seen at the server in this one.
     kept: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// It is in the server's word on the collection.
+    Server,
+    /// It was written, or read, beside that.
+    Ours,
+    Kept,
 }
 
 struct Tombstone {
@@ -117,6 +124,8 @@ pub(super) struct LiveView {
     keyring: Arc<Keyring>,
     view: Arc<UserView>,
     held: HashMap<String, Held>,
+    /// Our own writes, of which the server has not told yet.
+    unconfirmed: BTreeSet<String>,
     staging: Option<HashMap<String, RawDocument>>,
     dirty: BTreeMap<String, Change>,
     tombstones: HashMap<String, Tombstone>,
@@ -129,12 +138,13 @@ pub(super) struct LiveView {
 }
 
 impl LiveView {
-    /// An empty view, or one with the documents kept from the last run.
-    pub fn new(keyring: Arc<Keyring>, kept: Vec<RawDocument>) -> Self {
-        let mut view = Self {
+    /// An empty view.
+    pub fn new(keyring: Arc<Keyring>) -> Self {
+        Self {
             keyring,
             view: Arc::default(),
             held: HashMap::new(),
+            unconfirmed: BTreeSet::new(),
             staging: None,
             dirty: BTreeMap::new(),
             tombstones: HashMap::new(),
@@ -142,17 +152,15 @@ impl LiveView {
             seq: 0,
             synced: false,
             moved: false,
-        };
-        for document in kept {
-            let held = Held { revision: document.revision, unconfirmed: false, kept: true };
-            view.show(document, held, &mut Outputs::default());
         }
-        view.moved = false;
-        view
     }
 
-    pub fn view(&self) -> Arc<UserView> {
-        self.view.clone()
+    /// Takes in what was kept from the last run, unless the server has told by now.
+    pub fn adopt(&mut self, kept: Vec<RawDocument>) -> Option<Arc<UserView>> {
+        if !self.synced {
+            kept.into_iter().for_each(|document| self.show(document, Source::Kept, &mut Outputs::default()));
+        }
+        std::mem::take(&mut self.moved).then(|| self.view.clone())
     }
 
     /// Whether the view has been the server's whole set at some time.
@@ -225,6 +233,10 @@ impl LiveView {
         if self.staging.is_none() {
             self.flush(out);
             self.consistent_at = self.consistent_at.max(at);
+            // The server's word is newer than these writes and does not have them: somebody deleted them again.
+            let revision = |name: &String| self.held.get(name).map_or(0, |held| held.revision);
+            let untold = self.unconfirmed.extract_if(.., |name| revision(name) <= at);
+            out.verify.extend(untold.map(|name| (name.clone(), revision(&name))));
         }
         self.tombstones.retain(|_, tombstone| tombstone.at.saturating_add(TOMBSTONE_MICROS) > at);
     }
@@ -237,14 +249,14 @@ impl LiveView {
         let absent: Vec<_> = self.held.keys().filter(|name| !staging.contains_key(*name)).cloned().collect();
         for name in absent {
             match self.held.get(&name) {
-                Some(held) if held.unconfirmed && held.revision > at => out.verify.push(name),
+                Some(held) if held.revision > at && self.unconfirmed.contains(&name) => out.verify.push((name, held.revision)),
                 _ => self.remove(&name, at, out),
             }
         }
         for (name, document) in staging {
             match self.is_buried(&document) {
-                true => out.verify.push(name),
-                false => self.told(document, out),
+                true => out.verify.push((name, 0)),
+                false => self.show(document, Source::Server, out),
             }
         }
         if !self.synced {
@@ -257,7 +269,7 @@ impl LiveView {
         for (name, change) in std::mem::take(&mut self.dirty) {
             match change {
                 Change::Put(document) if self.is_buried(&document) => {}
-                Change::Put(document) => self.told(document, out),
+                Change::Put(document) => self.show(document, Source::Server, out),
                 Change::Gone(at) => self.gone(&name, at, out),
             }
         }
@@ -276,12 +288,10 @@ impl LiveView {
         }
         let is_news = self.held.get(&document.name).is_none_or(|held| held.revision < document.revision);
         if is_news && document.revision <= self.consistent_at {
-            // The server's word is newer than this write and does not have it: somebody deleted it again.
-            out.verify.push(document.name.clone());
+            out.verify.push((document.name.clone(), document.revision));
         }
         // Not into a set that is on its way: whether that one is from before or after is settled when it is whole.
-        let held = Held { revision: document.revision, unconfirmed: true, kept: false };
-        self.show(document, held, out);
+        self.show(document, Source::Ours, out);
     }
 
     fn found(&mut self, document: RawDocument, asked: u64, out: &mut Outputs) {
@@ -289,41 +299,41 @@ impl LiveView {
             return;
         }
         self.tombstones.remove(&document.name);
-        let held = Held { revision: document.revision, unconfirmed: true, kept: false };
-        self.show(document, held, out);
+        self.show(document, Source::Ours, out);
     }
 
     fn missing(&mut self, name: &str, at: Revision, asked: u64, out: &mut Outputs) {
-        // A tombstone that was set since is the newer word.
-        if self.tombstones.get(name).is_none_or(|tombstone| tombstone.noted <= asked) {
-            self.gone(name, at, out);
+        // What was written or deleted since is the newer word.
+        let overtaken = self.tombstones.get(name).is_some_and(|tombstone| tombstone.noted > asked);
+        if !overtaken && self.held.get(name).is_none_or(|held| held.revision <= at) {
+            self.remove(name, at, out);
         }
-    }
-
-    /// What the server told.
-    fn told(&mut self, document: RawDocument, out: &mut Outputs) {
-        let held = Held { revision: document.revision, unconfirmed: false, kept: false };
-        self.show(document, held, out);
     }
 
     /// Takes the document into the view, unless what is there is newer.
-    fn show(&mut self, document: RawDocument, new: Held, out: &mut Outputs) {
-        if let Some(old) = self.held.get_mut(&document.name) {
-            if old.revision > new.revision {
-                return;
-            }
-            if old.revision == new.revision && !old.kept {
-                old.unconfirmed &= new.unconfirmed;
-                return;
-            }
+    fn show(&mut self, document: RawDocument, source: Source, out: &mut Outputs) {
+        let revision = document.revision;
+        let old = self.held.get(&document.name);
+        if old.is_some_and(|old| old.revision > revision) {
+            return;
+        }
+        if source == Source::Server {
+            self.unconfirmed.remove(&document.name);
+        }
+        if old.is_some_and(|old| old.revision == revision && !old.kept) {
+            return;
+        }
+        if source == Source::Ours {
+            self.unconfirmed.insert(document.name.clone());
         }
         self.tombstones.remove(&document.name);
-        self.held.insert(document.name.clone(), new);
+        self.held.insert(document.name.clone(), Held { revision, kept: source == Source::Kept });
         self.read(document, out);
     }
 
     fn remove(&mut self, name: &str, at: Revision, out: &mut Outputs) {
         let revision = self.held.remove(name).map(|held| held.revision);
+        self.unconfirmed.remove(name);
         let at = at.max(revision.unwrap_or(0));
         let tombstone = self.tombstones.entry(name.to_owned()).or_insert(Tombstone { at, noted: self.seq });
         *tombstone = Tombstone { at: tombstone.at.max(at), noted: self.seq };

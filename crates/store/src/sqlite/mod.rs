@@ -18,11 +18,13 @@
 //! | `record` | [`crate::RecordStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `search` | words into full-text queries |
+//! | `kept` | the last good documents of users who live in another store |
 //! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
 mod documents;
 mod fault;
+pub(crate) mod kept;
 mod poll;
 mod record;
 mod schema;

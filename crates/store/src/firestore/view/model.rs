@@ -66,7 +66,7 @@ struct World {
     history: Vec<(Revision, String, Option<(Revision, u8)>)>,
     wire: VecDeque<Event>,
     own: VecDeque<Event>,
-    questions: VecDeque<(String, u64)>,
+    questions: VecDeque<(String, Revision, u64)>,
     answers: VecDeque<Event>,
     token: Option<Revision>,
     view: LiveView,
@@ -92,7 +92,7 @@ impl World {
             questions: VecDeque::new(),
             answers: VecDeque::new(),
             token: None,
-            view: LiveView::new(keyring(), Vec::new()),
+            view: LiveView::new(keyring()),
             shown: BTreeMap::new(),
             buried: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -195,10 +195,10 @@ impl World {
     }
 
     fn ask(&mut self) {
-        if let Some((name, asked)) = self.questions.pop_front() {
+        if let Some((name, held, asked)) = self.questions.pop_front() {
             self.answers.push_back(match self.documents.get(&name) {
                 Some((revision, greeting)) => Event::Found { document: raw(&name, *revision, *greeting), asked },
-                None => Event::Missing { name, at: self.clock, asked },
+                None => Event::Missing { name, at: held, asked },
             });
         }
     }
@@ -209,7 +209,7 @@ impl World {
         }
         let Outputs { view, keep, verify, asked, resync, .. } = self.view.handle(event);
         keep.into_iter().for_each(|keep| self.keep(keep));
-        self.questions.extend(verify.into_iter().map(|name| (name, asked)));
+        self.questions.extend(verify.into_iter().map(|(name, held)| (name, held, asked)));
         if resync {
             self.token = None;
             self.connect();
@@ -239,7 +239,7 @@ impl World {
 
     fn check(&self) {
         let good = self.documents.iter().filter(|(name, (_, greeting))| **name != NAMES[3] && *greeting != 0);
-        let view = self.view.view();
+        let view = self.view.view.clone();
         for (name, (revision, greeting)) in good.clone() {
             match view.users.get(&name_id(name)) {
                 Some(Entry::Good(stored)) => {
