@@ -60,7 +60,7 @@ impl Fault {
                 "{place} is in Datastore mode ({text}): make a database in Native mode and name it in CALLIE_FIRESTORE_DATABASE"
             )),
             Code::FailedPrecondition => Self::Precondition,
-            Code::NotFound if says("database") && (says("does not exist") || says("not found")) => Self::Refused(format!(
+            Code::NotFound if says("the database ") || says("the project ") => Self::Refused(format!(
                 "{place} does not exist ({text}): create it in Google's console (Firestore, Create database, Native mode), \
                  or name the right ones in FIREBASE_PROJECT_ID and CALLIE_FIRESTORE_DATABASE"
             )),

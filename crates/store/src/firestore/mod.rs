@@ -46,6 +46,8 @@ pub use listen::ListenOptions;
 use crate::{Keyring, SqliteStore, StoreError};
 use access::Endpoint;
 use client::Documents;
+use fault::Fault;
+use keycheck::Unproved;
 use listen::Listener;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -97,17 +99,30 @@ impl FirestoreStore {
         let documents = Arc::new(Documents::new(Endpoint::find(access).await?));
         let listener = Listener::start(documents.clone(), keyring.clone(), local, options, tracker, cancel).await?;
         let opened = Self { shared: Arc::new(Shared { documents, keyring, keys_checked: OnceCell::new(), listener }) };
-        match opened.check_keys().await {
-            Err(fault @ StoreError::Setup(_)) => {
-                opened.close().await;
-                Err(fault)
-            }
-            // Checked before the first write.
-            Err(fault) => {
-                tracing::warn!(%fault, "the keys could not be compared with those of the other servers yet");
+        match opened.prove_keys().await {
+            Ok(()) => Ok(opened),
+            Err(unproved) if opened.can_start_with(&unproved) => {
+                let fault = unproved.into_error(opened.documents().place());
+                tracing::warn!(%fault, "the keys could not be compared with those of the other servers; that is done before the first write");
                 Ok(opened)
             }
-            Ok(()) => Ok(opened),
+            Err(Unproved::Wrong(text) | Unproved::Unanswered(Fault::Refused(text))) => {
+                opened.close().await;
+                Err(StoreError::Setup(text))
+            }
+            Err(unproved) => {
+                opened.close().await;
+                Err(unproved.into_error(opened.documents().place()))
+            }
+        }
+    }
+
+    /// A server that does not answer now will do so later; one that refuses us will not, but we can go on with what we have.
+    fn can_start_with(&self, unproved: &Unproved) -> bool {
+        match unproved {
+            Unproved::Wrong(_) => false,
+            Unproved::Unanswered(Fault::Refused(_)) => !self.shared.listener.watch().borrow().users.is_empty(),
+            Unproved::Unanswered(_) => true,
         }
     }
 
@@ -122,6 +137,10 @@ impl FirestoreStore {
 
     /// Refuses to seal anything with keys that are not the other servers'.
     async fn check_keys(&self) -> Result<(), StoreError> {
+        self.prove_keys().await.map_err(|unproved| unproved.into_error(self.documents().place()))
+    }
+
+    async fn prove_keys(&self) -> Result<(), Unproved> {
         let check = || keycheck::check(&self.shared.documents, &self.shared.keyring);
         self.shared.keys_checked.get_or_try_init(check).await.copied()
     }

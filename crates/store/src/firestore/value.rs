@@ -60,12 +60,6 @@ pub(super) fn revision_of(time: &ProtoTime) -> Revision {
     micros.unsigned_abs()
 }
 
-pub(super) fn time_of(revision: Revision) -> ProtoTime {
-    let seconds = i64::try_from(revision / 1_000_000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(revision % 1_000_000 * 1_000).unwrap_or(0);
-    ProtoTime { seconds, nanos }
-}
-
 /// A document's fields as one JSON object.
 pub(super) fn body_of(fields: &Fields) -> Value {
     let read = |(name, value): (&String, &ProtoValue)| {

@@ -4,7 +4,7 @@
 //! callie_store::store_conformance!(make_store); // async fn make_store() -> impl Backend
 //! ```
 //!
-//! which makes one test of each case. A failed expectation panics: this is for tests only.
+//! which makes one test of each case; within a test, `store_conformance!(@every calls make_store)` runs one after the other. A failed expectation panics: this is for tests only.
 //!
 //! | module | holds |
 //! |---|---|
@@ -95,7 +95,10 @@ fn is_faulty(view: &UserView, name: &str) -> bool {
 #[macro_export]
 macro_rules! store_conformance {
     ($make:ident) => {
-        $crate::store_conformance!(@cases $make, users:
+        $crate::store_conformance!(@every tests $make);
+    };
+    (@every $form:ident $make:ident) => {
+        $crate::store_conformance!(@$form $make, users:
             a_user_is_created_once,
             what_is_read_is_what_was_written,
             a_write_needs_the_revision_it_read,
@@ -106,7 +109,7 @@ macro_rules! store_conformance {
             a_thousand_users_are_loaded,
             the_store_is_healthy,
         );
-        $crate::store_conformance!(@cases $make, live:
+        $crate::store_conformance!(@$form $make, live:
             the_view_is_complete_from_the_first_value_on,
             the_view_follows_our_own_writes_at_once,
             the_view_follows_other_processes,
@@ -115,13 +118,13 @@ macro_rules! store_conformance {
             a_faulty_document_has_no_last_good_configuration_after_a_restart,
             a_faulty_document_harms_no_other,
         );
-        $crate::store_conformance!(@cases $make, secrets:
+        $crate::store_conformance!(@$form $make, secrets:
             a_password_is_never_at_rest_in_clear,
             a_typed_password_is_used_then_sealed,
             an_unchanged_password_keeps_its_sealed_form,
             a_moved_password_is_refused_and_kept,
         );
-        $crate::store_conformance!(@cases $make, documents:
+        $crate::store_conformance!(@$form $make, documents:
             documents_are_listed_page_by_page,
             a_document_is_adopted_once,
             an_adopted_user_is_in_the_view,
@@ -129,7 +132,7 @@ macro_rules! store_conformance {
             a_password_in_clear_is_sealed_in_a_faulty_document_too,
             what_does_not_open_stays_as_it_is,
         );
-        $crate::store_conformance!(@cases $make, calls:
+        $crate::store_conformance!(@$form $make, calls:
             a_call_is_recorded_from_begin_to_end,
             an_end_without_a_beginning_is_kept,
             events_need_a_record,
@@ -137,7 +140,7 @@ macro_rules! store_conformance {
             calls_are_filtered,
             orphans_are_closed_as_lost,
         );
-        $crate::store_conformance!(@cases $make, transcripts:
+        $crate::store_conformance!(@$form $make, transcripts:
             turns_are_read_in_order_with_their_latest_words,
             calls_are_found_by_what_was_said,
             what_is_found_comes_with_the_turns_it_was_said_in,
@@ -145,7 +148,10 @@ macro_rules! store_conformance {
             nothing_in_a_search_is_syntax,
         );
     };
-    (@cases $make:ident, $area:ident: $($case:ident,)*) => {
+    (@calls $make:ident, $area:ident: $($case:ident,)*) => {
+        $($crate::suite::$area::$case($make().await).await;)*
+    };
+    (@tests $make:ident, $area:ident: $($case:ident,)*) => {
         mod $area {
             $(
                 #[tokio::test]
