@@ -8,6 +8,7 @@
 //!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
 //!        └──────────────── RTP (over a line) ─────────────┘
 //!                               gemini::FakeGemini ◀─WebSocket─ the product
+//!                             firestore::Firestore ◀────gRPC─── the product
 //! ```
 
 pub mod analysis;
@@ -15,6 +16,7 @@ pub mod carrier;
 pub mod digest;
 pub mod firestore;
 pub mod gemini;
+pub mod kms;
 pub mod line;
 pub mod message;
 pub mod phone;
