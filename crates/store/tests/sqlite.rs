@@ -19,9 +19,13 @@ impl Sqlite {
         self.folder.path().join("callie.db")
     }
 
+    fn keys(folder: &TempDir) -> Arc<Keyring> {
+        let path = folder.path().join("keyring.json");
+        Arc::new(Keyring::load_or_create(&path, jiff::Timestamp::UNIX_EPOCH).expect("keys"))
+    }
+
     fn open(folder: &TempDir) -> SqliteStore {
-        let keyring = Keyring::load_or_create(&folder.path().join("keyring.json"), jiff::Timestamp::UNIX_EPOCH).expect("keys");
-        SqliteStore::open(&folder.path().join("callie.db"), Arc::new(keyring)).expect("opened")
+        SqliteStore::open(&folder.path().join("callie.db"), Self::keys(folder)).expect("opened")
     }
 
     /// A connection of another program.
@@ -42,6 +46,18 @@ impl Backend for Sqlite {
     }
     fn calls(&self) -> Arc<dyn RecordStore> {
         Arc::new(self.store.clone())
+    }
+    fn keyring(&self) -> Arc<Keyring> {
+        Self::keys(&self.folder)
+    }
+    async fn raw_put_all(&self, documents: Vec<(String, Value)>) {
+        let mut other = self.other();
+        let tx = other.transaction().expect("begun");
+        for (name, doc) in documents {
+            let sql = "INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2)";
+            tx.prepare_cached(sql).expect("a statement").execute((name, doc.to_string())).expect("written");
+        }
+        tx.commit().expect("committed");
     }
     async fn raw_put(&self, name: &str, doc: &Value) {
         let sql = "INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET doc = ?2";

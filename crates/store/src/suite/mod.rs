@@ -22,7 +22,7 @@ pub mod secrets;
 pub mod transcripts;
 pub mod users;
 
-use crate::{ConfigStore, DocumentStore, Entry, RecordStore, StoredUser, UserView};
+use crate::{ConfigStore, DocumentStore, Entry, Keyring, RecordStore, StoredUser, UserView};
 use async_trait::async_trait;
 use callie_domain::user::input::UserInput;
 use callie_domain::{MacAddress, User, UserId};
@@ -39,8 +39,14 @@ pub trait Backend: Send + Sync {
     fn documents(&self) -> Arc<dyn DocumentStore>;
     fn calls(&self) -> Arc<dyn RecordStore>;
 
+    /// The keys that the store seals with.
+    fn keyring(&self) -> Arc<Keyring>;
+
     /// Writes a document behind the store's back, as the shell, a console or another process does.
     async fn raw_put(&self, name: &str, doc: &Value);
+
+    /// As [`Self::raw_put`], many at once.
+    async fn raw_put_all(&self, documents: Vec<(String, Value)>);
 
     /// The document as it lies there.
     async fn raw_get(&self, name: &str) -> Option<Value>;
@@ -106,7 +112,7 @@ macro_rules! store_conformance {
             a_revision_is_never_used_twice,
             unknown_fields_are_kept,
             a_deleted_user_is_gone,
-            a_thousand_users_are_loaded,
+            ten_thousand_users_are_loaded,
             the_store_is_healthy,
         );
         $crate::store_conformance!(@$form $make, live:

@@ -1,7 +1,7 @@
 //! Documents: written, read, revised, deleted.
 
-use super::{Backend, a_user, greeting, user_id};
-use crate::StoreError;
+use super::{Backend, a_user, greeting, usable, user_id};
+use crate::{Entry, StoreError, doc};
 use callie_domain::User;
 use serde_json::json;
 
@@ -107,27 +107,21 @@ pub async fn a_deleted_user_is_gone(mut backend: impl Backend) {
     assert!(backend.users().watch().borrow().users.is_empty());
 }
 
-pub async fn a_thousand_users_are_loaded(mut backend: impl Backend) {
-    const USERS: usize = 1_000;
-    /// At the same time: a server that is asked for everything at once may answer some too late.
-    const WRITERS: usize = 50;
-    let store = backend.users();
-    let created = join_all((0..WRITERS).map(|writer| {
-        let store = store.clone();
-        async move {
-            for n in (writer..USERS).step_by(WRITERS) {
-                store.create(&a_user(&format!("user{n}"))).await?;
-            }
-            Ok::<_, StoreError>(())
-        }
-    }));
-    created.await.into_iter().collect::<Result<(), _>>().expect("all are created");
-    assert_eq!(store.watch().borrow().users.len(), USERS);
+pub async fn ten_thousand_users_are_loaded(mut backend: impl Backend) {
+    const USERS: usize = 10_000;
+    let keyring = backend.keyring();
+    let sealed = |n: usize| {
+        let user = a_user(&format!("user{n}"));
+        let doc = doc::write(&user, None, &keyring, user.created_at).expect("sealed");
+        (user.id.to_string(), doc)
+    };
+    backend.raw_put_all((0..USERS).map(sealed).collect()).await;
     backend.restart().await;
     let view = backend.users().watch().borrow().clone();
     assert_eq!(view.users.len(), USERS);
-    assert!(view.users.values().all(|entry| entry.usable().is_some()));
-    assert!(view.users.contains_key(&user_id("user999")));
+    assert!(view.users.values().all(|entry| matches!(entry, Entry::Good(_))));
+    let last = backend.users().get(&user_id("user9999")).await.expect("answered").expect("there");
+    assert_eq!(usable(&view, "user9999"), Some(&last));
 }
 
 pub async fn the_store_is_healthy(backend: impl Backend) {

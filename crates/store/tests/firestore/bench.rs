@@ -39,16 +39,27 @@ impl Console {
     }
 
     pub async fn put(&self, path: &str, fields: Fields) {
-        let document = Document { name: self.name(path), fields, ..Document::default() };
-        self.write(Operation::Update(document)).await;
+        self.write(vec![self.update(path, fields)]).await;
+    }
+
+    async fn put_all(&self, documents: Vec<(String, Value)>) {
+        // As many as production takes in one commit.
+        for some in documents.chunks(500) {
+            let update = |(name, doc): &(String, Value)| self.update(&format!("user_configs/{name}"), json::fields(doc));
+            self.write(some.iter().map(update).collect()).await;
+        }
+    }
+
+    fn update(&self, path: &str, fields: Fields) -> Operation {
+        Operation::Update(Document { name: self.name(path), fields, ..Document::default() })
     }
 
     pub async fn delete(&self, path: &str) {
-        self.write(Operation::Delete(self.name(path))).await;
+        self.write(vec![Operation::Delete(self.name(path))]).await;
     }
 
-    async fn write(&self, operation: Operation) {
-        let writes = vec![Write { operation: Some(operation), ..Write::default() }];
+    async fn write(&self, operations: Vec<Operation>) {
+        let writes = operations.into_iter().map(|operation| Write { operation: Some(operation), ..Write::default() }).collect();
         let request = CommitRequest { database: self.database.clone(), writes, ..CommitRequest::default() };
         self.client.clone().commit(request).await.expect("written");
     }
@@ -180,6 +191,12 @@ impl Backend for Suited {
     }
     fn calls(&self) -> Arc<dyn RecordStore> {
         Arc::new(self.node.local.clone())
+    }
+    fn keyring(&self) -> Arc<Keyring> {
+        self.node.keyring.clone()
+    }
+    async fn raw_put_all(&self, documents: Vec<(String, Value)>) {
+        self.console.put_all(documents).await;
     }
     async fn raw_put(&self, name: &str, doc: &Value) {
         self.console.put(&format!("user_configs/{name}"), json::fields(doc)).await;
