@@ -32,7 +32,7 @@ async fn a_lost_answer_is_a_write_that_was_done() {
 async fn latency_is_added_to_each_call() {
     let (firestore, db) = lab().await;
     put(&db, "alice", &User::default()).await.unwrap();
-    let latency = Duration::from_millis(150);
+    let latency = Duration::from_millis(600);
     firestore.faults().set_latency(latency);
     let begin = Instant::now();
     get(&db, "alice").await.unwrap();
