@@ -179,4 +179,28 @@ mod tests {
         assert_eq!(name, DEFAULT_VOICE);
         assert!(said.is_some_and(|said| said.contains("Kore") && said.contains("af_bella")));
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn the_call_beyond_the_last_place_has_flite() {
+        use super::super::kokoro::tests::{fast, weights};
+        let Some((_, weights)) = weights() else { return };
+        let flite = Synthesiser::start().expect("built in");
+        let names = weights.voices().to_vec();
+        let studio = Studio::start_with(weights, Choice::Auto, None, flite.clone(), fast);
+        let voices = Voices { flite, kokoro: Some(Ok((studio, names))) };
+        voices.settled().await;
+        assert!(voices.describe().contains("kokoro voice (0.40 s"), "{}", voices.describe());
+        let mut speaking = Vec::new();
+        let said = loop {
+            let (voice, said) = voices.for_call(Some("am_michael"));
+            if voice.kokoro.is_none() {
+                break said;
+            }
+            assert_eq!(said, None);
+            speaking.push(voice);
+        };
+        assert!(said.is_some_and(|said| said.contains("as many calls")) && !speaking.is_empty());
+        speaking.pop();
+        assert!(voices.for_call(None).0.kokoro.is_some(), "a call that is over leaves its place");
+    }
 }

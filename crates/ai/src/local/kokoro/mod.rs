@@ -29,4 +29,4 @@ pub use studio::{Sentence, Standing, Studio};
 pub use weights::{DEFAULT_VOICE, KokoroWeights};
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

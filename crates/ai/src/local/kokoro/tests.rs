@@ -8,7 +8,7 @@ use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// The recogniser's folder too: these tests want to hear what is said.
-fn weights() -> Option<(PathBuf, KokoroWeights)> {
+pub fn weights() -> Option<(PathBuf, KokoroWeights)> {
     let folder = models_folder()?;
     match KokoroWeights::find(&folder) {
         Ok(weights) => Some((folder, weights)),
@@ -20,7 +20,7 @@ fn weights() -> Option<(PathBuf, KokoroWeights)> {
     }
 }
 
-fn fast(_: &Kokoro, _: &Arc<ThreadPool>) -> Result<Speed, RunError> {
+pub fn fast(_: &Kokoro, _: &Arc<ThreadPool>) -> Result<Speed, RunError> {
     Ok(Speed { computed: Duration::from_millis(800), spoken: Duration::from_secs(2) })
 }
 
