@@ -24,6 +24,7 @@ pub mod rotation;
 pub mod seal;
 pub mod sqlite;
 pub mod suite;
+mod tls;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};

@@ -56,6 +56,7 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// [`StoreError::Setup`], with the remedy, when the credentials cannot be used at all.
     pub async fn find(access: &FirestoreAccess) -> Result<Self, StoreError> {
+        crate::tls::ensure_provider();
         let (token, named) = match &access.credentials {
             Credentials::Emulator(_) => (Token::from(EmulatorToken::default()), Some(EMULATORS_PROJECT.to_owned())),
             Credentials::ServiceAccount(path) => service_account(path, &read_key(path)?)?,
@@ -212,3 +213,6 @@ impl CredentialsProvider for EmulatorToken {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,3 +102,6 @@ fn is_plain(name: &str) -> bool {
 fn in_backquotes(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,7 @@ fn sip_of(map: &MapValue) -> Value {
         let text = ours.then(|| time_text(value)).flatten().map(Value::String);
         (name.clone(), text.unwrap_or_else(|| json_of(value)))
     };
-    Value::Object(map.fields.iter().map(read).collect())
+    escaped(map.fields.iter().map(read).collect())
 }
 
 /// The text of a time; `None` when the value is not a time.
@@ -237,3 +237,6 @@ fn parse_time(text: &str) -> Option<ProtoTime> {
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).ok()?;
     Some(ProtoTime { seconds: micros.div_euclid(1_000_000), nanos })
 }
+
+#[cfg(test)]
+mod tests;
