@@ -26,6 +26,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long a contradiction may last before the server is asked.
+const DOUBT: Duration = Duration::from_millis(200);
+
 /// How long, and how often. The defaults are for production.
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
@@ -259,7 +262,12 @@ fn spawn(shared: &Arc<Shared>, tracker: &TaskTracker) -> Vec<JoinHandle<()>> {
 async fn answer_questions(shared: &Shared) {
     loop {
         shared.questions.wait().await;
+        // Most doubts end by themselves, with the server's next word.
+        tokio::time::sleep(DOUBT).await;
         for (name, (held, asked)) in shared.questions.take_all() {
+            if !shared.ask(|view| view.doubts(&name)) {
+                continue;
+            }
             match shared.documents.get(&format!("{}/{name}", super::USERS)).await {
                 Ok(Some(document)) => shared.apply(Event::Found { document: document.into(), asked }),
                 Ok(None) => shared.apply(Event::Missing { name, at: held, asked }),

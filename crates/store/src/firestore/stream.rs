@@ -205,7 +205,7 @@ impl Listening<'_> {
                 let status = Status::new(Code::from(cause.code), cause.message);
                 return Some(End::Broken(Fault::of(&status, self.shared.documents.place())));
             }
-            Ok(TargetChangeType::Current) => self.shared.apply(Event::Current { at }),
+            Ok(TargetChangeType::Current) => self.shared.apply(Event::Current),
             Ok(TargetChangeType::Reset) => {
                 self.token = None;
                 self.shared.apply(Event::Reset);

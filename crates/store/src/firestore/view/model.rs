@@ -54,16 +54,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-type Documents = BTreeMap<String, (Revision, u8)>;
+/// Revision and greeting.
+type Stored = (Revision, u8);
+type Documents = BTreeMap<String, Stored>;
 
 struct World {
     style: Style,
-    /// Whether CURRENT says its time.
-    timed: bool,
     clock: Revision,
     documents: Documents,
     /// What every name was changed to, by time.
-    history: Vec<(Revision, String, Option<(Revision, u8)>)>,
+    history: Vec<(Revision, String, Option<Stored>)>,
     wire: VecDeque<Event>,
     own: VecDeque<Event>,
     questions: VecDeque<(String, Revision, u64)>,
@@ -80,10 +80,9 @@ fn raw(name: &str, revision: Revision, greeting: u8) -> RawDocument {
 }
 
 impl World {
-    fn new(style: Style, timed: bool) -> Self {
+    fn new(style: Style) -> Self {
         let mut world = Self {
             style,
-            timed,
             clock: 1_000,
             documents: BTreeMap::new(),
             history: Vec::new(),
@@ -143,7 +142,7 @@ impl World {
         at
     }
 
-    fn tell(&mut self, name: &str, value: Option<(Revision, u8)>, at: Revision) {
+    fn tell(&mut self, name: &str, value: Option<Stored>, at: Revision) {
         self.wire.push_back(match value {
             Some((revision, greeting)) => Event::Changed(raw(name, revision, greeting)),
             None => Event::Gone { name: name.to_owned(), at },
@@ -159,7 +158,7 @@ impl World {
     }
 
     fn end_of_set(&mut self) {
-        self.wire.push_back(Event::Current { at: self.timed.then_some(self.clock) });
+        self.wire.push_back(Event::Current);
         self.wire.push_back(Event::Consistent { at: self.clock });
     }
 
@@ -260,8 +259,8 @@ impl World {
     }
 }
 
-fn run(style: Style, timed: bool, steps: Vec<Step>) {
-    let mut world = World::new(style, timed);
+fn run(style: Style, steps: Vec<Step>) {
+    let mut world = World::new(style);
     steps.into_iter().for_each(|step| world.take(step));
     world.come_to_rest();
     world.check();
@@ -271,12 +270,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_view_of_a_server_that_sends_differences_is_its_collection(timed: bool, steps in steps()) {
-        run(Style::Production, timed, steps);
+    fn the_view_of_a_server_that_sends_differences_is_its_collection(steps in steps()) {
+        run(Style::Production, steps);
     }
 
     #[test]
-    fn the_view_of_a_server_that_starts_over_each_time_is_its_collection(timed: bool, steps in steps()) {
-        run(Style::Emulator, timed, steps);
+    fn the_view_of_a_server_that_starts_over_each_time_is_its_collection(steps in steps()) {
+        run(Style::Emulator, steps);
     }
 }

@@ -39,7 +39,7 @@ fn resync(view: &mut LiveView, first: Event, documents: &[RawDocument]) -> Optio
     for document in documents {
         assert!(view.handle(Event::Changed(document.clone())).view.is_none());
     }
-    view.handle(Event::Current { at: None }).view
+    view.handle(Event::Current).view
 }
 
 fn greeting(view: &LiveView, name: &str) -> Option<String> {
@@ -106,7 +106,7 @@ fn a_write_of_ours_survives_a_set_from_before_it() {
     view.handle(Event::Wrote(raw("bob", 30, 3)));
     view.handle(Event::Reset);
     view.handle(Event::Changed(raw("alice", 20, 2)));
-    let out = view.handle(Event::Current { at: None });
+    let out = view.handle(Event::Current);
     assert_eq!(out.verify, [("bob".to_owned(), 30)], "whether it is there is for the server to say");
     assert_eq!(greeting(&view, "bob").as_deref(), Some("3"));
     let gone = view.handle(Event::Missing { name: "bob".to_owned(), at: 30, asked: out.asked });
@@ -120,7 +120,7 @@ fn an_answer_that_was_overtaken_counts_for_nothing() {
     let out = {
         view.handle(Event::Reset);
         view.handle(Event::Changed(raw("alice", 10, 1)));
-        view.handle(Event::Current { at: None })
+        view.handle(Event::Current)
     };
     assert_eq!(out.verify, [("alice".to_owned(), 0)]);
     view.handle(Event::Deleted { name: "alice".to_owned(), at: 12 });
@@ -193,7 +193,7 @@ fn the_first_whole_set_ends_what_was_kept_of_others() {
     let mut view = LiveView::new(keyring());
     view.handle(Event::Added { resumed: true });
     view.handle(Event::Changed(raw("alice", 10, 1)));
-    let out = view.handle(Event::Current { at: None });
+    let out = view.handle(Event::Current);
     assert!(out.keep.contains(&Keep::Only(["alice".to_owned()].into())), "and a view that was never whole cannot be resumed");
 }
 
