@@ -13,6 +13,7 @@ use crate::{
     engines::Talkers,
     exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
     records::{LiveFeed, RecordSink},
+    stores::Stores,
     switchboard::Switchboard,
 };
 use anyhow::Context;
@@ -23,7 +24,7 @@ use callie_media::{
     ports::RtpPorts,
 };
 use callie_sip::{InboundCall, SipOptions, SipStack};
-use callie_store::{ConfigStore, Keyring, RecordStore, sqlite::SqliteStore};
+use callie_store::{RecordStore, SqliteStore};
 use jiff::Timestamp;
 use std::{fs::File, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -42,7 +43,7 @@ const WIND_DOWN_DEADLINE: Duration = Duration::from_secs(5);
 pub struct App {
     pub http_address: SocketAddr,
     pub sip_address: SocketAddr,
-    pub store: Arc<SqliteStore>,
+    pub stores: Stores,
     stack: Arc<SipStack>,
     ports: Arc<RtpPorts>,
     registry: Registry,
@@ -80,8 +81,8 @@ impl App {
         let Talkers { engines, infos, .. } = talkers.into();
         let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
-        let store = open_store(config).await?;
-        close_orphans(&store, &recordings).await?;
+        let stores = Stores::open(config).await?;
+        close_orphans(&stores.records, &recordings).await?;
 
         let media = MediaEngine::start(media_options(config)).context("the media threads do not start")?;
         let ports = Arc::new(RtpPorts::new());
@@ -100,7 +101,7 @@ impl App {
             media: Arc::new(media),
             ports: ports.clone(),
             engines,
-            sink: RecordSink::start(store.clone(), feed.clone(), &records),
+            sink: RecordSink::start(stores.records.clone(), feed.clone(), &records),
             feed: feed.clone(),
             limits: CallLimits {
                 rtp_ports: config.media.rtp_ports.clone(),
@@ -110,7 +111,7 @@ impl App {
                 silence_prompt: config.limits.silence_prompt,
             },
         };
-        let view = store.watch();
+        let view = stores.users.watch();
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();
         let registry = Registry::new(context, view.clone(), directory.clone(), calls);
@@ -125,14 +126,14 @@ impl App {
         })?;
         let http_address = listener.local_addr().context("the HTTP listener has no address")?;
         let state = ApiState {
-            users: store.clone(),
-            records: store.clone(),
+            users: stores.users.clone(),
+            records: stores.records.clone(),
             exchange,
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {
                 version: env!("CARGO_PKG_VERSION"),
-                store: "sqlite",
+                store: config.store.name(),
                 listening: http_address,
                 started_at: Timestamp::now(),
                 engines: infos,
@@ -145,7 +146,7 @@ impl App {
         Ok(Self {
             http_address,
             sip_address,
-            store,
+            stores,
             stack,
             ports,
             registry,
@@ -217,7 +218,7 @@ impl App {
         // The registry holds the last handle of the record sink.
         drop(self.registry);
         wind_down("records", &self.records).await;
-        self.store.close().await;
+        self.stores.close().await;
     }
 }
 
@@ -239,15 +240,6 @@ fn lock_folder(folder: &Path) -> anyhow::Result<File> {
         format!("another server uses the data folder {shown}: stop it, or set CALLIE_DATA_DIR to another folder")
     })?;
     Ok(lock)
-}
-
-async fn open_store(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
-    let keyring = match &config.secrets.master_key {
-        Some(key) => Keyring::from_master_key(key.expose())?,
-        None => Keyring::load_or_create(&config.keyring_file(), Timestamp::now())?,
-    };
-    let store = SqliteStore::open(&config.data_dir.join("callie.db"), Arc::new(keyring))?;
-    Ok(Arc::new(store))
 }
 
 /// Closes the records of calls that the last run left open, and mends their recordings.

@@ -6,6 +6,7 @@
 //! | [`cli`] | the command line |
 //! | [`config`] | the process's configuration |
 //! | [`telemetry`] | logs |
+//! | [`stores`] | where users and calls are kept |
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
 //! | [`engines`] | the conversation engines, from the configuration |
@@ -24,5 +25,6 @@ pub mod config;
 pub mod engines;
 pub mod exchange;
 pub mod records;
+pub mod stores;
 pub mod switchboard;
 pub mod telemetry;

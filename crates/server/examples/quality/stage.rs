@@ -16,7 +16,6 @@ use callie_server::{
     engines::Talkers,
     exchange::LiveEvent,
 };
-use callie_store::ConfigStore;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
@@ -83,7 +82,7 @@ async fn add_users(app: &App, carrier: &Carrier, users: &[String]) -> anyhow::Re
         });
         let mac = MacAddress::generate([0, 0, number as u8]);
         let user = UserInput::from_json(&body).and_then(|input| input.create(Timestamp::now(), mac)).expect("valid");
-        app.store.create(&user).await?;
+        app.stores.users.create(&user).await?;
     }
     let all = |carrier: &Carrier| carrier.bindings().len() == users.len();
     Ok(carrier.wait_until("all are registered", PATIENCE, all).await?)

@@ -33,7 +33,7 @@ pub struct AdminStatus {
     pub connected_sip_clients: usize,
     pub registered_sip_clients: usize,
     pub active_calls: usize,
-    /// False with the embedded store.
+    /// Whether Firestore answers; false with the embedded store.
     pub firebase_connected: bool,
     /// The ids of the connected users, sorted.
     pub active_user_clients: Vec<String>,
@@ -60,16 +60,16 @@ pub async fn status(
     let view = users.watch().borrow().clone();
     let lines_now = count_lines(&view, &lines);
     let mut problems = lines_now.problems();
-    if let Err(error) = users.health().await {
-        problems.insert(0, error.to_string());
-    }
+    let store_problem = users.health().await.err();
+    let firebase_connected = info.store == "firestore" && store_problem.is_none();
+    problems.splice(0..0, store_problem.map(|error| error.to_string()));
     Json(AdminStatus {
         multi_tenant_enabled: true,
         total_users: view.users.len(),
         connected_sip_clients: lines_now.connected.len(),
         registered_sip_clients: lines_now.registered,
         active_calls: lines.active_calls().len(),
-        firebase_connected: info.store == "firestore" && problems.is_empty(),
+        firebase_connected,
         active_user_clients: lines_now.connected,
         system_status: if problems.is_empty() { "healthy" } else { "degraded" },
         problems,

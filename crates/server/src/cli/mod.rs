@@ -6,11 +6,13 @@
 //! | [`serve`] | `callie serve`: the server; also what a bare `callie` does |
 //! | [`demo`] | `callie demo`: the world in a box |
 //! | [`config`] | `callie config check` |
+//! | [`keys`] | `callie keys`: the keys that seal passwords |
 //! | [`openapi`] | `callie openapi` |
 //! | [`terminal`] | what is printed |
 
 pub mod config;
 pub mod demo;
+pub mod keys;
 pub mod openapi;
 pub mod serve;
 pub mod terminal;
@@ -49,6 +51,9 @@ enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The keys that seal passwords.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print the description of the HTTP API (OpenAPI).
     Openapi,
 }
@@ -79,6 +84,7 @@ impl CliError {
 
 /// Reads the command line, does what it says, and tells how it went. clap itself ends with 2 on a faulty command line.
 pub fn run() -> ExitCode {
+    choose_tls();
     match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -88,12 +94,20 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The libraries bring two implementations of TLS's cryptography; rustls wants to be told which one is meant. The same as for the
+/// sockets to the engines, where it costs least.
+fn choose_tls() {
+    // Refused only when somebody was here before, who then chose.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
+}
+
 fn execute(cli: Cli) -> Result<(), CliError> {
     let file = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(file),
         Command::Demo { keep, engine, voice } => Ok(serve::runtime()?.block_on(demo::run(keep, engine, voice))?),
         Command::Config(ConfigCommand::Check) => config::check(file),
+        Command::Keys(command) => keys::run(file, command),
         Command::Openapi => Ok(openapi::print()?),
     }
 }

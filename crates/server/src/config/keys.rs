@@ -20,7 +20,7 @@ const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 32] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -48,6 +48,7 @@ pub const KEYS: [Key; 31] = [
     secret("CALLIE_CHAT_KEY", "its key, where it wants one"),
     key("CALLIE_KEYRING_FILE", "", "key file that seals passwords; keyring.json in the data folder when not set"),
     secret("CALLIE_MASTER_KEY", "key that seals passwords, 32 bytes in base64, instead of a key file"),
+    key("CALLIE_KMS_ENDPOINT", "", "key service that unwraps wrapped keys; Google Cloud KMS when not set"),
     key("CALLIE_STORE", "auto", "where users live: sqlite, firestore, or auto: firestore when its credentials are given"),
     key("FIREBASE_SERVICE_ACCOUNT_PATH", "", "service account key of the Firebase project, a JSON file"),
     key("GOOGLE_APPLICATION_CREDENTIALS", "", "the same by Google's own name for it (Application Default Credentials)"),

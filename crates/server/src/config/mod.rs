@@ -49,6 +49,8 @@ pub struct Secrets {
     pub keyring_file: Option<PathBuf>,
     /// Instead of a key file.
     pub master_key: Option<Secret>,
+    /// Who unwraps wrapped keys, when it is not Google's own address.
+    pub kms_endpoint: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -62,7 +62,7 @@ impl Reader {
         if keyring_file.is_some() && master_key.is_some() {
             self.fault("CALLIE_MASTER_KEY", "stands beside CALLIE_KEYRING_FILE; give one of them".to_owned());
         }
-        Secrets { keyring_file, master_key }
+        Secrets { keyring_file, master_key, kms_endpoint: self.read("CALLIE_KMS_ENDPOINT", kms_endpoint) }
     }
 
     fn media(&mut self) -> Media {
@@ -144,6 +144,14 @@ fn loopback_only(address: SocketAddr) -> Result<SocketAddr, String> {
     ))
 }
 
+fn kms_endpoint(text: &str) -> Result<String, String> {
+    let authority = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or_default();
+    let is_url = authority.trim_end_matches('/').parse::<HostPort>().is_ok();
+    is_url
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("must be an address such as https://cloudkms.googleapis.com, is {text:?}"))
+}
+
 fn external_address(text: &str) -> Result<IpAddr, String> {
     let problem = || format!("must be the IP address that others reach this server under, such as 203.0.113.5, is {text:?}");
     text.parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified()).ok_or_else(problem)
@@ -212,4 +220,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 31, "a new key must be read");
+const _: () = assert!(KEYS.len() == 32, "a new key must be read");

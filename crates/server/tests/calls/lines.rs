@@ -7,7 +7,6 @@ use callie_lab::phone::{PhoneState, Step};
 use callie_server::app::App;
 use callie_server::call::Engines;
 use callie_server::exchange::DialError;
-use callie_store::ConfigStore;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ async fn a_line_goes_and_comes_with_its_document_and_the_call_goes_on() {
     call.hang_up().await;
     assert_eq!(reason(&world.next_record().await), EndReason::RemoteHungUp);
 
-    assert!(world.app.store.delete(&"alice".parse().expect("valid")).await.expect("deleted"));
+    assert!(world.app.stores.users.delete(&"alice".parse().expect("valid")).await.expect("deleted"));
     world.carrier.wait_unregistered("alice", PATIENCE).await.expect("a deleted user has no line");
     world.nothing_is_held().await;
 }

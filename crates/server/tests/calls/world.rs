@@ -7,7 +7,6 @@ use callie_domain::{CallId, DialTarget};
 use callie_server::call::Engines;
 use callie_server::config::Config;
 use callie_server::exchange::{DialError, DialRequest};
-use callie_store::ConfigStore;
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -108,10 +107,10 @@ impl World {
     /// Changes alice's document as the API does.
     pub async fn change(&self, settings: Value) {
         let id = "alice".parse().expect("valid");
-        let stored = ConfigStore::get(&*self.app.store, &id).await.expect("read").expect("there");
+        let stored = self.app.stores.users.get(&id).await.expect("read").expect("there");
         let input = callie_domain::user::input::UserInput::from_json(&settings).expect("valid");
         let user = input.apply(&stored.user, jiff::Timestamp::now()).expect("valid");
-        self.app.store.put(&user, stored.revision).await.expect("stored");
+        self.app.stores.users.put(&user, stored.revision).await.expect("stored");
     }
 
     pub fn dial(&self, number: &str) -> Result<CallId, DialError> {

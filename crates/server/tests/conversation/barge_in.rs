@@ -74,6 +74,6 @@ fn stopping_time(log: &SessionLog, report: &PhoneReport, at: Instant) -> Duratio
     assert!(late >= 3, "audio of the interrupted turn came late: {late} pieces");
     let spoke = report.voiced.iter().any(|when| (at - Duration::from_millis(100)..at).contains(when));
     assert!(spoke, "the agent was audible when it was interrupted");
-    let last = report.voiced.iter().rfind(|when| (at..at + BEFORE_THE_NEXT).contains(when));
+    let last = report.voiced.iter().rfind(|when| (at..at + BEFORE_THE_NEXT).contains(*when));
     last.map_or(Duration::ZERO, |last| *last - at)
 }

@@ -9,7 +9,7 @@ use callie_server::app::{App, Footprint};
 use callie_server::config::{self, Config, sources::Sources};
 use callie_server::engines::Talkers;
 use callie_server::exchange::LiveEvent;
-use callie_store::{ConfigStore, RecordStore};
+use callie_store::RecordStore;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
@@ -54,7 +54,7 @@ impl World {
         for (key, value) in settings.as_object().into_iter().flatten() {
             body[key] = value.clone();
         }
-        self.app.store.create(&parse(&body)).await.expect("stored");
+        self.app.stores.users.create(&parse(&body)).await.expect("stored");
     }
 
     /// Of alice.
@@ -81,7 +81,7 @@ impl World {
     }
 
     pub async fn events_of(&self, cdr: &Cdr) -> Vec<CallEvent> {
-        RecordStore::events(&*self.app.store, cdr.id).await.expect("read")
+        RecordStore::events(&*self.app.stores.records, cdr.id).await.expect("read")
     }
 
     /// The two sides of a call's recording: the other side and ours.

@@ -14,7 +14,6 @@ use callie_server::{
     config::{self, Config, DefaultEngine, Gemini, sources::Sources},
     engines::Talkers,
 };
-use callie_store::ConfigStore;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -72,7 +71,7 @@ async fn create_users(app: &App, carrier: &str) {
         });
         let mac = MacAddress::generate([0, 0, n as u8]);
         let user = UserInput::from_json(&body).and_then(|input| input.create(Timestamp::now(), mac)).expect("valid");
-        app.store.create(&user).await.expect("stored");
+        app.stores.users.create(&user).await.expect("stored");
     }
 }
 
