@@ -81,6 +81,7 @@ impl CloudKms {
             let channel = Channel::from_shared(endpoint.to_owned()).map_err(|e| failed(&e))?.connect().await;
             return Ok(Client::Local(KeyManagementServiceClient::new(channel.map_err(|e| failed(&e))?)));
         }
+        crate::tls::ensure_provider();
         let headers = match &self.service_account {
             None => GoogleAuthHeaders::from_adc().await,
             Some(file) => {

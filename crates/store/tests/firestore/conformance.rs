@@ -2,6 +2,7 @@
 //! that emulator itself.
 
 use crate::bench::{Console, LabBench, Node, Suited, access, keys};
+use crate::{stored_form, writers};
 use callie_lab::firestore::ListenStyle;
 use callie_lab::firestore::emulator::{Emulator, EmulatorError};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,5 +43,9 @@ async fn on_googles_emulator() {
         Suited { node, console: Console::open(emulator.address(), &project).await, _server: None }
     };
     callie_store::store_conformance!(@every calls make);
+    stored_form::every(make).await;
+    let there = || Node::open(access(emulator.address(), "callie-writers"), keys(&[("k2026a", 7)]));
+    let (one, other) = (there().await.expect("opened"), there().await.expect("opened"));
+    writers::count_together(&one, &other, 4, 5).await;
     emulator.stop().await.expect("stopped");
 }

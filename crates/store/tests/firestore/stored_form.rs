@@ -1,6 +1,6 @@
 //! What lies in Firestore, to the type: the first version's console and programs read it.
 
-use crate::bench::LabBench;
+use crate::bench::{LabBench, Suited};
 use crate::json::{Fields, field, object, time};
 use callie_domain::user::input::UserInput;
 use callie_domain::{MacAddress, Secret, User, UserId};
@@ -11,6 +11,33 @@ use gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue, Value as Field};
 use gcloud_sdk::google::r#type::LatLng;
 use jiff::Timestamp;
 use serde_json::json;
+
+/// Each case is a test on the lab's server, and part of the one on Google's emulator.
+macro_rules! cases {
+    ($($case:ident,)*) => {
+        mod on_the_lab {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let bench = super::LabBench::start(super::ListenStyle::Deltas).await;
+                    super::$case(&bench.into()).await;
+                }
+            )*
+        }
+
+        pub async fn every<F: Future<Output = Suited>>(make: impl Fn() -> F) {
+            $($case(&make().await).await;)*
+        }
+    };
+}
+
+cases! {
+    a_new_user_is_exactly_the_first_versions_document,
+    unknown_fields_of_every_type_outlive_a_write,
+    every_type_is_carried,
+    a_write_touches_what_it_changes_and_nothing_else,
+    documents_of_the_first_version_are_read_and_become_ours_by_a_write,
+}
 
 fn alice() -> UserId {
     "alice".parse().expect("valid")
@@ -50,12 +77,12 @@ fn inner<'a>(fields: &'a mut Fields, name: &str) -> &'a mut Fields {
     }
 }
 
-async fn stored(bench: &LabBench) -> Fields {
+async fn stored(bench: &Suited) -> Fields {
     bench.console.get("user_configs/alice").await.expect("there").fields
 }
 
 /// Reads and writes until nobody was quicker: the store seals typed passwords by itself meanwhile.
-async fn greet(bench: &LabBench, greeting: &str) {
+async fn greet(bench: &Suited, greeting: &str) {
     loop {
         let read = bench.node.store.get(&alice()).await.expect("answered").expect("there");
         let mut changed = (*read.user).clone();
@@ -68,11 +95,9 @@ async fn greet(bench: &LabBench, greeting: &str) {
     }
 }
 
-#[tokio::test]
-async fn a_new_user_is_exactly_the_first_versions_document() {
-    let bench = LabBench::start(ListenStyle::Deltas).await;
+async fn a_new_user_is_exactly_the_first_versions_document(bench: &Suited) {
     let created = bench.node.store.create(&user()).await.expect("created");
-    let mut fields = stored(&bench).await;
+    let mut fields = stored(bench).await;
     let sip = inner(&mut fields, "sip");
     match sip.remove("sip_password").and_then(|field| field.value_type) {
         Some(ValueType::StringValue(sealed)) => assert!(sealed.starts_with("callie-enc:v1:k2026a:"), "{sealed}"),
@@ -146,25 +171,21 @@ fn every_type() -> Field {
     ])
 }
 
-#[tokio::test]
-async fn unknown_fields_of_every_type_outlive_a_write() {
-    let bench = LabBench::start(ListenStyle::Deltas).await;
+async fn unknown_fields_of_every_type_outlive_a_write(bench: &Suited) {
     bench.node.store.create(&user()).await.expect("created");
-    let mut fields = stored(&bench).await;
+    let mut fields = stored(bench).await;
     fields.insert("extra".to_owned(), every_type());
     for name in ["sip", "device", "calls"] {
         inner(&mut fields, name).insert("extra.of `ours`".to_owned(), every_type());
     }
     bench.console.put("user_configs/alice", fields.clone()).await;
-    greet(&bench, "Two").await;
+    greet(bench, "Two").await;
     inner(&mut fields, "calls").insert("default_greeting".to_owned(), text("Two"));
-    assert_eq!(stored(&bench).await, fields);
+    assert_eq!(stored(bench).await, fields);
 }
 
 /// A migration reads documents and writes them elsewhere: nothing may be lost on the way through JSON.
-#[tokio::test]
-async fn every_type_is_carried() {
-    let bench = LabBench::start(ListenStyle::Deltas).await;
+async fn every_type_is_carried(bench: &Suited) {
     bench.console.put("user_configs/alice", named([("extra", every_type())])).await;
     let page = bench.node.store.documents(None, 10).await.expect("listed");
     let body = page[0].body.clone().expect("JSON");
@@ -172,9 +193,7 @@ async fn every_type_is_carried() {
     assert_eq!(bench.console.get("user_configs/bob").await.expect("there").fields, named([("extra", every_type())]));
 }
 
-#[tokio::test]
-async fn a_write_touches_what_it_changes_and_nothing_else() {
-    let bench = LabBench::start(ListenStyle::Deltas).await;
+async fn a_write_touches_what_it_changes_and_nothing_else(bench: &Suited) {
     let created = bench.node.store.create(&user()).await.expect("created");
     let same = bench.node.store.put(&created.user, created.revision).await.expect("written");
     assert_eq!(same, created, "nothing to write, nothing written");
@@ -182,18 +201,16 @@ async fn a_write_touches_what_it_changes_and_nothing_else() {
     let mut caller = (*created.user).clone();
     caller.sip.caller_id = Some("+431234".to_owned());
     let with = bench.node.store.put(&caller, created.revision).await.expect("written");
-    assert_eq!(inner(&mut stored(&bench).await, "sip").get("caller_id"), Some(&text("+431234")));
+    assert_eq!(inner(&mut stored(bench).await, "sip").get("caller_id"), Some(&text("+431234")));
     caller.sip.caller_id = None;
     bench.node.store.put(&caller, with.revision).await.expect("written");
-    assert_eq!(inner(&mut stored(&bench).await, "sip").get("caller_id"), None, "a setting taken back leaves no field");
+    assert_eq!(inner(&mut stored(bench).await, "sip").get("caller_id"), None, "a setting taken back leaves no field");
 }
 
-#[tokio::test]
-async fn documents_of_the_first_version_are_read_and_become_ours_by_a_write() {
+async fn documents_of_the_first_version_are_read_and_become_ours_by_a_write(bench: &Suited) {
     for created_at in
         [time("2024-01-15T10:30:00.123456Z"), text("2024-01-15T10:30:00.123456"), text("2024-01-15T10:30:00.123456Z")]
     {
-        let bench = LabBench::start(ListenStyle::Deltas).await;
         let sip = map([
             ("user_id", text("alice")),
             ("display_name", text("Alice Johnson")),
@@ -207,8 +224,8 @@ async fn documents_of_the_first_version_are_read_and_become_ours_by_a_write() {
         let read = bench.node.store.get(&alice()).await.expect("answered").expect("there");
         assert_eq!(read.user.sip.password, Secret::new("secure_password"));
         assert_eq!(read.user.created_at.to_string(), "2024-01-15T10:30:00.123456Z");
-        greet(&bench, "Two").await;
-        let mut fields = stored(&bench).await;
+        greet(bench, "Two").await;
+        let mut fields = stored(bench).await;
         let sip = inner(&mut fields, "sip");
         for name in ["created_at", "updated_at"] {
             assert_eq!(sip.get(name), Some(&time("2024-01-15T10:30:00.123456Z")), "{name} is a time now");

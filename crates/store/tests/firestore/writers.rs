@@ -33,18 +33,14 @@ async fn read(node: &Node) -> StoredUser {
     node.store.get(&alice()).await.expect("answered").expect("there")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_never_lose_an_update() {
-    const TASKS: u32 = 8;
-    const INCREMENTS: u32 = 20;
-    let bench = LabBench::start(ListenStyle::Deltas).await;
-    let other = LabBench::node_on(&bench.lab).await.expect("opened");
-    bench.node.store.create(&user()).await.expect("created");
-    let mut tasks = JoinSet::new();
-    for task in 0..TASKS {
-        let store = if task % 2 == 0 { bench.node.store.clone() } else { other.store.clone() };
-        tasks.spawn(async move {
-            for _ in 0..INCREMENTS {
+/// Two servers count in one document, several tasks at once: every step is there in the end.
+pub async fn count_together(one: &Node, other: &Node, tasks: u32, steps: u32) {
+    one.store.create(&user()).await.expect("created");
+    let mut counting = JoinSet::new();
+    for task in 0..tasks {
+        let store = if task % 2 == 0 { one.store.clone() } else { other.store.clone() };
+        counting.spawn(async move {
+            for _ in 0..steps {
                 loop {
                     let read = store.get(&alice()).await.expect("answered").expect("there");
                     match store.put(&with_count(&read, count(&read) + 1), read.revision).await {
@@ -56,8 +52,15 @@ async fn two_servers_never_lose_an_update() {
             }
         });
     }
-    tasks.join_all().await;
-    assert_eq!(count(&read(&bench.node).await), TASKS * INCREMENTS);
+    counting.join_all().await;
+    assert_eq!(count(&read(one).await), tasks * steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_never_lose_an_update() {
+    let bench = LabBench::start(ListenStyle::Deltas).await;
+    let other = LabBench::node_on(&bench.lab).await.expect("opened");
+    count_together(&bench.node, &other, 8, 20).await;
 }
 
 #[tokio::test]
