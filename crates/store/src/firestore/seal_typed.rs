@@ -64,7 +64,13 @@ async fn seal_one(shared: &Shared, name: String, document: RawDocument) -> bool 
         Outcome::Overtaken => {}
         Outcome::Never(fault) => tracing::error!(user.id = %id, %fault, "a password typed in clear cannot be sealed"),
         Outcome::Later(cause) => {
-            tracing::warn!(user.id = %id, cause, "a password typed in clear could not be sealed yet; it is tried again");
+            // An outage has its own line in the log.
+            match shared.link.health() {
+                Ok(()) => {
+                    tracing::warn!(user.id = %id, cause, "a password typed in clear could not be sealed yet; it is tried again")
+                }
+                Err(_) => tracing::debug!(user.id = %id, cause, "a password typed in clear waits to be sealed"),
+            }
             shared.typed.put_back(name, document);
             return false;
         }
