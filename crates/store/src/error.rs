@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The document is there but cannot be read; the fault says why.
     #[error("the document of user {user} cannot be read: {fault}")]
     Faulty { user: UserId, fault: String },
+    /// The user does not live in the store alone; the reason says where else, and names the remedy.
+    #[error("user {user} cannot be deleted: {reason}")]
+    Kept { user: UserId, reason: String },
     /// The backend cannot be reached or refuses to work for now.
     #[error("the store is not available: {0}")]
     Unavailable(String),

@@ -15,7 +15,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::read;
+pub use read::{derived_mac, read};
 pub use write::{reseal, seal_typed_password, write};
 
 /// The field that is sealed, as its sealed value is bound to it.

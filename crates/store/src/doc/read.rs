@@ -111,8 +111,8 @@ fn time(doc: &Map<String, Value>, field: &str, faults: &mut Faults) -> Option<Ti
     parsed
 }
 
-/// The address of a user whose document names none: always the same for the same user.
-fn derived_mac(id: &UserId) -> MacAddress {
+/// The MAC address of a user whose document names none: always the same for the same user.
+pub fn derived_mac(id: &UserId) -> MacAddress {
     let hash = digest(&SHA256, id.as_str().as_bytes());
     MacAddress::generate(hash.as_ref().first_chunk::<3>().copied().unwrap_or_default())
 }
