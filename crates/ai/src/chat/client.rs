@@ -47,6 +47,7 @@ pub type Deltas = BoxStream<'static, Result<Delta, EngineError>>;
 pub struct ChatClient {
     http: Client,
     options: Arc<ChatOptions>,
+    most_tokens: u32,
 }
 
 impl ChatClient {
@@ -63,7 +64,12 @@ impl ChatClient {
             .connect_timeout(CONNECT)
             .build()
             .map_err(|e| EngineError::new(EngineCause::Internal, format!("no HTTP client: {e}")))?;
-        Ok(Self { http, options: Arc::new(options) })
+        Ok(Self { http, options: Arc::new(options), most_tokens: MOST_TOKENS })
+    }
+
+    /// With another bound of one answer.
+    pub fn with_most_tokens(self, most_tokens: u32) -> Self {
+        Self { most_tokens, ..self }
     }
 
     pub fn model(&self) -> &str {
@@ -73,7 +79,7 @@ impl ChatClient {
     /// The answer to `messages`, asked when it is first polled, abandoned when it is dropped.
     pub fn answer(&self, messages: &[Message]) -> Deltas {
         let url = format!("{}/chat/completions", self.options.base_url.trim_end_matches('/'));
-        let body = Request { model: &self.options.model, stream: true, max_tokens: MOST_TOKENS, messages };
+        let body = Request { model: &self.options.model, stream: true, max_tokens: self.most_tokens, messages };
         let mut request = self.http.post(url).json(&body);
         if let Some(key) = &self.options.api_key {
             request = request.bearer_auth(key.expose());

@@ -15,6 +15,7 @@ mod sse;
 mod talk;
 
 pub use client::ChatClient;
+pub(crate) use client::{Delta, Message};
 pub use talk::{Talk, TalkEvent};
 
 use callie_domain::Secret;

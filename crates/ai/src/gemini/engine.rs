@@ -63,6 +63,7 @@ impl GeminiEngine {
             language_code: language,
             tools: &self.tools,
             end_of_speech_ms: self.options.end_of_speech_ms,
+            temperature: self.options.temperature,
         }
         .message()
     }

@@ -24,6 +24,8 @@ pub struct GeminiOptions {
     pub end_of_speech_ms: u32,
     /// Send the user's language as `languageCode` too. Native-audio models go by the instruction and may refuse the code.
     pub send_language_code: bool,
+    /// How freely the model chooses its words, 0 to 2; the service's own when `None`.
+    pub temperature: Option<f64>,
 }
 
 impl GeminiOptions {
@@ -40,6 +42,7 @@ impl GeminiOptions {
             uplink_ms: 40,
             end_of_speech_ms: 600,
             send_language_code: false,
+            temperature: None,
         }
     }
 }

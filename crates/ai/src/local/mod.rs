@@ -22,6 +22,7 @@
 //! | `synthesiser` | text to 8 kHz speech on a few threads shared by all calls |
 //! | `kokoro` | the better voice, where the machine is fast enough for it |
 //! | `voice` | which of the two speaks in a call |
+//! | `written` | the same minds in writing |
 //! | `hello` | when we called: whose turn it is |
 
 mod announcement;
@@ -39,10 +40,12 @@ mod recogniser;
 mod script;
 mod synthesiser;
 mod voice;
+mod written;
 
 pub use engine::{LocalEngine, LocalOptions};
 pub use kokoro::Choice as VoiceChoice;
 pub use synthesiser::{SAMPLE_RATE, Synthesiser};
+pub use written::{Correspondent, Reply};
 
 #[cfg(test)]
 pub(crate) mod tests;

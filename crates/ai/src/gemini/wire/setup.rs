@@ -19,6 +19,8 @@ pub struct Setup<'a> {
     pub tools: &'a Toolbox,
     /// Silence after which the service takes the caller's turn for finished, milliseconds.
     pub end_of_speech_ms: u32,
+    /// 0 to 2.
+    pub temperature: Option<f64>,
 }
 
 /// Tokens of context at which the service starts to drop the oldest, and what it keeps: the whole context is billed again
@@ -61,6 +63,9 @@ impl Setup<'_> {
         }
         if !speech.is_empty() {
             generation["speechConfig"] = Value::Object(speech);
+        }
+        if let Some(temperature) = self.temperature {
+            generation["temperature"] = json!(temperature);
         }
         if let Some(thinking) = thinking(family) {
             generation["thinkingConfig"] = thinking;
@@ -136,6 +141,7 @@ mod tests {
             language_code: None,
             tools: &tools,
             end_of_speech_ms: 600,
+            temperature: None,
         };
         serde_json::from_str(&setup.message()).expect("JSON")
     }
@@ -164,10 +170,13 @@ mod tests {
             language_code: Some("de-DE"),
             tools: &tools,
             end_of_speech_ms: 600,
+            temperature: Some(0.7),
         };
         let bare: Value = serde_json::from_str(&bare.message()).expect("JSON");
         assert_eq!(bare["setup"]["model"], "projects/p/locations/l/publishers/google/models/m");
         assert_eq!(bare["setup"]["generationConfig"]["speechConfig"], json!({"languageCode": "de-DE"}));
+        assert_eq!(bare["setup"]["generationConfig"]["temperature"], 0.7);
+        assert_eq!(setup("gemini-9-live")["setup"]["generationConfig"].get("temperature"), None);
         assert_eq!(bare["setup"].get("tools"), None);
     }
 }
