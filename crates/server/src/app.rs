@@ -7,11 +7,12 @@
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
-    api::{self, ApiState, Clock, Phase, Phases, RecordingsDir, ServerInfo},
+    api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo},
     call::{CallContext, CallLimits, Registry},
     config::Config,
     engines::Talkers,
     exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
+    first_version::lay_over,
     records::{LiveFeed, RecordSink},
     stores::Stores,
     switchboard::Switchboard,
@@ -111,7 +112,9 @@ impl App {
                 silence_prompt: config.limits.silence_prompt,
             },
         };
-        let view = stores.users.watch();
+        let primary = config.first_version.primary.as_ref();
+        let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
+        let view = users.watch();
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();
         let registry = Registry::new(context, view.clone(), directory.clone(), calls);
@@ -126,7 +129,7 @@ impl App {
         })?;
         let http_address = listener.local_addr().context("the HTTP listener has no address")?;
         let state = ApiState {
-            users: stores.users.clone(),
+            users,
             records: stores.records.clone(),
             exchange,
             recordings: RecordingsDir::new(recordings),
@@ -139,6 +142,7 @@ impl App {
                 engines: infos,
             },
             phase: Phases(phases.clone()),
+            first_version: FirstVersionApi::of(config)?,
         };
         http.spawn(serve_http(listener, api::router(state), Phases(phases)));
         phase.send_replace(Phase::Running);

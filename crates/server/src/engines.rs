@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use anyhow::Context;
-use callie_ai::{ChatOptions, Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, VoiceChoice};
+use callie_ai::{Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, VoiceChoice};
 use std::sync::Arc;
 
 /// The engines and what the status tells of them.
@@ -47,6 +47,7 @@ impl Talkers {
             let mut options = GeminiOptions::new(gemini.api_key.clone());
             options.model.clone_from(&gemini.model);
             options.base_url.clone_from(&gemini.base_url);
+            options.temperature = config.temperature;
             let engine = GeminiEngine::new(options).context("Gemini Live cannot be used")?;
             infos.push(EngineInfo {
                 name: GeminiEngine::NAME,
@@ -63,11 +64,7 @@ impl Talkers {
 }
 
 fn local_options(config: &config::engines::Engines) -> LocalOptions {
-    let chat = config.chat.as_ref().map(|chat| ChatOptions {
-        base_url: chat.url.clone(),
-        api_key: chat.key.clone(),
-        model: chat.model.clone(),
-    });
+    let chat = config.chat.as_ref().map(config::Chat::options);
     let voice = match config.voice {
         LocalVoice::Flite => VoiceChoice::Flite,
         LocalVoice::Kokoro => VoiceChoice::Kokoro,

@@ -10,6 +10,7 @@
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
 //! | [`engines`] | the conversation engines, from the configuration |
+//! | [`first_version`] | the line of the first version's environment, among the users of the store |
 //! | [`exchange`] | lines and calls as the API sees them |
 //! | [`switchboard`] | the exchange over the running parts |
 //! | [`accounts`] | the reconciler: documents into running lines |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod engines;
 pub mod exchange;
+pub mod first_version;
 pub mod records;
 pub mod stores;
 pub mod switchboard;

@@ -63,7 +63,7 @@ pub async fn dial(
     Ok((StatusCode::ACCEPTED, Json(CallBegun { success: true, call_id, user_id: user, target_number, status: "initiated" })))
 }
 
-fn check_active(view: &UserView, id: &UserId) -> Result<(), Problem> {
+pub(super) fn check_active(view: &UserView, id: &UserId) -> Result<(), Problem> {
     let entry = view.users.get(id).ok_or_else(|| Problem::no_such_user(id.as_str()))?;
     if entry.usable().is_some_and(|stored| !stored.user.sip.is_active) {
         let detail =
@@ -94,7 +94,7 @@ fn read(body: &Value) -> Result<(DialTarget, Option<String>), Faults> {
     }
 }
 
-fn number(value: &Value, faults: &mut Faults) -> Option<DialTarget> {
+pub(super) fn number(value: &Value, faults: &mut Faults) -> Option<DialTarget> {
     let Some(text) = value.as_str() else {
         faults.add("number", "must be a text, for example \"+1234567890\"");
         return None;
@@ -103,7 +103,7 @@ fn number(value: &Value, faults: &mut Faults) -> Option<DialTarget> {
 }
 
 /// One to 2,000 characters, as a greeting; absent when null or blank.
-fn text(value: &Value, faults: &mut Faults) -> Option<String> {
+pub(super) fn text(value: &Value, faults: &mut Faults) -> Option<String> {
     if value.is_null() {
         return None;
     }

@@ -29,6 +29,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time, with the remedy where there is one.
     pub detail: String,
+    /// On the first version's paths: what happened, under the name that its clients look for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// One entry for each faulty field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
@@ -45,11 +48,15 @@ pub struct FieldProblem {
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:callie:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), errors: Vec::new() }
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), error: None, errors: Vec::new() }
     }
 
     pub fn malformed_body(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed-body", "The body cannot be read", detail)
+    }
+
+    pub fn missing(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "missing-field", "Something is missing", detail)
     }
 
     pub fn foreign_origin(detail: impl Into<String>) -> Self {
@@ -120,6 +127,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(id) => Self::no_such_user(id.as_str()),
             StoreError::Conflict(_) => Self::conflict("changed-meanwhile", format!("{text}: read it again and repeat")),
             StoreError::Faulty { user, .. } => Self::faulty_document(&user, &text),
+            StoreError::Kept { .. } => Self::conflict("given-elsewhere", text),
             StoreError::Unavailable(_) => Self::unavailable(text),
             StoreError::Setup(_) => Self::internal(text),
         }

@@ -1,6 +1,7 @@
 //! `/health…`: for probes and load balancers.
 
-use super::state::{Clock, Phase, Phases, ServerInfo, Users};
+use super::FirstVersionApi;
+use super::state::{Clock, Lines, Phase, Phases, ServerInfo, Users};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use std::time::Duration;
@@ -34,6 +35,13 @@ pub struct Health {
     pub reasons: Vec<String>,
     pub version: &'static str,
     pub uptime_s: i64,
+    /// Calls are taken.
+    pub agent_running: bool,
+    /// Whether user `primary` is registered; where there is no such user, whether anybody is.
+    pub sip_registered: bool,
+    pub active_calls: usize,
+    /// Calls that were answered.
+    pub active_conversations: usize,
 }
 
 /// Health in one document; the status code is that of /health/ready.
@@ -44,11 +52,33 @@ pub async fn health(
     State(phases): State<Phases>,
     State(info): State<ServerInfo>,
     State(clock): State<Clock>,
+    State(lines): State<Lines>,
+    State(first_version): State<FirstVersionApi>,
 ) -> (StatusCode, Json<Health>) {
     let (code, reasons) = readiness(&users, &phases).await;
     let status = if reasons.is_empty() { "healthy" } else { "unhealthy" };
     let uptime_s = clock.now().duration_since(info.started_at).as_secs();
-    (code, Json(Health { status, reasons, version: info.version, uptime_s }))
+    let calls = lines.active_calls();
+    let health = Health {
+        status,
+        reasons,
+        version: info.version,
+        uptime_s,
+        agent_running: phases.now() == Phase::Running,
+        sip_registered: is_registered(&users, &lines, &first_version),
+        active_calls: calls.len(),
+        active_conversations: calls.iter().filter(|call| call.answered).count(),
+    };
+    (code, Json(health))
+}
+
+fn is_registered(users: &Users, lines: &Lines, first_version: &FirstVersionApi) -> bool {
+    let registered = |user| lines.line(user).is_some_and(|line| line.registration.is_registered());
+    let view = users.watch().borrow().clone();
+    match view.users.get_key_value(first_version.user()) {
+        Some((primary, _)) => registered(primary),
+        None => view.users.keys().any(registered),
+    }
 }
 
 /// Whether the process runs. Restart it when this fails.

@@ -12,6 +12,7 @@
 //! | [`events`] | `/events`: the live feed |
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
 //! | [`engines`] | the conversation engines, as the status shows them |
+//! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
 //! | [`guard`] | who may talk to us |
 //! | [`error`] | problem documents |
 //! | [`extract`] | how bodies, paths and queries are read |
@@ -26,6 +27,7 @@ pub mod engines;
 pub mod error;
 pub mod events;
 pub mod extract;
+pub mod first_version;
 pub mod guard;
 pub mod health;
 pub mod lines;
@@ -41,5 +43,6 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+pub use first_version::FirstVersionApi;
 pub use router::router;
 pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo};

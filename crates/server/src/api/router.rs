@@ -1,6 +1,9 @@
 //! All routes and the layers around them.
 
-use super::{ApiState, access_log, calls, dial, error, events, guard, health, lines, openapi, recording, root, status, users};
+use super::{
+    ApiState, access_log, calls, dial, error, events, first_version, guard, health, lines, openapi, recording, root, status,
+    users,
+};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
@@ -48,6 +51,14 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(root::root))
+        .routes(routes!(first_version::call::call))
+        .routes(routes!(first_version::conversations::conversations))
+        .routes(routes!(first_version::about::stats))
+        .routes(routes!(first_version::about::info))
+        .routes(routes!(first_version::tools::tools))
+        .routes(routes!(first_version::text::sms))
+        .routes(routes!(first_version::text::chat))
+        .routes(routes!(first_version::text::ai_chat))
         .split_for_parts();
     openapi::complete(&mut document);
     (router, document)

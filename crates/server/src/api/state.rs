@@ -1,5 +1,6 @@
 //! What the composition root hands to the API. A handler takes only the handles that it uses.
 
+use super::FirstVersionApi;
 use crate::exchange::Exchange;
 use axum::extract::FromRef;
 use callie_store::{ConfigStore, RecordStore};
@@ -17,6 +18,7 @@ pub struct ApiState {
     pub clock: Clock,
     pub info: ServerInfo,
     pub phase: Phases,
+    pub first_version: FirstVersionApi,
 }
 
 pub type Users = Arc<dyn ConfigStore>;
@@ -143,4 +145,5 @@ handles! {
     clock: Clock,
     info: ServerInfo,
     phase: Phases,
+    first_version: FirstVersionApi,
 }

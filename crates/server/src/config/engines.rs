@@ -1,6 +1,7 @@
 //! Which conversation engines this server has, and which one talks when a user asks for none.
 
-use super::parse::Reader;
+use super::{first_version, parse::Reader};
+use callie_ai::ChatOptions;
 use callie_domain::{HostPort, Secret};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ pub struct Engines {
     pub default: DefaultEngine,
     /// With an API key.
     pub gemini: Option<Gemini>,
+    /// Of Gemini's speech, 0 to 2; the service's own when not set.
+    pub temperature: Option<f64>,
     /// The folder with the weights of the offline engine, whether it is there or not; `None` looks nowhere.
     pub models_dir: Option<PathBuf>,
     /// Of the offline engine.
@@ -72,6 +75,12 @@ impl DefaultEngine {
     }
 }
 
+impl Chat {
+    pub fn options(&self) -> ChatOptions {
+        ChatOptions { base_url: self.url.clone(), api_key: self.key.clone(), model: self.model.clone() }
+    }
+}
+
 impl LocalVoice {
     pub fn name(self) -> &'static str {
         match self {
@@ -97,12 +106,13 @@ pub(super) fn read(reader: &mut Reader, data_dir: &Path, models_here: bool) -> E
     let models = if models_here { PathBuf::from("./models") } else { data_dir.join("models") };
     let models_dir = Some(reader.path("CALLIE_MODELS_DIR").unwrap_or(models));
     let voice = reader.read("CALLIE_LOCAL_VOICE", local_voice).unwrap_or_default();
-    Engines { default, gemini, models_dir, voice, voice_dir: Some(data_dir.join("voice")), chat: chat(reader) }
+    let temperature = first_version::temperature(reader);
+    Engines { default, gemini, temperature, models_dir, voice, voice_dir: Some(data_dir.join("voice")), chat: chat(reader) }
 }
 
 fn gemini(reader: &mut Reader) -> Option<Gemini> {
     // All of them are read, so that a fault is told before there is a key.
-    let model = reader.read("GEMINI_MODEL", model);
+    let model = reader.read("GEMINI_MODEL", model).map(|model| first_version::live_model(reader, model));
     let base_url = reader.read("GEMINI_BASE_URL", socket_url);
     let api_key = reader.read("GEMINI_API_KEY", key)?;
     Some(Gemini { api_key, model: model.unwrap_or_default(), base_url: base_url.unwrap_or_default() })

@@ -1,4 +1,6 @@
-//! The names of all settings, in the order they are shown.
+//! The names of all settings, in the order they are shown. Those of the first version stand in [`first_version::KEYS`].
+
+use super::first_version;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -12,11 +14,11 @@ pub struct Key {
     pub about: &'static str,
 }
 
-const fn key(name: &'static str, default: &'static str, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, default: &'static str, about: &'static str) -> Key {
     Key { name, default, secret: false, about }
 }
 
-const fn secret(name: &'static str, about: &'static str) -> Key {
+pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
@@ -60,41 +62,14 @@ pub const KEYS: [Key; 32] = [
 ];
 
 /// Names of the first version and of engines to come. They are known, and do nothing yet.
-pub const LATER: [&str; 27] = [
-    "GEMINI_MAX_TOKENS",
-    "GEMINI_TEMPERATURE",
-    "OPENAI_API_KEY",
-    "OPENAI_MODEL",
-    "OPENAI_BASE_URL",
-    "ZOHO_SIP_SERVER",
-    "ZOHO_SIP_USERNAME",
-    "ZOHO_SIP_PASSWORD",
-    "ZOHO_SIP_BACKUP_SERVER",
-    "SIP_PORT",
-    "ACCOUNT_LABEL",
-    "CUSTOM_USER_AGENT",
-    "CUSTOM_USER_AGENT_OVERRIDE",
-    "DEVICE_MODEL",
-    "DEVICE_FIRMWARE",
-    "DEFAULT_GREETING",
-    "MAX_CALL_DURATION",
-    "ANSWER_TIMEOUT",
-    "RTP_PORT_MIN",
-    "RTP_PORT_MAX",
-    "USE_FIXED_RTP_PORT",
-    "FLASK_HOST",
-    "FLASK_PORT",
-    "FLASK_DEBUG",
-    "TEST_CALL_NUMBER",
-    "LOG_LEVEL",
-    "PUBLIC_IP",
-];
+pub const LATER: [&str; 6] =
+    ["OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "ZOHO_SIP_BACKUP_SERVER", "FLASK_DEBUG", "TEST_CALL_NUMBER"];
 
 const PREFIX: &str = "CALLIE_";
 
 impl Key {
     pub fn of(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.name == name)
+        KEYS.iter().chain(&first_version::KEYS).find(|key| key.name == name)
     }
 
     /// As it is written in the file.

@@ -6,13 +6,17 @@
 //! | module | holds |
 //! |---|---|
 //! | [`engines`] | the settings of the conversation engines |
+//! | [`first_version`] | the first version's names, and what they mean here |
 //! | [`store`] | where the users' documents live |
 //! | [`keys`] | the names, defaults and meanings of all settings |
+//! | `dotenv` | `.env` files, read as the first version read them |
 //! | [`sources`] | what the file, `.env` and the environment say |
 //! | [`parse`] | texts into typed values |
 //! | [`show`] | the resolved configuration for people, secrets masked |
 
+mod dotenv;
 pub mod engines;
+pub mod first_version;
 pub mod keys;
 pub mod parse;
 pub mod show;
@@ -24,9 +28,10 @@ mod tests;
 
 use callie_domain::Secret;
 pub use engines::{Chat, DefaultEngine, Engines, Gemini, LocalVoice};
+pub use first_version::{FirstVersion, PRIMARY};
 use sources::{Given, Sources};
-pub use store::{Firestore, FirestoreCredentials, StoreChoice};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+pub use store::{Firestore, FirestoreCredentials, StoreChoice};
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -41,6 +46,7 @@ pub struct Config {
     pub engines: Engines,
     pub limits: Limits,
     pub log: Log,
+    pub first_version: FirstVersion,
 }
 
 /// Where the key comes from that seals passwords in the store.
@@ -143,6 +149,7 @@ pub fn resolve(sources: Sources) -> Result<Loaded, ConfigFaults> {
     let said = sources.collect();
     let mut reader = parse::Reader::new(said.given, said.faults);
     let config = reader.config(models_here);
-    let (given, faults) = reader.finish();
-    if faults.is_empty() { Ok(Loaded { config, given, warnings: said.warnings }) } else { Err(ConfigFaults(faults)) }
+    let (given, faults, warnings) = reader.finish();
+    let warnings = said.warnings.into_iter().chain(warnings).collect();
+    if faults.is_empty() { Ok(Loaded { config, given, warnings }) } else { Err(ConfigFaults(faults)) }
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use super::sources::Given;
-use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines, store};
+use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines, first_version, store};
 use callie_domain::{HostPort, Secret};
 use std::{
     collections::HashMap,
@@ -19,15 +19,16 @@ use tracing_subscriber::EnvFilter;
 pub struct Reader {
     given: HashMap<&'static str, Given>,
     faults: Vec<ConfigFault>,
+    warnings: Vec<String>,
 }
 
 impl Reader {
     pub fn new(given: HashMap<&'static str, Given>, faults: Vec<ConfigFault>) -> Self {
-        Self { given, faults }
+        Self { given, faults, warnings: Vec::new() }
     }
 
-    pub fn finish(self) -> (HashMap<&'static str, Given>, Vec<ConfigFault>) {
-        (self.given, self.faults)
+    pub fn finish(self) -> (HashMap<&'static str, Given>, Vec<ConfigFault>, Vec<String>) {
+        (self.given, self.faults, self.warnings)
     }
 
     /// `models_here`: there is a folder `models` beside the process.
@@ -38,10 +39,10 @@ impl Reader {
             data_dir,
             secrets: self.secrets(),
             store: store::read(self),
-            http: Http { listen: self.loopback("CALLIE_HTTP_LISTEN") },
+            http: Http { listen: self.http_listen() },
             sip: Sip {
                 listen: self.socket("CALLIE_SIP_LISTEN"),
-                external_address: self.read("CALLIE_EXTERNAL_ADDRESS", external_address),
+                external_address: self.external_address(),
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
             },
             media: self.media(),
@@ -49,11 +50,25 @@ impl Reader {
                 calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1),
                 silence_prompt: Duration::from_secs(self.number("CALLIE_SILENCE_PROMPT", 1..=3_600).unwrap_or(1)),
             },
-            log: Log {
-                filter: self.read("CALLIE_LOG", log_filter).unwrap_or_default(),
-                format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text),
-            },
+            log: Log { filter: self.log_filter(), format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text) },
+            first_version: first_version::read(self),
         }
+    }
+
+    fn http_listen(&mut self) -> SocketAddr {
+        let listen = self.loopback("CALLIE_HTTP_LISTEN");
+        if self.is_given("CALLIE_HTTP_LISTEN") { listen } else { first_version::http_listen(self, listen) }
+    }
+
+    fn external_address(&mut self) -> Option<IpAddr> {
+        let name = if self.is_given("CALLIE_EXTERNAL_ADDRESS") { "CALLIE_EXTERNAL_ADDRESS" } else { "PUBLIC_IP" };
+        self.read(name, external_address)
+    }
+
+    fn log_filter(&mut self) -> String {
+        let level = if self.is_given("CALLIE_LOG") { None } else { first_version::log_level(self) };
+        let filter = level.and_then(|level| log_filter(level).ok());
+        filter.or_else(|| self.read("CALLIE_LOG", log_filter)).unwrap_or_default()
     }
 
     fn secrets(&mut self) -> Secrets {
@@ -96,6 +111,12 @@ impl Reader {
         self.given.contains_key(name)
     }
 
+    /// Something to tell the operator that keeps nobody from starting.
+    pub(super) fn warn(&mut self, name: &str, text: &str) {
+        let place = self.given.get(name).map(|given| format!(" in {}", given.place)).unwrap_or_default();
+        self.warnings.push(format!("{name}{place} {text}"));
+    }
+
     pub(super) fn fault(&mut self, name: &str, problem: String) {
         let fault = match (self.given.get(name), Key::of(name)) {
             (Some(given), Some(key)) => given.place.fault(&given.place.name_of(key), problem),
@@ -116,7 +137,11 @@ impl Reader {
         self.read(name, |text| socket(text).and_then(loopback_only)).unwrap_or(NOWHERE)
     }
 
-    fn number<T: FromStr + PartialOrd + std::fmt::Display>(&mut self, name: &'static str, range: RangeInclusive<T>) -> Option<T> {
+    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<T>,
+    ) -> Option<T> {
         self.read(name, |text| {
             let number = text.parse().ok().filter(|n| range.contains(n));
             number.ok_or_else(|| format!("must be a whole number from {} to {}, is {text:?}", range.start(), range.end()))

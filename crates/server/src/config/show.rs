@@ -1,7 +1,7 @@
 //! The resolved configuration as `callie config check` prints it. Secrets are masked.
 
 use super::keys::{KEYS, Key};
-use super::{Config, Engines, Loaded, LogFormat};
+use super::{Config, Engines, Loaded, LogFormat, first_version};
 use std::fmt::Write;
 
 /// One line for each setting: name, value, where it comes from. It can be used as a `.env` after the masked lines are mended.
@@ -10,15 +10,30 @@ pub fn table(loaded: &Loaded) -> String {
     for key in &KEYS {
         let value = if key.secret { masked(loaded, key) } else { value_of(&loaded.config, key.name) };
         let value = if value.is_empty() { idle(loaded, key) } else { value };
-        let place = match loaded.given.get(key.name) {
-            Some(given) => format!("from {}", given.place),
-            None => "default".to_owned(),
-        };
-        let setting = format!("{}={value}", key.name);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{setting:<48} # {place}: {}", key.about);
+        line(&mut text, key, &value, &place(loaded, key));
+    }
+    // Names of the first version are shown to those who use them.
+    for key in first_version::KEYS.iter().filter(|key| loaded.given.contains_key(key.name)) {
+        let value = if key.secret { masked(loaded, key) } else { idle(loaded, key) };
+        line(&mut text, key, &value, &place(loaded, key));
     }
     text
+}
+
+fn line(text: &mut String, key: &Key, value: &str, place: &str) {
+    let setting = format!("{}={value}", key.name);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{setting:<48} # {place}: {}", key.about);
+}
+
+/// Where the value comes from: its own name, or one of the first version that stands in for it.
+fn place(loaded: &Loaded, key: &Key) -> String {
+    let stand_ins = first_version::stand_ins(key.name).iter().copied().filter(|name| loaded.given.contains_key(name));
+    match (loaded.given.get(key.name), stand_ins.collect::<Vec<_>>()) {
+        (Some(given), _) => format!("from {}", given.place),
+        (None, names) if !names.is_empty() => format!("from {}", names.join(" and ")),
+        _ => "default".to_owned(),
+    }
 }
 
 fn masked(loaded: &Loaded, key: &Key) -> String {

@@ -1,7 +1,7 @@
 //! What the file, `.env` and the environment say about our settings, as texts.
 
-use super::ConfigFault;
 use super::keys::{self, Key};
+use super::{ConfigFault, dotenv};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 use figment::{Profile, Provider};
@@ -93,7 +93,7 @@ impl Sources {
             said.read_file(path, text);
         }
         if let Some(text) = self.dotenv {
-            said.read_dotenv(text);
+            said.read_dotenv(text, &self.environment);
         }
         for (name, value) in self.environment {
             said.read_variable(name, value);
@@ -122,23 +122,21 @@ impl Said {
         }
     }
 
-    fn read_dotenv(&mut self, text: Result<String, String>) {
+    fn read_dotenv(&mut self, text: Result<String, String>, environment: &[(OsString, OsString)]) {
+        let fault = |problem: String| ConfigFault { place: ".env".to_owned(), problem };
         let text = match text {
             Ok(text) => text,
-            Err(problem) => return self.faults.push(ConfigFault { place: ".env".to_owned(), problem }),
+            Err(problem) => return self.faults.push(fault(problem)),
         };
-        for item in dotenvy::from_read_iter(text.as_bytes()) {
+        let of_environment = |name: &str| {
+            let (_, value) = environment.iter().find(|(known, _)| known == name)?;
+            value.to_str().map(str::to_owned)
+        };
+        for item in dotenv::read(&text, of_environment) {
             match item {
                 Ok((name, value)) => self.take_variable(&name, value, &Place::DotEnv),
-                // The error quotes the line, which may hold a secret.
-                Err(dotenvy::Error::LineParse(line, _)) => {
-                    let number = text.lines().position(|l| l.contains(line.trim())).map_or(0, |n| n + 1);
-                    let problem = format!("line {number} is not of the form NAME=value");
-                    self.faults.push(ConfigFault { place: ".env".to_owned(), problem });
-                }
-                Err(_) => {
-                    self.faults.push(ConfigFault { place: ".env".to_owned(), problem: "cannot be read".to_owned() });
-                }
+                // The line is not quoted: it may hold a secret.
+                Err(line) => self.faults.push(fault(format!("line {line} is not of the form NAME=value"))),
             }
         }
     }

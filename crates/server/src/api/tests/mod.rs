@@ -10,6 +10,7 @@ mod calls;
 mod doors;
 mod fake_exchange;
 mod feed;
+mod first_version;
 mod guide;
 mod lines;
 mod memory;

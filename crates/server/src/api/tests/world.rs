@@ -3,7 +3,7 @@
 
 use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
-use crate::api::{ApiState, Clock, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo, router};
+use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo, router};
 use axum::{
     Router,
     body::Body,
@@ -40,6 +40,21 @@ pub struct Reply {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_engines(&[("local", "the offline engine")])
+    }
+
+    /// With Gemini as the engine of users who name none.
+    pub fn with_gemini() -> Self {
+        Self::with_engines(&[("gemini", "Gemini Live"), ("local", "the offline engine")])
+    }
+
+    /// The first one is the default.
+    fn with_engines(engines: &[(&'static str, &str)]) -> Self {
+        let infos = engines.iter().enumerate().map(|(index, (name, detail))| EngineInfo {
+            name,
+            detail: (*detail).to_owned().into(),
+            default: index == 0,
+        });
         let store = Arc::new(MemoryStore::default());
         let exchange = Arc::new(FakeExchange::new(store.clone()));
         let (phase, phases) = watch::channel(Phase::Running);
@@ -56,9 +71,10 @@ impl World {
                 store: "sqlite",
                 listening: "127.0.0.1:8080".parse().expect("valid"),
                 started_at: now - std::time::Duration::from_secs(60),
-                engines: Arc::new([EngineInfo { name: "local", detail: "the offline engine".to_owned().into(), default: true }]),
+                engines: infos.collect(),
             },
             phase: Phases(phases),
+            first_version: FirstVersionApi::new(None, 150, Some("gemini-x-live")).expect("no address that could be wrong"),
         };
         Self { store, exchange, phase, recordings, router: router(state) }
     }

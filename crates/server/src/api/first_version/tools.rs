@@ -1,0 +1,65 @@
+//! `/tools`: what the agent can do in a call besides talking.
+
+use super::FirstVersionApi;
+use crate::api::state::{ServerInfo, Users};
+use axum::{Json, extract::State};
+use callie_ai::tools::Toolbox;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The tools of who talks for user `primary`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Tools {
+    pub function_calling_enabled: bool,
+    pub tool_count: usize,
+    /// By name.
+    pub tools: BTreeMap<&'static str, ToolDocument>,
+    pub summary: String,
+}
+
+/// One tool.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToolDocument {
+    #[schema(example = "end_call")]
+    pub name: &'static str,
+    /// As the model reads it.
+    pub description: &'static str,
+    /// JSON Schema of its arguments.
+    #[schema(value_type = Object)]
+    pub parameters: Value,
+}
+
+/// Lists the tools that the agent may use in a call.
+#[utoipa::path(get, path = "/tools", operation_id = "first_version_tools", tag = "first version", responses((status = 200, body = Tools)))]
+pub async fn tools(
+    State(users): State<Users>,
+    State(info): State<ServerInfo>,
+    State(first_version): State<FirstVersionApi>,
+) -> Json<Tools> {
+    let view = users.watch().borrow().clone();
+    let user = first_version.primary(&view).ok();
+    let engine = FirstVersionApi::engine(&info, user.as_deref());
+    let enabled = FirstVersionApi::uses_tools(engine);
+    let tools = if enabled { documents() } else { BTreeMap::new() };
+    let summary = match (engine, enabled) {
+        (Some(engine), true) => format!("{} may use {} in a call", engine.name, names(&tools)),
+        _ => format!("the offline engine uses no tools; with GEMINI_API_KEY the agent has {}", names(&documents())),
+    };
+    Json(Tools { function_calling_enabled: enabled, tool_count: tools.len(), tools, summary })
+}
+
+/// Of every agent that uses tools.
+pub fn documents() -> BTreeMap<&'static str, ToolDocument> {
+    let toolbox = Toolbox::default();
+    let documents = toolbox.iter().map(|tool| {
+        let (name, description) = (tool.name(), tool.description());
+        (name, ToolDocument { name, description, parameters: tool.parameters() })
+    });
+    documents.collect()
+}
+
+fn names(tools: &BTreeMap<&'static str, ToolDocument>) -> String {
+    tools.keys().copied().collect::<Vec<_>>().join(" and ")
+}

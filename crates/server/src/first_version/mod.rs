@@ -1,0 +1,15 @@
+//! Whoever comes from the first version: the line of its environment as a user among those of the store.
+//!
+//! Its names are read by [`crate::config::first_version`], its paths are answered by [`crate::api::first_version`]; here is the
+//! user in between, until `callie migrate env` or a `PUT` puts it into the store.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`overlay`] | the store with that user laid over it |
+
+pub mod overlay;
+
+#[cfg(test)]
+mod tests;
+
+pub use overlay::{FirstVersionUser, lay_over};
