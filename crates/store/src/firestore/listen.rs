@@ -28,6 +28,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a contradiction may last before the server is asked.
 const DOUBT: Duration = Duration::from_millis(200);
+/// How often a server that was out of reach at the start is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long, and how often. The defaults are for production.
 #[derive(Debug, Clone)]
@@ -169,16 +171,33 @@ impl Listener {
     async fn first_view(&self) -> Result<(), StoreError> {
         let Some(fault) = self.synced().await else { return Ok(()) };
         let shared = &self.shared;
-        let Some(kept) = shared.local.kept(&shared.source).await? else {
-            return Err(match fault {
-                Fault::Refused(text) => StoreError::Setup(text),
-                fault => fault.unavailable(shared.documents.place()),
-            });
-        };
+        let Some(kept) = shared.local.kept(&shared.source).await? else { return self.without_anything(fault).await };
         tracing::warn!(users = kept.len(), "Firestore is out of reach: starting with the users as they were last seen");
         let kept = kept.into_iter().map(|(name, kept)| RawDocument { name, revision: kept.revision, body: kept.body });
         shared.adopt(kept.collect());
         Ok(())
+    }
+
+    /// There is nothing to start from: a server that is slow gets some more time, one that refuses does not.
+    async fn without_anything(&self, fault: Fault) -> Result<(), StoreError> {
+        let mut last = fault;
+        let more = async {
+            while !matches!(last, Fault::Refused(_)) {
+                tokio::time::sleep(LOOK_EVERY).await;
+                match self.synced().await {
+                    None => return true,
+                    Some(fault) => last = fault,
+                }
+            }
+            false
+        };
+        match tokio::time::timeout(self.shared.options.start_patience, more).await {
+            Ok(true) => Ok(()),
+            _ => Err(match last {
+                Fault::Refused(text) => StoreError::Setup(text),
+                fault => fault.unavailable(self.shared.documents.place()),
+            }),
+        }
     }
 
     /// Waits until the view is the server's, or says why it is not.

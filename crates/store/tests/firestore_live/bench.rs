@@ -45,7 +45,12 @@ pub fn keyring() -> Arc<Keyring> {
 }
 
 pub fn quick() -> ListenOptions {
-    ListenOptions { first_delay: Duration::from_millis(100), longest_delay: Duration::from_secs(1), ..ListenOptions::default() }
+    ListenOptions {
+        first_delay: Duration::from_millis(100),
+        longest_delay: Duration::from_secs(1),
+        start_patience: Duration::from_secs(2),
+        ..ListenOptions::default()
+    }
 }
 
 impl Node {

@@ -289,7 +289,8 @@ async fn googles_emulator_is_followed_too() {
         Err(fault) => panic!("{fault}"),
     };
     let client = FirestoreClient::connect(emulator.url()).await.expect("connected");
-    let mut node = Node::start(emulator.address(), quick()).await;
+    // Its first answer takes a while.
+    let mut node = Node::start(emulator.address(), ListenOptions { start_patience: PATIENCE, ..quick() }).await;
     let mut view = node.store().watch();
     write(&client, "alice", Some("One")).await;
     assert!(until(&mut view, "the new user", |v| greets(v, "alice", "One")).await < SEEN);
