@@ -7,12 +7,14 @@
 //! | [`demo`] | `callie demo`: the world in a box |
 //! | [`config`] | `callie config check` |
 //! | [`keys`] | `callie keys`: the keys that seal passwords |
+//! | [`migrate`] | `callie migrate`: from the first version's environment into the store |
 //! | [`openapi`] | `callie openapi` |
 //! | [`terminal`] | what is printed |
 
 pub mod config;
 pub mod demo;
 pub mod keys;
+pub mod migrate;
 pub mod openapi;
 pub mod serve;
 pub mod terminal;
@@ -41,6 +43,9 @@ enum Command {
         /// Leave everything running afterwards, for a softphone or curl.
         #[arg(long)]
         keep: bool,
+        /// The users live in a Firestore on this machine, where one of them is changed while the server runs.
+        #[arg(long)]
+        firestore: bool,
         /// Who talks: the offline engine, or Gemini Live, for which a stand-in on this machine answers.
         #[arg(long, value_enum, default_value_t = demo::Talker::Local)]
         engine: demo::Talker,
@@ -54,6 +59,9 @@ enum Command {
     /// The keys that seal passwords.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// From the first version, or to another store.
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     /// Print the description of the HTTP API (OpenAPI).
     Openapi,
 }
@@ -105,9 +113,13 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     let file = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(file),
-        Command::Demo { keep, engine, voice } => Ok(serve::runtime()?.block_on(demo::run(keep, engine, voice))?),
+        Command::Demo { keep, firestore, engine, voice } => {
+            let plan = demo::Plan { keep, firestore, talker: engine, voice };
+            Ok(serve::runtime()?.block_on(demo::run(plan))?)
+        }
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Keys(command) => keys::run(file, command),
+        Command::Migrate(command) => migrate::run(file, command),
         Command::Openapi => Ok(openapi::print()?),
     }
 }
@@ -127,7 +139,7 @@ mod tests {
         for (line, want) in [
             ("callie", "None"),
             ("callie serve --config x.toml", "Some(Serve)"),
-            ("callie demo --keep", "Some(Demo { keep: true, engine: Local, voice: Flite })"),
+            ("callie demo --keep", "Some(Demo { keep: true, firestore: false, engine: Local, voice: Flite })"),
         ] {
             let cli = Cli::try_parse_from(line.split(' ')).expect("valid");
             assert_eq!(format!("{:?}", cli.command), want);
