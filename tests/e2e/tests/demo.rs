@@ -9,8 +9,12 @@ use std::{path::PathBuf, time::Duration};
 const WITHIN: Duration = Duration::from_secs(150);
 
 fn start(folder: &std::path::Path, engine: &str) -> Process {
+    start_with(folder, &["--engine", engine])
+}
+
+fn start_with(folder: &std::path::Path, words: &[&str]) -> Process {
     let mut command = command(folder).expect("it is built");
-    command.args(["demo", "--engine", engine]).env("TMPDIR", folder);
+    command.arg("demo").args(words).env("TMPDIR", folder);
     Process::start("callie demo", &mut command, folder.join("log")).expect("the demo starts")
 }
 
@@ -44,6 +48,23 @@ fn two_demos_run_beside_each_other() {
     for demo in folders.iter().map(|folder| start(folder.path(), "local")).collect::<Vec<_>>() {
         check(demo, &["alice", "bob", "registered", "answered"], 2);
     }
+}
+
+#[test]
+fn users_in_firestore_are_sealed_and_change_between_two_calls() {
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let demo = start_with(folder.path(), &["--firestore"]);
+    let log_file = demo.log_file().to_owned();
+    let words = [
+        "Firestore in memory at 127.0.0.1:",
+        "\"sip_password\": \"callie-enc:v1:…\"",
+        "the greeting of the console is in force after",
+    ];
+    check(demo, &words, 2);
+    let log = std::fs::read_to_string(log_file).expect("the log is there");
+    assert!(!log.contains("demo-password"), "no password is shown:\n{log}");
+    let (before, after) = log.split_once("in Firebase's console").expect("the change is told");
+    assert!(!before.contains("Hello from the console") && after.contains("Callie said: “Hello from the console"), "{log}");
 }
 
 /// The caller's matter as she says it, in the transcript that the demo prints.

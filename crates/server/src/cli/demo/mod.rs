@@ -1,6 +1,6 @@
 //! `callie demo`: the world in a box. A carrier and the server start in a throw-away folder; alice and bob are created and
 //! connected through the HTTP API; a caller rings alice and says what it is about; then alice calls bob. Each step is printed as
-//! it happens.
+//! it happens. With `--firestore` the users live in the lab's Firestore, where bob's greeting is changed between the calls.
 //!
 //! | module | holds |
 //! |---|---|
@@ -8,7 +8,9 @@
 //! | `narrator` | events into lines for people |
 //! | `verdict` | what the recordings hold |
 //! | `stand_in` | the lab's Gemini Live, with a conversation to hold |
+//! | `cloud` | the lab's Firestore, and somebody at its console |
 
+mod cloud;
 mod narrator;
 mod stage;
 mod stand_in;
@@ -46,15 +48,28 @@ pub enum DemoVoice {
     Kokoro,
 }
 
-/// Runs the demo to its end; with `keep` it then stays up until Ctrl-C.
-pub async fn run(keep: bool, talker: Talker, voice: DemoVoice) -> anyhow::Result<()> {
-    let stage = Stage::set(talker, voice).await?;
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// It stays up afterwards, until Ctrl-C.
+    pub keep: bool,
+    /// The users live in a Firestore, not in the embedded database.
+    pub firestore: bool,
+    pub talker: Talker,
+    pub voice: DemoVoice,
+}
+
+/// Runs the demo to its end.
+pub async fn run(plan: Plan) -> anyhow::Result<()> {
+    let Plan { keep, talker, .. } = plan;
+    let stage = Stage::set(&plan).await?;
     say(&format!(
-        "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  talks    {}\n\n",
+        "Callie Caller demo: no account, no key, no network.\n  carrier  sip:{}\n  server   http://{}   SIP on {}\n  folder   {}\n  users    {}\n  talks    {}\n\n",
         stage.carrier.address(),
         stage.app.http_address,
         stage.app.sip_address,
         stage.folder.display(),
+        stage.users_words(),
         stage.talker_words(),
     ))?;
     let mut narrator = Narrator::start(stage.app.live());
@@ -76,9 +91,19 @@ async fn play(stage: &Stage, narrator: &mut Narrator, talker: Talker) -> anyhow:
         stage.connect(user).await?;
         narrator.until_registered(user).await?;
     }
+    if let Some(cloud) = &stage.cloud {
+        say(&format!("\nIn Firestore alice is this document:\n{}\n", cloud.shown("alice")?))?;
+    }
 
     narrator.heading("2. Maria, a caller on the telephone network, rings alice")?;
     let inbound = maria_calls(stage, narrator).await.context("the inbound call failed")?;
+
+    if let Some(cloud) = &stage.cloud {
+        narrator.heading("   Somebody changes bob's greeting in Firebase's console")?;
+        let greeting = "Hello from the console. You have reached Bob's assistant.";
+        let seconds = stage.change_at_console(cloud, "bob", greeting).await?.as_secs_f64();
+        narrator.line("bob", &format!("the greeting of the console is in force after {:.0} ms", seconds * 1_000.0))?;
+    }
 
     let mut records = vec![inbound];
     if talker == Talker::Local {

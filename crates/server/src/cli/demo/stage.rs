@@ -1,7 +1,8 @@
 //! What the demo stands on: the lab's carrier and a whole server in a folder of their own, on free ports of loopback, and a
 //! client that talks to the server as a user would.
 
-use super::{DemoVoice, Talker, call_id, stand_in};
+use super::cloud::Cloud;
+use super::{DemoVoice, Plan, Talker, call_id, stand_in};
 use crate::{
     api::EngineInfo,
     app::App,
@@ -13,16 +14,25 @@ use crate::{
     engines::Talkers,
 };
 use anyhow::{Context, bail};
-use callie_domain::CallId;
+use callie_domain::{CallId, UserId};
 use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};
 use callie_lab::gemini::FakeGemini;
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A change made elsewhere arrives within this time, or something is wrong.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Stage {
     pub carrier: Carrier,
     pub app: App,
     pub folder: PathBuf,
+    /// Where the users live, if not in the folder.
+    pub cloud: Option<Cloud>,
     /// Plays Gemini Live.
     stand_in: Option<FakeGemini>,
     talkers: Arc<[EngineInfo]>,
@@ -30,14 +40,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn set(talker: Talker, voice: DemoVoice) -> anyhow::Result<Self> {
+    pub async fn set(plan: &Plan) -> anyhow::Result<Self> {
         let subscribers = ["alice", "bob", "softphone"].map(|name| Subscriber::new(name, &password_of(name)));
         let options = CarrierOptions { subscribers: subscribers.to_vec(), ..CarrierOptions::default() };
         let carrier = Carrier::start(options).await.context("the carrier does not start")?;
         let folder = std::env::temp_dir().join(format!("callie-demo-{:08x}", rand::random::<u32>()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let mut config = demo_config(&folder)?;
-        let stand_in = match talker {
+        let cloud = if plan.firestore { Some(Cloud::start().await?) } else { None };
+        if let Some(cloud) = &cloud {
+            config.store = cloud.settings();
+        }
+        let stand_in = match plan.talker {
             Talker::Local => None,
             Talker::Gemini => Some(stand_in::start().await?),
         };
@@ -45,7 +59,7 @@ impl Stage {
             config.engines.default = DefaultEngine::Gemini;
             config.engines.gemini = Some(stand_in::settings(stand_in));
         }
-        if voice == DemoVoice::Kokoro {
+        if plan.voice == DemoVoice::Kokoro {
             config.engines.voice = LocalVoice::Kokoro;
         }
         let talkers = Talkers::start(&config.engines)?;
@@ -54,7 +68,7 @@ impl Stage {
         }
         let infos = talkers.infos.clone();
         let app = App::start(&config, talkers).await?;
-        Ok(Self { carrier, app, folder, stand_in, talkers: infos, client: reqwest::Client::new() })
+        Ok(Self { carrier, app, folder, cloud, stand_in, talkers: infos, client: reqwest::Client::new() })
     }
 
     /// Who talks, for people.
@@ -62,6 +76,11 @@ impl Stage {
         let default = self.talkers.iter().find(|info| info.default);
         let words = default.map_or_else(String::new, |info| info.detail.text());
         if self.stand_in.is_some() { format!("{words} (a stand-in on this machine)") } else { words }
+    }
+
+    /// Where the users live, for people.
+    pub fn users_words(&self) -> String {
+        self.cloud.as_ref().map_or_else(|| "the embedded database, in the folder".to_owned(), Cloud::words)
     }
 
     pub fn recordings(&self) -> PathBuf {
@@ -85,17 +104,34 @@ impl Stage {
         self.post(&format!("/users/{user}/sip/connect"), &json!({})).await.map(|_| ())
     }
 
+    /// Changes a greeting in the store behind the server's back; how long the server took to have it.
+    pub async fn change_at_console(&self, cloud: &Cloud, user: &str, greeting: &str) -> anyhow::Result<Duration> {
+        let id: UserId = user.parse()?;
+        let mut view = self.app.stores.users.watch();
+        let changed = Instant::now();
+        cloud.type_greeting(user, greeting)?;
+        let seen = view.wait_for(|view| {
+            let stored = view.users.get(&id).and_then(|entry| entry.usable());
+            stored.is_some_and(|stored| stored.user.calls.default_greeting == greeting)
+        });
+        tokio::time::timeout(CHANGE_DEADLINE, seen).await.context("the change did not arrive")?.context("the store is closed")?;
+        Ok(changed.elapsed())
+    }
+
     pub async fn dial(&self, user: &str, number: &str, message: &str) -> anyhow::Result<CallId> {
         let answer = self.post(&format!("/users/{user}/call"), &json!({"number": number, "message": message})).await?;
         call_id(&answer)
     }
 
-    /// Ends the server, then the carrier.
+    /// Ends the server, then what it stood on.
     pub async fn strike(self) {
         self.app.stop().await;
         self.carrier.stop().await;
         if let Some(stand_in) = self.stand_in {
             stand_in.stop().await;
+        }
+        if let Some(cloud) = self.cloud {
+            cloud.stop().await;
         }
     }
 
