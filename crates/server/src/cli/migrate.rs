@@ -1,6 +1,6 @@
-//! `callie migrate`: from the first version's environment into the store.
+//! `callie migrate`: from the first version's environment into the store; `carry` takes users from store to store.
 
-use super::{CliError, terminal};
+use super::{CliError, carry, terminal};
 use crate::config::{self, Config, ConfigFault, ConfigFaults, Loaded, StoreChoice, first_version};
 use crate::stores::Stores;
 use anyhow::{Context, bail};
@@ -20,6 +20,16 @@ pub enum MigrateCommand {
         #[arg(long, default_value = config::PRIMARY, value_name = "ID")]
         user_id: UserId,
         /// Show the document and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Carry all users from one store to the other, as they are. What was stopped goes on when it is run again.
+    Store {
+        #[arg(long, value_enum)]
+        from: carry::Place,
+        #[arg(long, value_enum)]
+        to: carry::Place,
+        /// Count, and write nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -43,7 +53,12 @@ pub fn run(file: Option<&Path>, command: MigrateCommand) -> Result<(), CliError>
     for warning in &loaded.warnings {
         terminal::complain(&format!("warning: {warning}"));
     }
-    let MigrateCommand::Env { user_id, dry_run } = command;
+    let (user_id, dry_run) = match command {
+        MigrateCommand::Env { user_id, dry_run } => (user_id, dry_run),
+        MigrateCommand::Store { from, to, dry_run } => {
+            return Ok(super::serve::runtime()?.block_on(carry::run(&loaded.config, from, to, dry_run))?);
+        }
+    };
     let user = user(&loaded.config, user_id)?;
     let migrated = super::serve::runtime()?.block_on(with_store(&loaded.config, &user, dry_run))?;
     let mut text = if dry_run { shown(&user)? } else { String::new() };

@@ -7,10 +7,12 @@
 //! | [`demo`] | `callie demo`: the world in a box |
 //! | [`config`] | `callie config check` |
 //! | [`keys`] | `callie keys`: the keys that seal passwords |
-//! | [`migrate`] | `callie migrate`: from the first version's environment into the store |
+//! | [`migrate`] | `callie migrate env`: from the first version's environment into the store |
+//! | [`carry`] | `callie migrate store`: all users from one store to the other |
 //! | [`openapi`] | `callie openapi` |
 //! | [`terminal`] | what is printed |
 
+pub mod carry;
 pub mod config;
 pub mod demo;
 pub mod keys;

@@ -60,7 +60,7 @@ impl Default for ListenOptions {
         Self {
             probe_every: Duration::from_secs(30),
             probe_patience: Duration::from_secs(5),
-            compare_every: Duration::from_secs(15 * 60),
+            compare_every: Duration::from_secs(60 * 60),
             compare_settles: Duration::from_secs(5),
             first_delay: Duration::from_millis(500),
             longest_delay: Duration::from_secs(30),
