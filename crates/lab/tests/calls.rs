@@ -6,7 +6,7 @@ use callie_lab::line::LineFaults;
 use callie_lab::phone::{Ending, G711, Listener, Phone, PhoneOptions, PhoneReport, PhoneState, Script, Step};
 use callie_lab::samples::Line;
 use callie_lab::wire::Transport;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
 const MS: Duration = Duration::from_millis(1);
@@ -237,4 +237,30 @@ async fn a_bad_line_loses_and_delays_both_ways() {
     assert!(last_ones < 5, "{} went astray, {} are missing", caller.rtp_lost_on_the_way, callee.rtp.lost);
     assert_eq!(callee.rtp_lost_on_the_way, 0);
     carrier.stop().await;
+}
+
+/// One runtime, one thread, and that does nothing but look on.
+#[tokio::test]
+async fn a_runtime_that_is_busy_keeps_no_telephone_waiting() {
+    let nobody = PhoneOptions::new(([127, 0, 0, 1], 9).into(), "line");
+    let listener = Phone::listen(&nobody, [Step::Answer, play(Line::Hmm), Step::WaitHangUp]).await.expect("listens");
+    let caller = PhoneOptions::new(listener.address(), "stranger");
+    let script = [Step::WaitAnswer, Step::WaitSilence { after: 100 * MS }, Step::HangUp];
+    let call = Phone::call(&caller, "line", script).await.expect("call");
+    let give_up = Instant::now() + SOON;
+    while call.state() != PhoneState::Over && Instant::now() < give_up {
+        std::thread::park_timeout(5 * MS);
+    }
+    assert_eq!(call.state(), PhoneState::Over);
+    assert_eq!(call.wait_for_voice(SOON).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_call_without_a_voice_is_waited_for_to_its_end() {
+    let nobody = PhoneOptions::new(([127, 0, 0, 1], 9).into(), "line");
+    let listener = Phone::listen(&nobody, [Step::Answer, Step::Pause(100 * MS), Step::HangUp]).await.expect("listens");
+    let caller = PhoneOptions::new(listener.address(), "stranger");
+    let call = Phone::call(&caller, "line", [Step::WaitAnswer, Step::WaitHangUp]).await.expect("call");
+    assert_eq!(call.wait_for_voice(SOON).await, Ok(false));
+    assert_eq!(call.state(), PhoneState::Over);
 }

@@ -7,7 +7,7 @@ use super::report::PhoneReport;
 use super::script::Script;
 use super::sdp::LocalSdp;
 use super::task::{Beginning, CallTask};
-use super::{Order, PhoneOptions, PhoneState};
+use super::{Order, PhoneOptions, Progress};
 use crate::carrier::TooLate;
 use crate::message::Message;
 use crate::wire::{Flow, Heard, Wire};
@@ -198,7 +198,7 @@ impl ListenTask {
         let now = Instant::now();
         let sdp = LocalSdp::new(address, self.options.codecs.clone());
         let dialog = Dialog::called(self.me.clone(), invite.clone(), flow, sdp);
-        let (state, _) = watch::channel(PhoneState::Calling);
+        let (progress, _) = watch::channel(Progress::BEGUN);
         let (mailbox, mut posted) = mpsc::channel(CALL_BOUND);
         self.open.insert(invite.call_id().to_owned(), mailbox);
         let beginning = Beginning {
@@ -207,7 +207,7 @@ impl ListenTask {
             line: self.options.line,
             dialog,
             script: self.script.clone(),
-            state,
+            progress,
             longest: self.options.longest,
             invite: Some(invite),
         };

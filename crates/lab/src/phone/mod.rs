@@ -6,6 +6,7 @@
 //!       ├─ voice   (pure)  samples → RTP
 //!       └─ ear     (pure)  RTP → samples and figures
 //! listener ─ registration (pure), one task per call
+//! threads: all of these run there
 //! ```
 
 mod dialog;
@@ -17,6 +18,7 @@ mod report;
 mod script;
 mod sdp;
 mod task;
+mod threads;
 mod voice;
 
 pub use callie_media::codec::G711;
@@ -24,6 +26,7 @@ pub use identity::Credentials;
 pub use listener::Listener;
 pub use report::{Ending, PhoneReport, RtpReport};
 pub use script::{Script, Step};
+pub use threads::Promptness;
 
 use crate::carrier::TooLate;
 use crate::line::LineFaults;
@@ -137,6 +140,18 @@ pub enum PhoneState {
     Over,
 }
 
+/// What a caller of [`PhoneCall`] may wait for.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    state: PhoneState,
+    /// A packet with a voice in it has come.
+    heard_voice: bool,
+}
+
+impl Progress {
+    const BEGUN: Self = Self { state: PhoneState::Calling, heard_voice: false };
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Order {
     HangUp,
@@ -150,6 +165,11 @@ pub struct Phone;
 impl Phone {
     /// Calls `to` (a number, or a whole URI) and plays the script.
     pub async fn call(options: &PhoneOptions, to: &str, script: impl Into<Script>) -> io::Result<PhoneCall> {
+        let (options, to, script) = (options.clone(), to.to_owned(), script.into());
+        threads::on_own_threads(async move { Self::dial(&options, &to, script).await }).await
+    }
+
+    async fn dial(options: &PhoneOptions, to: &str, script: Script) -> io::Result<PhoneCall> {
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let (wire, mut inbox) = Wire::open(SocketAddr::new(options.bind, 0), &tracker, &token).await?;
         let flow = options.flow(&wire).await?;
@@ -157,12 +177,12 @@ impl Phone {
         let now = Instant::now();
         let sdp = LocalSdp::new(rtp.local_addr()?, options.codecs.clone());
         let dialog = Dialog::call(options.identity(wire.local(), flow), to, sdp, now);
-        let (state, watched) = watch::channel(PhoneState::Calling);
+        let (progress, watched) = watch::channel(Progress::BEGUN);
         // Orders are few and obeyed within 20 ms.
         let (orders, mut ordered) = mpsc::channel(8);
         let (send_report, report) = oneshot::channel();
         let (line, longest) = (options.line, options.longest);
-        let beginning = Beginning { wire, rtp, line, dialog, script: script.into(), state, longest, invite: None };
+        let beginning = Beginning { wire, rtp, line, dialog, script, progress, longest, invite: None };
         let task = CallTask::new(beginning, now);
         let all = token.clone().drop_guard();
         tracker.spawn(token.clone().run_until_cancelled_owned(async move {
@@ -173,20 +193,21 @@ impl Phone {
             // The sockets' tasks end with the call.
             drop(all);
         }));
-        Ok(PhoneCall { state: watched, orders, report, running: token.drop_guard() })
+        Ok(PhoneCall { progress: watched, orders, report, running: token.drop_guard() })
     }
 
     /// Waits for calls and plays the script in each. It registers if it has a password; else it must be known to the
     /// carrier as a line at its [`Listener::address`].
     pub async fn listen(options: &PhoneOptions, script: impl Into<Script>) -> io::Result<Listener> {
-        Listener::start(options, script.into()).await
+        let (options, script) = (options.clone(), script.into());
+        threads::on_own_threads(async move { Listener::start(&options, script).await }).await
     }
 }
 
 /// A call under way. Dropping it ends it without a word.
 #[derive(Debug)]
 pub struct PhoneCall {
-    state: watch::Receiver<PhoneState>,
+    progress: watch::Receiver<Progress>,
     orders: mpsc::Sender<Order>,
     report: oneshot::Receiver<PhoneReport>,
     running: DropGuard,
@@ -194,18 +215,27 @@ pub struct PhoneCall {
 
 impl PhoneCall {
     pub fn state(&self) -> PhoneState {
-        *self.state.borrow()
+        self.progress.borrow().state
     }
 
     /// Waits until the call has come this far, or is over.
     pub async fn wait_for(&self, wanted: PhoneState, deadline: Duration) -> Result<PhoneState, TooLate> {
-        let mut state = self.state.clone();
-        let reached = tokio::time::timeout(deadline, state.wait_for(|state| *state >= wanted)).await;
-        match reached {
-            Ok(Ok(state)) => Ok(*state),
+        let reached = self.wait_until(deadline, |progress| progress.state >= wanted).await;
+        reached.map(|progress| progress.state).ok_or_else(|| TooLate { what: format!("call state {wanted:?}"), waited: deadline })
+    }
+
+    /// Waits until a voice has been heard, whenever that was, or the call is over. `false` if it is over without one.
+    pub async fn wait_for_voice(&self, deadline: Duration) -> Result<bool, TooLate> {
+        let reached = self.wait_until(deadline, |progress| progress.heard_voice || progress.state == PhoneState::Over).await;
+        reached.map(|progress| progress.heard_voice).ok_or_else(|| TooLate { what: "a voice".to_owned(), waited: deadline })
+    }
+
+    async fn wait_until(&self, deadline: Duration, wanted: impl FnMut(&Progress) -> bool) -> Option<Progress> {
+        let mut progress = self.progress.clone();
+        match tokio::time::timeout(deadline, progress.wait_for(wanted)).await.ok()? {
+            Ok(progress) => Some(*progress),
             // The task is gone: the call is over.
-            Ok(Err(_)) => Ok(PhoneState::Over),
-            Err(_) => Err(TooLate { what: format!("call state {wanted:?}"), waited: deadline }),
+            Err(_) => Some(Progress { state: PhoneState::Over, ..*self.progress.borrow() }),
         }
     }
 

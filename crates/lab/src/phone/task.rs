@@ -6,7 +6,7 @@ use super::report::{Ending, PhoneReport};
 use super::script::{Cue, Player, Script, Sense};
 use super::sdp::{Direction, RemoteSdp};
 use super::voice::Mouth;
-use super::{Order, PhoneState};
+use super::{Order, PhoneState, Progress};
 use crate::line::{LineFaults, LossyWay};
 use crate::message::Message;
 use crate::wire::{Flow, Heard, Wire};
@@ -31,7 +31,7 @@ pub(super) struct CallTask {
     ear: Ear,
     mouth: Option<Mouth>,
     remote_rtp: Option<SocketAddr>,
-    state: watch::Sender<PhoneState>,
+    progress: watch::Sender<Progress>,
     begun: Instant,
     longest: Duration,
     called: bool,
@@ -51,7 +51,7 @@ pub(super) struct Beginning {
     pub line: LineFaults,
     pub dialog: Dialog,
     pub script: Script,
-    pub state: watch::Sender<PhoneState>,
+    pub progress: watch::Sender<Progress>,
     pub longest: Duration,
     /// The INVITE that called us.
     pub invite: Option<Message>,
@@ -59,7 +59,7 @@ pub(super) struct Beginning {
 
 impl CallTask {
     pub fn new(beginning: Beginning, now: Instant) -> Self {
-        let Beginning { wire, rtp, line, dialog, script, state, longest, invite } = beginning;
+        let Beginning { wire, rtp, line, dialog, script, progress, longest, invite } = beginning;
         let [way_out, way_in] = line.ways();
         let trace = invite.iter().map(|invite| format!("+0 ms < {}", invite.summary())).collect();
         Self {
@@ -72,7 +72,7 @@ impl CallTask {
             ear: Ear::new(now),
             mouth: None,
             remote_rtp: None,
-            state,
+            progress,
             begun: now,
             longest,
             called: invite.is_some(),
@@ -116,6 +116,8 @@ impl CallTask {
         while let Some(packet) = self.way_in.arrival(now) {
             self.ear.hear(&packet, now);
         }
+        let voice = self.ear.has_spoken();
+        self.progress.send_if_modified(|progress| voice && !std::mem::replace(&mut progress.heard_voice, true));
         while let Some(packet) = self.way_out.arrival(now) {
             let Some(to) = self.remote_rtp else { continue };
             // A full buffer or a closed port loses the packet, as a network would.
@@ -202,12 +204,12 @@ impl CallTask {
         match fact {
             Fact::Ringing => {
                 self.ringing_at.get_or_insert(now);
-                self.state.send_replace(PhoneState::Ringing);
+                self.reach(PhoneState::Ringing);
             }
             Fact::Answered => {
                 self.final_status = Some(200);
                 self.answered_at = Some(now);
-                self.state.send_replace(PhoneState::Up);
+                self.reach(PhoneState::Up);
             }
             Fact::Media(remote) => self.set_media(&remote),
             Fact::Refused(code) => {
@@ -222,6 +224,10 @@ impl CallTask {
             Fact::RemoteHungUp => self.ending = Some(Ending::RemoteHungUp),
             Fact::HungUp => self.ending = self.ending.or(Some(Ending::HungUp)),
         }
+    }
+
+    fn reach(&self, state: PhoneState) {
+        self.progress.send_modify(|progress| progress.state = state);
     }
 
     fn set_media(&mut self, remote: &RemoteSdp) {
@@ -268,7 +274,7 @@ impl CallTask {
                 .collect(),
             trace: self.trace,
         };
-        self.state.send_replace(PhoneState::Over);
+        self.progress.send_modify(|progress| progress.state = PhoneState::Over);
         (report, Linger { wire: self.wire, rtp: self.rtp, dialog: self.dialog, deaf: ending == Ending::Vanished })
     }
 }
