@@ -12,8 +12,12 @@ fn talk_then_hang_up() -> [Step; 4] {
     [Step::WaitAnswer, Step::Play(Line::Maria1.samples()), Step::Dtmf("12#".into()), Step::HangUp]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_answered_recorded_and_accounted_for() {
+#[test]
+fn a_call_is_answered_recorded_and_accounted_for() {
+    crate::steady::steadily("a call is answered, recorded and accounted for", one_call);
+}
+
+async fn one_call() {
     let mut world = World::with_alice(Manner::Talk, json!({})).await;
     let report = world.call_alice(talk_then_hang_up()).await.finished().await.expect("a report");
     assert_eq!(report.final_status, Some(200));

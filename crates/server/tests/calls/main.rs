@@ -4,6 +4,8 @@
 mod inbound;
 mod lines;
 mod outbound;
+#[path = "../support/steady.rs"]
+mod steady;
 #[path = "../support/world.rs"]
 mod support;
 mod world;

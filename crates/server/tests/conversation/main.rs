@@ -9,6 +9,8 @@ mod offline;
 mod opening;
 mod silence;
 mod speech;
+#[path = "../support/steady.rs"]
+mod steady;
 #[path = "../support/world.rs"]
 mod support;
 mod talk;
@@ -17,25 +19,25 @@ mod uplink;
 mod world;
 
 use libtest_mimic::{Arguments, Trial};
-use std::future::Future;
+use std::{future::Future, num::NonZeroUsize};
+use steady::steadily;
 
-/// Together they keep two cores half busy.
-const AT_ONCE: usize = 16;
+/// For each core: together they keep it half busy.
+const AT_ONCE: usize = 4;
 
 macro_rules! trials {
-    ($($module:ident :: $name:ident,)*) => {
-        vec![$(trial(concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+    ($how:path => $($module:ident :: $name:ident,)*) => {
+        [$(trial(concat!(stringify!($module), "::", stringify!($name)), $module::$name, $how)),*]
     };
 }
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
-    // The longest first.
-    let trials = trials![
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    arguments.test_threads.get_or_insert(AT_ONCE * cores);
+    // The longest of each first. These judge what is heard, and when.
+    let heard = trials![steadily =>
         offline::a_message_is_taken,
-        failures::a_call_goes_on_when_the_service_fails,
-        failures::a_call_begins_without_the_service,
         barge_in::the_agent_stops_at_once_and_goes_on_with_the_next_turn,
         barge_in::a_turn_that_is_never_closed_does_not_mute_the_next,
         talk::a_conversation_is_heard_and_written_down,
@@ -44,23 +46,32 @@ fn main() {
         uplink::it_goes_on_while_the_call_is_held,
         closing::the_goodbye_is_heard_to_its_end,
         closing::a_caller_who_talks_over_the_goodbye_does_not_cut_it,
-        closing::who_hangs_up_leaves_nothing_behind,
-        closing::who_gives_up_while_it_rings_leaves_nothing_behind,
-        opening::the_socket_opens_while_the_telephone_rings,
         opening::a_called_side_is_greeted_once_it_has_answered,
         noise::a_cough_is_not_answered_by_the_service_nor_asked_about,
         noise::a_cough_is_not_answered_by_the_offline_engine,
         offline::a_cough_does_not_interrupt,
         offline::speech_does,
         silence::who_says_nothing_is_asked_then_said_goodbye_to,
+    ];
+    let others = trials![once =>
+        failures::a_call_goes_on_when_the_service_fails,
+        failures::a_call_begins_without_the_service,
+        closing::who_hangs_up_leaves_nothing_behind,
+        closing::who_gives_up_while_it_rings_leaves_nothing_behind,
+        opening::the_socket_opens_while_the_telephone_rings,
         tools::every_call_of_a_tool_is_answered,
     ];
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&arguments, others.into_iter().chain(heard).collect()).exit();
 }
 
-fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
+fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F, how: fn(&str, fn() -> F)) -> Trial {
+    let named = name.to_owned();
     Trial::test(name, move || {
-        tokio::runtime::Runtime::new()?.block_on(test());
+        how(&named, test);
         Ok(())
     })
+}
+
+fn once<F: Future<Output = ()>>(_name: &str, test: fn() -> F) {
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(test());
 }

@@ -13,7 +13,7 @@ use callie_lab::{
     analysis,
     carrier::{Carrier, CarrierOptions, Subscriber},
     gemini::{Act, Converse, FakeGemini, FakeGeminiOptions, Fault, Moment, Script, Speech},
-    phone::{Ending, Phone, PhoneCall, PhoneOptions, PhoneState, Step},
+    phone::{Ending, Phone, PhoneCall, PhoneOptions, Step},
 };
 use outcome::{Outcome, Over, Sample};
 use process::{Holdings, Orders, Server};
@@ -212,10 +212,9 @@ impl World {
         Over { ending, stayed, heard }
     }
 
-    /// The server's BYE, a little after the greeting has begun.
+    /// The server's BYE, once the greeting has begun. A caller who has heard none of it in time is hung up on as well, and counted.
     async fn hang_up(&self, call: &PhoneCall, caller: &str) {
-        let _ = call.wait_for(PhoneState::Up, PATIENCE).await;
-        tokio::time::sleep(SPEECH + Duration::from_millis(200)).await;
+        let _ = call.wait_for_voice(PATIENCE / 2).await;
         self.orders.hang_up(caller).await;
     }
 }
