@@ -15,6 +15,8 @@ COPY scripts/models.sh /src/scripts/models.sh
 RUN /src/scripts/models.sh --dir /models
 
 FROM debian:bookworm-slim
+# Google's and other services' certificates are checked against the system's roots.
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin callie \
     && install --directory --owner callie --mode 0700 /data
 COPY --from=build /src/target/release/callie /usr/local/bin/callie

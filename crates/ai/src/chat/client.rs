@@ -57,8 +57,8 @@ impl ChatClient {
         let config = |detail: String| EngineError::new(EngineCause::Config, detail);
         let url = reqwest::Url::parse(&options.base_url)
             .map_err(|e| config(format!("the chat endpoint's address (CALLIE_CHAT_URL) is not a URL: {e}")))?;
-        if url.scheme() != "http" {
-            return Err(config(format!("the chat endpoint (CALLIE_CHAT_URL) can be asked over http only, not {}", url.scheme())));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(config(format!("the chat endpoint (CALLIE_CHAT_URL) is asked over http or https, not {}", url.scheme())));
         }
         let http = Client::builder()
             .connect_timeout(CONNECT)

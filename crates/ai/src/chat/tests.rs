@@ -182,9 +182,28 @@ async fn nobody_there_is_told_from_somebody_silent() {
     assert!(matches!(&events[..], [TalkEvent::Failed(error)] if error.cause == EngineCause::Stalled), "{events:?}");
 }
 
+#[tokio::test]
+async fn https_is_spoken_and_not_fallen_back_from() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base_url = format!("https://{}/v1", listener.local_addr().expect("an address"));
+    let first_bytes = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let mut bytes = [0; 3];
+        socket.read_exact(&mut bytes).await.expect("a record");
+        bytes
+    });
+    let options = ChatOptions { base_url, api_key: Some(Secret::new("sk-test")), model: "tiny".into() };
+    let mut talk = Talk::new(ChatClient::new(options).expect("an address"), &brief());
+    talk.ask("Hello?");
+    let events = events_of(&mut talk).await;
+    assert!(matches!(&events[..], [TalkEvent::Failed(error)] if error.cause == EngineCause::Unreachable), "{events:?}");
+    // A TLS record that holds a handshake (RFC 8446 section 5.1).
+    assert_eq!(first_bytes.await.expect("no panic"), [22, 3, 1]);
+}
+
 #[test]
 fn an_address_that_cannot_be_asked_is_refused_at_start() {
-    for base_url in ["", "localhost:11434", "https://models.example/v1", "ftp://localhost/v1"] {
+    for base_url in ["", "localhost:11434", "ftp://localhost/v1"] {
         let options = ChatOptions { base_url: base_url.into(), api_key: None, model: "tiny".into() };
         let error = ChatClient::new(options).expect_err(base_url);
         assert_eq!(error.cause, EngineCause::Config);

@@ -172,10 +172,7 @@ fn socket_url(text: &str) -> Result<String, String> {
 }
 
 fn chat_url(text: &str) -> Result<String, String> {
-    if text.starts_with("https://") {
-        return Err("must begin with http:// for now: a server of your own network, or a proxy that speaks TLS for it".to_owned());
-    }
-    let url = parts(text).filter(|url| url.scheme == "http");
+    let url = parts(text).filter(|url| matches!(url.scheme, "http" | "https"));
     let url = url.filter(|url| !url.path.ends_with("/completions"));
     let problem = || "must be the address of an OpenAI-compatible API up to /v1, such as http://127.0.0.1:11434/v1".to_owned();
     url.map(|url| url.whole()).ok_or_else(problem)
