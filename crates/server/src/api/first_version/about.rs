@@ -2,9 +2,8 @@
 
 use super::{FirstVersionApi, conversations, refusal::Refusal, tools};
 use crate::api::openapi::{StoreProblems, UserProblems};
-use crate::api::state::{Clock, Lines, Phase, Phases, Records, ServerInfo, Users};
+use crate::api::state::{Clock, EngineInfo, Lines, Phase, Phases, Records, ServerInfo, Users};
 use axum::{Json, extract::State};
-use callie_ai::GeminiEngine;
 use callie_domain::User;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -197,9 +196,9 @@ impl FirstVersionApi {
     /// Who talks for the user, by the model's name where it has one.
     fn model(&self, info: &ServerInfo, user: &User) -> String {
         match Self::engine(info, Some(user)) {
-            Some(engine) if engine.name == GeminiEngine::NAME => {
+            engine @ Some(EngineInfo { name, .. }) if Self::uses_tools(engine) => {
                 let model = user.ai.model.as_deref().or(self.model.as_deref());
-                model.unwrap_or(engine.name).to_owned()
+                model.unwrap_or(name).to_owned()
             }
             Some(engine) => engine.detail.text(),
             None => "none".to_owned(),

@@ -23,10 +23,9 @@ pub mod tools;
 
 use super::error::Problem;
 use super::state::{EngineInfo, ServerInfo};
-use crate::config::{Chat, Config, PRIMARY};
+use crate::config::{Config, PRIMARY};
+use crate::first_version::{self, Scribe};
 use anyhow::Context;
-use callie_ai::local::Correspondent;
-use callie_ai::{ChatOptions, GeminiEngine};
 use callie_domain::{User, UserId};
 use callie_store::UserView;
 use letters::Letters;
@@ -36,25 +35,22 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct FirstVersionApi {
     user: UserId,
-    correspondent: Correspondent,
+    scribe: Scribe,
     letters: Letters,
     /// Of users who name none, with Gemini.
     model: Option<Arc<str>>,
 }
 
 impl FirstVersionApi {
-    /// `chat` answers in writing with at most `reply_tokens`; without it the receptionist does. `model` is Gemini's.
-    pub fn new(chat: Option<ChatOptions>, reply_tokens: u32, model: Option<&str>) -> anyhow::Result<Self> {
+    /// `model` is Gemini's.
+    pub fn new(scribe: Scribe, model: Option<&str>) -> anyhow::Result<Self> {
         let user = PRIMARY.parse().context("the name of the first version's user is none")?;
-        let correspondent = Correspondent::new(chat, reply_tokens)?;
-        Ok(Self { user, correspondent, letters: Letters::default(), model: model.map(Arc::from) })
+        Ok(Self { user, scribe, letters: Letters::default(), model: model.map(Arc::from) })
     }
 
     /// As configured.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let chat = config.engines.chat.as_ref().map(Chat::options);
-        let model = config.engines.gemini.as_ref().map(|gemini| gemini.model.as_str());
-        Self::new(chat, config.first_version.reply_tokens, model)
+        Self::new(Scribe::new(config)?, config.engines.gemini.as_ref().map(|gemini| gemini.model.as_str()))
     }
 
     /// Who is served.
@@ -81,8 +77,8 @@ impl FirstVersionApi {
         named.or_else(|| info.engines.iter().find(|engine| engine.default))
     }
 
-    /// Whether the tools are offered to who talks: the offline engine goes by its own book.
+    /// Whether the tools are offered to who talks.
     fn uses_tools(engine: Option<&EngineInfo>) -> bool {
-        engine.is_some_and(|engine| engine.name == GeminiEngine::NAME)
+        engine.is_some_and(|engine| first_version::tools::are_offered_to(engine.name))
     }
 }

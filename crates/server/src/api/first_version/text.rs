@@ -3,14 +3,13 @@
 //! The chat endpoint answers where there is one, the receptionist otherwise. The answer to a text message is kept and sent to
 //! nobody, as in the first version.
 
-use super::letters::{Correspondence, Kind};
+use super::letters::Kind;
 use super::{FirstVersionApi, refusal::Refusal};
 use crate::api::error::Problem;
 use crate::api::extract::{BODY_LIMIT, JsonBody};
 use crate::api::openapi::{BodyProblems, UserProblems};
 use crate::api::state::{Clock, Users};
 use axum::{Form, Json, extract::State, extract::rejection::FormRejection, http::StatusCode};
-use callie_ai::Brief;
 use callie_domain::record::Speaker;
 use callie_domain::{Faults, User};
 use serde::{Deserialize, Serialize};
@@ -109,28 +108,11 @@ impl FirstVersionApi {
     async fn answer(&self, user: &User, kind: Kind, number: &str, text: &str, clock: &Clock) -> (String, String) {
         let current = self.letters.received(kind, number, text, clock.now());
         let id = current.id();
-        let brief = brief(user, &current);
         let lines: Vec<(Speaker, String)> = current.lines.into_iter().collect();
-        let reply = self.correspondent.answer(&brief, &lines).await;
-        if let Some(error) = reply.failure {
-            tracing::warn!(user.id = %user.id, %error, "the chat endpoint failed; the receptionist answered in its place");
-        }
-        self.letters.answered(&id, &reply.text, clock.now());
+        let reply = self.scribe.answer(user, number, &lines).await;
+        self.letters.answered(&id, &reply, clock.now());
         tracing::info!(user.id = %user.id, kind = kind.name(), "answered a text message; GET /conversations shows it");
-        (id, reply.text)
-    }
-}
-
-fn brief(user: &User, current: &Correspondence) -> Brief {
-    Brief {
-        greeting: user.calls.default_greeting.clone(),
-        display_name: user.display_name.clone(),
-        instructions: user.ai.instructions.clone(),
-        model: None,
-        voice: None,
-        language: user.ai.language.clone(),
-        remote_party: current.phone_number.clone(),
-        outbound: false,
+        (id, reply)
     }
 }
 

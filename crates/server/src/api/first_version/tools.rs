@@ -2,8 +2,8 @@
 
 use super::FirstVersionApi;
 use crate::api::state::{ServerInfo, Users};
+use crate::first_version::tools::{self as toolbox, ToolInfo};
 use axum::{Json, extract::State};
-use callie_ai::tools::Toolbox;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,12 +52,8 @@ pub async fn tools(
 
 /// Of every agent that uses tools.
 pub fn documents() -> BTreeMap<&'static str, ToolDocument> {
-    let toolbox = Toolbox::default();
-    let documents = toolbox.iter().map(|tool| {
-        let (name, description) = (tool.name(), tool.description());
-        (name, ToolDocument { name, description, parameters: tool.parameters() })
-    });
-    documents.collect()
+    let document = |ToolInfo { name, description, parameters }| (name, ToolDocument { name, description, parameters });
+    toolbox::all().into_iter().map(document).collect()
 }
 
 fn names(tools: &BTreeMap<&'static str, ToolDocument>) -> String {

@@ -4,6 +4,7 @@
 use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
 use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo, router};
+use crate::first_version::Scribe;
 use axum::{
     Router,
     body::Body,
@@ -74,7 +75,8 @@ impl World {
                 engines: infos.collect(),
             },
             phase: Phases(phases),
-            first_version: FirstVersionApi::new(None, 150, Some("gemini-x-live")).expect("no address that could be wrong"),
+            first_version: FirstVersionApi::new(Scribe::default(), Some("gemini-x-live"))
+                .expect("no address that could be wrong"),
         };
         Self { store, exchange, phase, recordings, router: router(state) }
     }
