@@ -6,10 +6,15 @@
 //! | module | holds |
 //! |---|---|
 //! | [`overlay`] | the store with that user laid over it |
+//! | [`scribe`] | answers text messages |
+//! | [`tools`] | what the agent can do in a call |
 
 pub mod overlay;
+pub mod scribe;
+pub mod tools;
 
 #[cfg(test)]
 mod tests;
 
 pub use overlay::{FirstVersionUser, lay_over};
+pub use scribe::Scribe;
