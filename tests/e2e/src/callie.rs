@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use reqwest::{Client, Method};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -24,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Setup {
     environment: BTreeMap<String, String>,
+    /// Of our own settings, those that this server is to do without.
+    without: BTreeSet<&'static str>,
     folder: Arc<TempDir>,
     ports: PortBlock,
     http: SocketAddr,
@@ -47,7 +49,7 @@ impl Setup {
         let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one()));
         let rtp = ports.range(20);
         let folder = Arc::new(TempDir::new().expect("the temporary folder is writable"));
-        let setup = Self { environment: BTreeMap::new(), folder, ports, http, sip, rtp };
+        let setup = Self { environment: BTreeMap::new(), without: BTreeSet::new(), folder, ports, http, sip, rtp };
         let data = setup.data_dir().display().to_string();
         setup.env("CALLIE_DATA_DIR", data)
     }
@@ -56,6 +58,33 @@ impl Setup {
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Leaves out a setting that a server of these tests has otherwise, such as `CALLIE_HTTP_LISTEN`.
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.without.insert(name);
+        self
+    }
+
+    /// Writes a file beside the data folder, where the server runs: `.env`.
+    pub fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.folder.path().join(name), text).expect("the temporary folder is writable");
+        self
+    }
+
+    /// Where the API will listen.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// A program in the server's folder, with its settings.
+    fn dress(&self, command: &mut Command) {
+        let own = [
+            ("CALLIE_HTTP_LISTEN", self.http.to_string()),
+            ("CALLIE_SIP_LISTEN", self.sip.to_string()),
+            ("CALLIE_RTP_PORTS", format!("{}-{}", self.rtp.start(), self.rtp.end())),
+        ];
+        command.envs(own.into_iter().filter(|(name, _)| !self.without.contains(name))).envs(&self.environment);
     }
 
     /// Lets SIP host names lead to addresses of loopback.
@@ -75,12 +104,8 @@ impl Setup {
 
     pub async fn start(self) -> Result<Callie> {
         let mut command = command(self.folder.path())?;
-        command
-            .arg("serve")
-            .env("CALLIE_HTTP_LISTEN", self.http.to_string())
-            .env("CALLIE_SIP_LISTEN", self.sip.to_string())
-            .env("CALLIE_RTP_PORTS", format!("{}-{}", self.rtp.start(), self.rtp.end()))
-            .envs(&self.environment);
+        command.arg("serve");
+        self.dress(&mut command);
         let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
         // Small timeouts: a test rather fails with a sentence than hangs.
         let client = Client::builder().timeout(Duration::from_secs(20)).build()?;
@@ -117,6 +142,16 @@ impl Callie {
 
     pub fn http(&self) -> SocketAddr {
         self.setup.http
+    }
+
+    /// Commands of a shell in the server's folder, with its settings; `callie` is the binary.
+    pub fn shell(&self, commands: &str) -> Result<Command> {
+        let folder = self.setup.folder.path();
+        let mut command = isolated(Command::new("bash"), folder);
+        self.setup.dress(&mut command);
+        let callie = format!("callie() {{ '{}' \"$@\"; }}", binary()?.display());
+        command.arg("-ec").arg(format!("{callie}\n{commands}"));
+        Ok(command)
     }
 
     /// Where it listens for SIP, UDP and TCP.
@@ -283,14 +318,17 @@ impl Callie {
 
 /// The binary in a folder of its own, without the machine's settings: neither variables nor a `.env` reach it.
 pub fn command(folder: &Path) -> Result<Command> {
-    let mut command = Command::new(binary()?);
+    Ok(isolated(Command::new(binary()?), folder))
+}
+
+fn isolated(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear();
     for inherited in ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE"] {
         if let Some(value) = std::env::var_os(inherited) {
             command.env(inherited, value);
         }
     }
-    Ok(command)
+    command
 }
 
 /// The binary beside the running test program: `target/<profile>/callie`.

@@ -3,39 +3,53 @@
 use callie_e2e::peers::{present, sipp::Scenario};
 use callie_e2e::{Callie, eventually};
 use callie_lab::carrier::{Carrier, CarrierOptions, Destination, Subscriber};
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
 /// A block of commands, and the status that the text behind it promises.
 #[derive(Debug)]
-struct Block {
-    commands: String,
-    promised: u16,
+pub struct Block {
+    pub commands: String,
+    pub promised: u16,
 }
 
+/// The section for those who come from the first version is run by a test of its own, at a server of theirs.
+const FIRST_VERSION: &str = "## Coming from version 1";
+
 impl Block {
-    fn is(&self, part: &str) -> bool {
+    pub fn is(&self, part: &str) -> bool {
         self.commands.contains(part)
     }
 
-    fn requests(&self) -> usize {
-        self.commands.lines().filter(|line| line.starts_with("curl ")).count()
+    pub fn requests(&self) -> usize {
+        self.commands.lines().filter(|line| line.starts_with("curl ") || line.starts_with("callie ")).count()
     }
 
-    /// The statuses that its requests got, in order.
-    fn run(&self, callie: &Callie) -> Vec<u16> {
+    /// The statuses that its requests got, in order; of a command of `callie` it is the exit code.
+    pub fn run(&self, callie: &Callie) -> Vec<u16> {
         let commands = self.commands.replace("localhost:8080", &callie.http().to_string());
-        let tell_status = r#"curl() { command curl -sS -o /dev/stderr -w '%{http_code}\n' "$@"; }"#;
-        let output = Command::new("bash").arg("-ec").arg(format!("{tell_status}\n{commands}")).output().expect("bash starts");
+        let tell_status = r#"curl() { command curl -sS -o /dev/stderr -w '%{http_code}\n' "$@"; }
+            eval "run_$(declare -f callie)"; callie() { run_callie "$@" >&2; echo $?; }"#;
+        let output = callie.shell(&format!("{tell_status}\n{commands}")).and_then(|mut shell| Ok(shell.output()?));
+        let output = output.expect("bash starts");
         assert!(output.status.success(), "{commands}\n{}", String::from_utf8_lossy(&output.stderr));
         let statuses = String::from_utf8_lossy(&output.stdout);
         statuses.lines().map(|line| line.parse().expect("curl prints a status")).collect()
     }
 }
 
+/// The guide without the section for the first version, and that section.
+pub fn guide() -> (String, String) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/GUIDE.md");
+    let guide = std::fs::read_to_string(path).expect("the guide is there");
+    let (before, rest) = guide.split_once(FIRST_VERSION).expect("the guide has a section for the first version");
+    let (section, after) = rest.split_once("\n## ").expect("it is not the last one");
+    (format!("{before}{after}"), section.to_owned())
+}
+
 /// All blocks with `curl` in them. A promise is the first bold number behind a block.
-fn blocks(guide: &str) -> Vec<Block> {
+pub fn blocks(guide: &str) -> Vec<Block> {
     guide
         .split("```bash\n")
         .skip(1)
@@ -92,8 +106,7 @@ async fn the_guide_works_from_top_to_bottom() {
     if !present(&["curl", "bash", "sipp"]) {
         return;
     }
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/GUIDE.md");
-    let blocks = blocks(&std::fs::read_to_string(path).expect("the guide is there"));
+    let blocks = blocks(&guide().0);
     assert_eq!(blocks.iter().map(Block::requests).sum::<usize>(), 16, "requests in the guide");
 
     let carrier = provider().await;
@@ -120,8 +133,7 @@ async fn the_guide_works_from_top_to_bottom() {
 
 #[test]
 fn the_guide_holds_every_path_of_the_users_api() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/GUIDE.md");
-    let guide = std::fs::read_to_string(path).expect("the guide is there");
+    let (guide, _) = guide();
     for (method, path) in [
         ("-X POST ", "/users"),
         ("", "/users"),

@@ -3,6 +3,7 @@
 mod crash;
 mod demo;
 mod edits;
+mod first_version;
 mod guide;
 mod hostile;
 mod inbound;
