@@ -1,9 +1,11 @@
 //! Which Firestore, and how to prove who we are: options and key files into an [`Endpoint`] that connects. What is wrong with
 //! them is told here, with the remedy, before anything runs.
 
+use super::client::Connection;
 use super::fault::{self, Fault, Place};
 use crate::StoreError;
-use firestore::{FIREBASE_DEFAULT_DATABASE_ID, FirestoreDb, FirestoreDbOptions};
+use gcloud_sdk::error::{Error, ErrorKind};
+use gcloud_sdk::google::firestore::v1::firestore_client::FirestoreClient;
 use gcloud_sdk::google_cloud_auth::credentials::service_account::AccessSpecifier;
 use gcloud_sdk::google_cloud_auth::credentials::{
     Builder, CacheableResource, Credentials as Token, CredentialsProvider, EntityTag, external_account, impersonated,
@@ -11,7 +13,7 @@ use gcloud_sdk::google_cloud_auth::credentials::{
 };
 use gcloud_sdk::google_cloud_auth::{build_errors, errors::CredentialsError};
 use gcloud_sdk::tonic::Extensions;
-use gcloud_sdk::{GCP_DEFAULT_SCOPES, GoogleEnvironment, HeaderMap};
+use gcloud_sdk::{GCP_DEFAULT_SCOPES, GoogleApi, GoogleEnvironment, HeaderMap};
 use hyper::header::HeaderValue;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use std::time::Duration;
 /// How long finding the project, the first token or the first connection may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const DEFAULT_DATABASE: &str = "(default)";
 const GOOGLE: &str = "https://firestore.googleapis.com";
 /// The project of an emulator when none is named. It need not exist.
 const EMULATORS_PROJECT: &str = "callie-local";
@@ -73,7 +76,7 @@ impl Endpoint {
             _ => GOOGLE.to_owned(),
         };
         let database = access.database.clone().filter(|name| !name.is_empty());
-        let database = database.unwrap_or_else(|| FIREBASE_DEFAULT_DATABASE_ID.to_owned());
+        let database = database.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
         let found = Self { place: Place { project, database, server: url.clone() }, url, token };
         found.check_token(access).await?;
         Ok(found)
@@ -89,15 +92,22 @@ impl Endpoint {
     }
 
     /// A client on a connection of its own. It connects again by itself when the connection is lost.
-    pub async fn connect(&self) -> Result<FirestoreDb, Fault> {
-        let options = FirestoreDbOptions::new(self.place.project.clone())
-            .with_database_id(self.place.database.clone())
-            .with_firebase_api_url(self.url.clone());
-        let connecting = Box::pin(FirestoreDb::with_options_auth(options, self.token.clone()));
-        match tokio::time::timeout(PATIENCE, connecting).await {
-            Ok(connected) => connected.map_err(|error| Fault::Unreachable(fault::with_causes(&error))),
+    pub async fn connect(&self) -> Result<Connection, Fault> {
+        let (database, token) = (self.place.path(), self.token.clone());
+        // The larger client on top of this one keeps a text of why it cannot connect, and not the causes.
+        let connecting = GoogleApi::from_function_with_credentials(FirestoreClient::new, &self.url, Some(database), token);
+        match tokio::time::timeout(PATIENCE, Box::pin(connecting)).await {
+            Ok(connected) => connected.map_err(|error| Fault::Unreachable(why(&error))),
             Err(_) => Err(Fault::Unreachable(format!("no connection within {} s", PATIENCE.as_secs()))),
         }
+    }
+}
+
+/// Google's error says what went wrong, and what caused that only to those who open it.
+fn why(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::GrpcStatus(cause) => fault::with_causes(cause),
+        _ => fault::with_causes(error),
     }
 }
 

@@ -9,8 +9,6 @@ use super::change;
 use super::fault::{Fault, Place};
 use super::value::{RawDocument, Unwritable, fields_of, normal, revision_of};
 use crate::Revision;
-use firestore::FirestoreDb;
-use gcloud_sdk::GoogleAuthMiddleware;
 use gcloud_sdk::google::firestore::v1::firestore_client::FirestoreClient;
 use gcloud_sdk::google::firestore::v1::precondition::ConditionType;
 use gcloud_sdk::google::firestore::v1::run_query_request::QueryType;
@@ -22,6 +20,7 @@ use gcloud_sdk::google::firestore::v1::{
     StructuredQuery, Value as ProtoValue, Write,
 };
 use gcloud_sdk::tonic::Status;
+use gcloud_sdk::{GoogleApi, GoogleAuthMiddleware};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -37,12 +36,14 @@ const ATTEMPTS: u32 = 7;
 const FIRST_DELAY: Duration = Duration::from_millis(25);
 
 pub(super) type Client = FirestoreClient<GoogleAuthMiddleware>;
+/// Gives clients; it connects again by itself when the connection is lost.
+pub(super) type Connection = GoogleApi<Client>;
 
 /// The documents of one database.
 pub(super) struct Documents {
     endpoint: Endpoint,
-    /// Made with the first request that finds a server; it connects again by itself.
-    db: OnceCell<FirestoreDb>,
+    /// Made with the first request that finds a server.
+    db: OnceCell<Connection>,
 }
 
 /// Why something was given up, and whether an attempt went without an answer before: it may have happened then.
@@ -208,7 +209,7 @@ impl Documents {
         let limit = ATTEMPT.min(deadline.saturating_duration_since(Instant::now()));
         let asking = async {
             let db = self.db.get_or_try_init(|| self.endpoint.connect()).await?;
-            send(db.client().get()).await.map_err(|status| Fault::of(&status, self.place()))
+            send(db.get()).await.map_err(|status| Fault::of(&status, self.place()))
         };
         timeout(limit, asking).await.unwrap_or_else(|_| Err(Fault::Unreachable(format!("no answer within {limit:.1?}"))))
     }

@@ -2,13 +2,12 @@
 //!
 //! The client's own listener is not used, because it does not tell when its stream breaks; health and the log have to know.
 
-use super::client::Client;
+use super::client::{Client, Connection};
 use super::fault::Fault;
 use super::listen::Shared;
 use super::value::{RawDocument, revision_of};
 use super::view::{Event, LiveView};
 use crate::Revision;
-use firestore::FirestoreDb;
 use futures::StreamExt as _;
 use gcloud_sdk::google::firestore::v1::listen_request::TargetChange as Ask;
 use gcloud_sdk::google::firestore::v1::listen_response::ResponseType;
@@ -83,7 +82,7 @@ fn jittered(time: Duration) -> Duration {
 
 struct Listening<'a> {
     shared: &'a Shared,
-    db: Option<FirestoreDb>,
+    db: Option<Connection>,
     /// Leads on from where the view stands. Never outlives the process: the view does not either.
     token: Option<Vec<u8>>,
     /// The server has said something on this stream.
@@ -118,7 +117,7 @@ impl Listening<'_> {
             Some(db) => db,
             None => self.shared.documents.endpoint().connect().await?,
         };
-        Ok(self.db.insert(db).client().get())
+        Ok(self.db.insert(db).get())
     }
 
     async fn open(&mut self, mut client: Client) -> Result<Streaming<ListenResponse>, End> {

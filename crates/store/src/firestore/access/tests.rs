@@ -67,6 +67,17 @@ async fn tls_is_spoken_to_google() {
 }
 
 #[tokio::test]
+async fn why_there_is_no_connection_is_said_in_words() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let nobody = listener.local_addr().expect("bound").to_string();
+    drop(listener);
+    let found = Endpoint::find(&access(Credentials::Emulator(nobody))).await.expect("usable");
+    let Err(Fault::Unreachable(cause)) = found.connect().await else { panic!("nobody listens there") };
+    assert!(cause.contains("Connection refused"), "{cause}");
+    assert!(!cause.contains("Error(") && !cause.contains("Os {"), "the words of people: {cause}");
+}
+
+#[tokio::test]
 async fn default_credentials_of_other_types_are_taken() {
     let user = json!({"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"});
     let (_folder, path) = file(&user);
