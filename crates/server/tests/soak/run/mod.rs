@@ -194,7 +194,8 @@ impl World {
             vec![Step::Cancel { after: Duration::from_millis(n as u64 % 7 * 10) }, Step::WaitHangUp]
         } else {
             let last = if ended_there { Step::WaitHangUp } else { Step::HangUp };
-            vec![Step::WaitAnswer, Step::Play(speech), Step::WaitSilence { after: Duration::from_millis(60) }, last]
+            // After the greeting: whoever speaks into it takes it away, and this AI has no second answer.
+            vec![Step::WaitAnswer, Step::WaitSilence { after: Duration::from_millis(60) }, Step::Play(speech), last]
         };
         let name = format!("caller{n:06}");
         let options = PhoneOptions { longest: PATIENCE, ..PhoneOptions::new(self.carrier.address(), &name) };
