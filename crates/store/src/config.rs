@@ -67,6 +67,10 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// `false` when there was none.
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
 
+    /// Deletes the document if its stored revision is still `expected`; [`StoreError::Conflict`] or [`StoreError::NotFound`]
+    /// when it is not. The document need not be readable.
+    async fn delete_at(&self, id: &UserId, expected: Revision) -> Result<(), StoreError>;
+
     /// The live view. It is complete from the first value on, and follows every change, whoever made it: this process at
     /// once, another process within a second.
     fn watch(&self) -> watch::Receiver<Arc<UserView>>;

@@ -79,6 +79,12 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, kind, "The present state does not allow this", detail)
     }
 
+    /// `If-Match` names another revision than the document has.
+    pub fn changed_since(id: &UserId) -> Self {
+        let detail = format!("user {id} is no longer at the revision of If-Match: read it again and repeat");
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed-since", "It was changed in the meantime", detail)
+    }
+
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("a body may have at most {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", detail)

@@ -9,6 +9,7 @@ use super::openapi::{StoreProblems, UserProblems};
 use super::state::{Clock, Lines, Phases, Users};
 use super::users::change::change;
 use super::users::document::{RegistrationDocument, SipStatus};
+use super::users::revision::IfMatch;
 use crate::exchange::LineStatus;
 use axum::{Json, extract::State};
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
@@ -81,7 +82,7 @@ pub async fn disconnect(
 /// Writes the wish; tells whether it was there already.
 async fn wish(users: &Users, clock: &Clock, id: &UserId, connect: bool) -> Result<bool, Problem> {
     let was_there = AtomicBool::new(false);
-    change(users, id, |old| {
+    change(users, id, &IfMatch::Any, |old| {
         was_there.store(old.user.sip.connect == connect, Ordering::Relaxed);
         wished(&old.user, connect, clock)
     })

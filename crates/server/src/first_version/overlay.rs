@@ -55,6 +55,16 @@ impl FirstVersionUser {
         *id == self.laid.user.user.id
     }
 
+    /// The environment's user would be back at once, so it stays, in the store as well.
+    fn may_go(&self, id: &UserId) -> Result<(), StoreError> {
+        if !self.is_ours(id) {
+            return Ok(());
+        }
+        let reason = "the environment describes it; remove ZOHO_SIP_SERVER, ZOHO_SIP_USERNAME and ZOHO_SIP_PASSWORD from the \
+                      environment and from .env, and start anew";
+        Err(StoreError::Kept { user: id.clone(), reason: reason.to_owned() })
+    }
+
     /// After a write of this process: its view must show it when the write returns.
     fn written<T>(&self, outcome: T) -> T {
         self.laid.refresh();
@@ -131,14 +141,16 @@ impl ConfigStore for FirstVersionUser {
         Ok(self.written(self.inner.put(user, expected).await?))
     }
 
-    /// The environment's user would be back at once, so it stays, in the store as well.
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
-        if self.is_ours(id) {
-            let reason = "the environment describes it; remove ZOHO_SIP_SERVER, ZOHO_SIP_USERNAME and ZOHO_SIP_PASSWORD from the \
-                          environment and from .env, and start anew";
-            return Err(StoreError::Kept { user: id.clone(), reason: reason.to_owned() });
-        }
+        self.may_go(id)?;
         Ok(self.written(self.inner.delete(id).await?))
+    }
+
+    async fn delete_at(&self, id: &UserId, expected: Revision) -> Result<(), StoreError> {
+        self.may_go(id)?;
+        self.inner.delete_at(id, expected).await?;
+        self.laid.refresh();
+        Ok(())
     }
 
     fn watch(&self) -> watch::Receiver<Arc<UserView>> {

@@ -117,6 +117,20 @@ impl Documents {
         }
     }
 
+    /// Deletes the document if it is still `stored`, and gives the time of that, 0 when it is not known; [`Fault::Precondition`]
+    /// or [`Fault::Missing`] when it is not.
+    pub async fn delete_at(&self, path: &str, stored: &Document) -> Result<Revision, Fault> {
+        let read_at = stored.update_time.unwrap_or_default();
+        let write = write(Operation::Delete(self.name(path)), None, ConditionType::UpdateTime(read_at));
+        let given_up = match self.commit(write).await {
+            Ok(answer) => return Ok(answer.commit_time.as_ref().map_or(0, revision_of)),
+            Err(given_up) => given_up,
+        };
+        // It may have been deleted by the attempt that had no answer.
+        let may_be_gone = given_up.unanswered && matches!(given_up.fault, Fault::Missing | Fault::Precondition);
+        if may_be_gone && self.get(path).await?.is_none() { Ok(0) } else { Err(given_up.fault) }
+    }
+
     /// At most `limit` documents of a collection in the order of their names, from the first one behind `after`.
     pub async fn page(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Vec<RawDocument>, Fault> {
         let behind = after.map(|name| self.name(&format!("{collection}/{name}")));

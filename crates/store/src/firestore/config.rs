@@ -51,6 +51,17 @@ impl ConfigStore for FirestoreStore {
         Ok(deleted.is_some())
     }
 
+    async fn delete_at(&self, id: &UserId, expected: Revision) -> Result<(), StoreError> {
+        let stored = self.documents().get(&path(id)).await.map_err(|fault| self.refusal(id, fault))?;
+        let stored = stored.ok_or_else(|| StoreError::NotFound(id.clone()))?;
+        if RawDocument::from(stored.clone()).revision != expected {
+            return Err(StoreError::Conflict(id.clone()));
+        }
+        let deleted = self.documents().delete_at(&path(id), &stored).await.map_err(|fault| self.refusal(id, fault))?;
+        self.shared.listener.deleted(id.as_str(), deleted);
+        Ok(())
+    }
+
     fn watch(&self) -> watch::Receiver<Arc<UserView>> {
         let mut view = self.shared.listener.watch();
         view.mark_unchanged();

@@ -44,6 +44,11 @@ impl ConfigStore for SqliteStore {
         self.write(move |writer| writer.delete(&id)).await
     }
 
+    async fn delete_at(&self, id: &UserId, expected: Revision) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.write(move |writer| writer.delete_at(&id, expected)).await
+    }
+
     fn watch(&self) -> watch::Receiver<Arc<UserView>> {
         let mut view = self.shared.view.clone();
         view.mark_unchanged();
@@ -92,6 +97,18 @@ impl Writer {
         let existed = self.conn.execute("DELETE FROM user_configs WHERE user_id = ?1", [id.as_str()])? > 0;
         self.follow();
         Ok(existed)
+    }
+
+    fn delete_at(&mut self, id: &UserId, expected: Revision) -> Result<(), Fault> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let old = read_doc(&tx, id)?.ok_or_else(|| StoreError::NotFound(id.clone()))?;
+        if old.revision != expected {
+            return Err(StoreError::Conflict(id.clone()).into());
+        }
+        tx.execute("DELETE FROM user_configs WHERE user_id = ?1", [id.as_str()])?;
+        tx.commit()?;
+        self.follow();
+        Ok(())
     }
 
     /// Shows our own write in the live view. A failure is not the write's: it is committed, and the poller tries again.

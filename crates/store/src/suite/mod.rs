@@ -112,6 +112,7 @@ macro_rules! store_conformance {
             a_revision_is_never_used_twice,
             unknown_fields_are_kept,
             a_deleted_user_is_gone,
+            a_deletion_may_ask_for_the_revision_it_read,
             ten_thousand_users_are_loaded,
             the_store_is_healthy,
         );

@@ -107,6 +107,21 @@ pub async fn a_deleted_user_is_gone(mut backend: impl Backend) {
     assert!(backend.users().watch().borrow().users.is_empty());
 }
 
+pub async fn a_deletion_may_ask_for_the_revision_it_read(backend: impl Backend) {
+    let store = backend.users();
+    let first = store.create(&a_user("alice")).await.expect("created");
+    let id = &first.user.id;
+    let second = store.put(&greeted(&first.user, "Two"), first.revision).await.expect("written");
+    let late = store.delete_at(id, first.revision).await;
+    assert!(matches!(&late, Err(StoreError::Conflict(user)) if user == id), "{late:?}");
+    assert_eq!(store.get(id).await.expect("answered"), Some(second.clone()), "it is still there");
+    store.delete_at(id, second.revision).await.expect("deleted");
+    assert_eq!(backend.raw_get("alice").await, None);
+    assert!(store.watch().borrow().users.is_empty(), "our own deletion shows at once");
+    let gone = store.delete_at(id, second.revision).await;
+    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+}
+
 pub async fn ten_thousand_users_are_loaded(mut backend: impl Backend) {
     const USERS: usize = 10_000;
     let keyring = backend.keyring();

@@ -101,6 +101,18 @@ impl ConfigStore for MemoryStore {
         Ok(self.edit(|view| view.users.remove(id).is_some()))
     }
 
+    async fn delete_at(&self, id: &UserId, expected: Revision) -> Result<(), StoreError> {
+        self.up()?;
+        self.edit(|view| match view.users.get(id).and_then(Entry::usable).map(|stored| stored.revision) {
+            None => Err(StoreError::NotFound(id.clone())),
+            Some(revision) if revision != expected => Err(StoreError::Conflict(id.clone())),
+            Some(_) => {
+                view.users.remove(id);
+                Ok(())
+            }
+        })
+    }
+
     fn watch(&self) -> watch::Receiver<Arc<UserView>> {
         self.view.subscribe()
     }

@@ -182,11 +182,46 @@ async fn a_document_that_cannot_be_read_is_shown_as_faulty() {
 async fn a_store_that_is_away_is_503_and_told_in_the_status() {
     let world = World::with_alice().await;
     world.store.down.store(true, Relaxed);
-    for (method, path) in [("GET", "/users/alice"), ("PUT", "/users/alice"), ("DELETE", "/users/alice"), ("GET", "/calls")] {
+    let shown = world.get("/users/alice").await;
+    assert_eq!((shown.status, shown.json()["display_name"].as_str()), (200, Some("Alice Johnson")), "as it was last seen");
+    assert_eq!(world.get("/users/nobody").await.status, 503, "who knows");
+    for (method, path) in [("PUT", "/users/alice"), ("DELETE", "/users/alice"), ("GET", "/calls")] {
         assert_eq!(world.send(method, path, &[], "{}").await.status, 503, "{method} {path}");
     }
     assert_eq!(world.get("/admin/status").await.json()["system_status"], "degraded");
     let ready = world.get("/health/ready").await;
     assert_eq!(ready.status, 503);
     assert!(ready.text().contains("disk on fire"));
+}
+
+#[tokio::test]
+async fn a_change_may_ask_for_the_revision_it_read() {
+    let world = World::new();
+    let created = world.post("/users", super::guide::ALICE).await;
+    let read = world.get("/users/alice").await;
+    let tag = |reply: &super::world::Reply| reply.header("etag").to_owned();
+    assert_eq!(tag(&created), format!("\"{}\"", created.json()["revision"]));
+    assert_eq!(tag(&created), tag(&read));
+    let put = async |tag: &str, greeting: &str| {
+        world.send("PUT", "/users/alice", &[("if-match", tag)], json!({ "greeting": greeting }).to_string()).await
+    };
+    let first = put(&tag(&read), "One").await;
+    assert_eq!((first.status, tag(&first)), (200, format!("\"{}\"", first.json()["revision"])));
+    assert_ne!(tag(&first), tag(&read));
+    let late = put(&tag(&read), "Two").await;
+    assert_eq!((late.status, late.json()["type"].as_str()), (412, Some("urn:callie:problem:changed-since")));
+    assert_eq!(world.get("/users/alice").await.json()["calls"]["default_greeting"], "One");
+    assert_eq!(put("*", "Three").await.status, 200, "any");
+    let both = format!("{}, {}", tag(&read), tag(&world.get("/users/alice").await));
+    assert_eq!(put(&both, "Four").await.status, 200, "one of several");
+
+    // Somebody else is quicker than the write, after it was read.
+    world.store.conflicts.store(1, Relaxed);
+    let current = tag(&world.get("/users/alice").await);
+    assert_eq!(put(&current, "Five").await.status, 200, "nothing had changed after all");
+
+    let current = tag(&world.get("/users/alice").await);
+    for (tag, want) in [(tag(&read).as_str(), 412), ("none of ours", 412), (current.as_str(), 200), (current.as_str(), 404)] {
+        assert_eq!(world.send("DELETE", "/users/alice", &[("if-match", tag)], "").await.status, want, "{tag}");
+    }
 }

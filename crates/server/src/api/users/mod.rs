@@ -3,6 +3,7 @@
 pub mod change;
 pub mod document;
 pub mod input;
+pub mod revision;
 
 use super::error::Problem;
 use super::extract::{JsonBody, UserPath};
@@ -15,8 +16,9 @@ use axum::{
     response::IntoResponse,
 };
 use callie_domain::{Faults, UserId};
-use callie_store::StoreError;
+use callie_store::{Entry, Revision, StoreError};
 use document::{ConfigState, UserDocument};
+use revision::{Etag, IfMatch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,7 +33,7 @@ pub struct UserList {
 
 /// Creates a user.
 #[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users", request_body = input::NewUser,
-    responses((status = 201, body = UserDocument), (status = 409, body = Problem, description = "There is a user of that id",
+    responses((status = 201, body = UserDocument, headers(("ETag" = String, description = "Its revision, in quotes"))), (status = 409, body = Problem, description = "There is a user of that id",
         content_type = "application/problem+json"), BodyProblems, StoreProblems))]
 pub async fn create(
     State(users): State<Users>,
@@ -51,7 +53,7 @@ pub async fn create(
     tracing::info!(user.id = %user.id, "created user {}", user.id);
     let location = [(header::LOCATION, format!("/users/{}", user.id))];
     let line = lines.line(&user.id);
-    Ok((StatusCode::CREATED, location, Json(UserDocument::good(&stored, line))))
+    Ok((StatusCode::CREATED, location, Etag(stored.revision), Json(UserDocument::good(&stored, line))))
 }
 
 /// Lists all users.
@@ -64,41 +66,61 @@ pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Jso
     Json(UserList { users, total_users: total, total_count: total })
 }
 
-/// Shows a user.
+/// Shows a user. While the store does not answer it is as it was last seen, which is what the server runs with.
 #[utoipa::path(get, path = "/users/{user_id}", operation_id = "get_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
-    responses((status = 200, body = UserDocument), UserProblems, StoreProblems))]
+    responses((status = 200, body = UserDocument, headers(("ETag" = String, description = "Its revision, in quotes"))),
+        UserProblems, StoreProblems))]
 pub async fn show(
     State(users): State<Users>,
     State(lines): State<Lines>,
     UserPath(id): UserPath,
-) -> Result<Json<UserDocument>, Problem> {
+) -> Result<(Etag, Json<UserDocument>), Problem> {
     let line = lines.line(&id);
-    match users.get(&id).await {
-        Ok(Some(stored)) => Ok(Json(UserDocument::good(&stored, line))),
-        Ok(None) => Err(Problem::no_such_user(id.as_str())),
+    let seen = || users.watch().borrow().users.get(&id).cloned();
+    let read = match users.health().await {
+        Ok(()) => users.get(&id).await,
+        Err(error) => Err(error),
+    };
+    let document = match read {
+        Ok(Some(stored)) => UserDocument::good(&stored, line),
+        Ok(None) => return Err(Problem::no_such_user(id.as_str())),
         Err(StoreError::Faulty { fault, .. }) => {
-            let view = users.watch().borrow().clone();
-            let running = view.users.get(&id).and_then(|entry| entry.usable());
-            Ok(Json(UserDocument::of(&id, running, ConfigState::Faulty { problem: fault }, line)))
+            let running = seen();
+            let running = running.as_ref().and_then(Entry::usable);
+            UserDocument::of(&id, running, ConfigState::Faulty { problem: fault }, line)
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error @ StoreError::Unavailable(_)) => match seen() {
+            Some(entry) => UserDocument::entry(&id, &entry, line),
+            None => return Err(error.into()),
+        },
+        Err(error) => return Err(error.into()),
+    };
+    Ok((Etag(document.revision), Json(document)))
 }
 
 /// Changes the fields it names; the rest stays. A running call keeps the configuration it began with.
-#[utoipa::path(put, path = "/users/{user_id}", operation_id = "update_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
+///
+/// With `If-Match` it is refused when somebody else has changed the document since.
+#[utoipa::path(put, path = "/users/{user_id}", operation_id = "update_user", tag = "users",
+    params(("user_id" = String, Path, example = "alice"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the answer that the change is based on")),
     request_body = input::UserChange,
-    responses((status = 200, body = UserDocument), (status = 409, body = Problem, content_type = "application/problem+json",
-        description = "Others keep changing the document, or it cannot be read"), UserProblems, BodyProblems, StoreProblems))]
+    responses((status = 200, body = UserDocument, headers(("ETag" = String, description = "Its revision, in quotes"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "Others keep changing the document, or it cannot be read"),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "The document is not at the revision of If-Match"),
+        UserProblems, BodyProblems, StoreProblems))]
 pub async fn update(
     State(users): State<Users>,
     State(lines): State<Lines>,
     State(clock): State<Clock>,
     UserPath(id): UserPath,
+    wanted: IfMatch,
     JsonBody(body): JsonBody,
-) -> Result<Json<UserDocument>, Problem> {
+) -> Result<(Etag, Json<UserDocument>), Problem> {
     let view = users.watch().borrow().clone();
-    let stored = change::change(&users, &id, |old| {
+    let stored = change::change(&users, &id, &wanted, |old| {
         let input = input::read_change(body.clone(), &UserDocument::good(old, None))?;
         let taken = input.mac_address.and_then(|mac| input::mac_owner(&view, mac, Some(&id)));
         if let Some(owner) = taken {
@@ -110,7 +132,7 @@ pub async fn update(
     .await?;
     tracing::info!(user.id = %id, revision = stored.revision, "user {id} is at revision {}", stored.revision);
     let line = lines.line(&id);
-    Ok(Json(UserDocument::good(&stored, line)))
+    Ok((Etag(stored.revision), Json(UserDocument::good(&stored, line))))
 }
 
 /// A user that is gone.
@@ -124,12 +146,32 @@ pub struct Deleted {
 }
 
 /// Deletes a user. Its line goes down; the records of its calls stay.
-#[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users", params(("user_id" = String, Path, example = "alice")),
-    responses((status = 200, body = Deleted), UserProblems, StoreProblems))]
-pub async fn remove(State(users): State<Users>, UserPath(id): UserPath) -> Result<Json<Deleted>, Problem> {
-    if !users.delete(&id).await? {
-        return Err(Problem::no_such_user(id.as_str()));
+///
+/// With `If-Match` it is refused when somebody else has changed the document since.
+#[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users",
+    params(("user_id" = String, Path, example = "alice"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the answer that the deletion is based on")),
+    responses((status = 200, body = Deleted),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "The document is not at the revision of If-Match"),
+        UserProblems, StoreProblems))]
+pub async fn remove(State(users): State<Users>, UserPath(id): UserPath, wanted: IfMatch) -> Result<Json<Deleted>, Problem> {
+    match wanted {
+        IfMatch::Any if !users.delete(&id).await? => return Err(Problem::no_such_user(id.as_str())),
+        IfMatch::Any => {}
+        IfMatch::One(revisions) => remove_at(&users, &id, &revisions).await?,
     }
     tracing::info!(user.id = %id, "deleted user {id}");
     Ok(Json(Deleted { user_id: id, status: "deleted", success: true }))
+}
+
+/// The store decides: only one of the revisions can be the stored one.
+async fn remove_at(users: &Users, id: &UserId, revisions: &[Revision]) -> Result<(), Problem> {
+    for revision in revisions {
+        match users.delete_at(id, *revision).await {
+            Err(StoreError::Conflict(_)) => {}
+            deleted => return Ok(deleted?),
+        }
+    }
+    Err(Problem::changed_since(id))
 }
