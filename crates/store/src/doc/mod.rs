@@ -4,6 +4,7 @@
 //! | function | does |
 //! |---|---|
 //! | [`read`] | document → user; all that is wrong with it at once |
+//! | [`essence`] | the document without what [`read`] does not look at |
 //! | [`write()`] | user → document, keeping every field of the old one that we do not know |
 //! | [`reseal`] | seals a password with the primary key, from clear or from another key |
 //! | [`seal_typed_password`] | seals a password that somebody typed into a document in clear |
@@ -15,7 +16,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{derived_mac, read};
+pub use read::{derived_mac, essence, read};
 pub use write::{reseal, seal_typed_password, write};
 
 /// The field that is sealed, as its sealed value is bound to it.

@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 /// Fields that the `sqlite3` shell writes as 0 and 1, because its `json_set` knows no booleans.
 const SWITCHES: [&str; 3] = ["is_active", "connect", "use_fixed_rtp_port"];
 
+/// Times of the map `sip`.
+const TIMES: [&str; 2] = ["created_at", "updated_at"];
+
 /// Reads the document named `id`. [`DocFault::Fields`] names every faulty field by its path in the document.
 pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFault> {
     let map = doc.as_object().ok_or_else(|| DocFault::Malformed("it must be a JSON object".to_owned()))?;
@@ -21,8 +24,7 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
     check_names(id, &settings, &mut faults);
     let sealed = take_sealed_password(&mut settings);
     require(&settings, sealed.is_some(), &mut faults);
-    let created_at = time(map, "created_at", &mut faults);
-    let updated_at = time(map, "updated_at", &mut faults);
+    let [created_at, updated_at] = TIMES.map(|field| time(map, field, &mut faults));
     let input = UserInput::from_json(&Value::Object(settings)).map_err(|more| faults.0.extend(more.0)).ok();
     let (Some(input), true) = (input, faults.is_empty()) else { return Err(DocFault::Fields(faults)) };
 
@@ -36,6 +38,17 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
     let created_at = created_at.or(updated_at).unwrap_or(Timestamp::UNIX_EPOCH);
     let user = input.create(created_at, derived_mac(id)).map_err(|faults| DocFault::Fields(in_document(faults)))?;
     Ok(User { updated_at: updated_at.unwrap_or(created_at), ..user })
+}
+
+/// The document with nothing in it but what [`read`] looks at. What somebody put elsewhere, a password among it, is left out.
+pub fn essence(doc: &Value) -> Value {
+    let Some(map) = doc.as_object() else { return Value::Null };
+    let mut kept = known_fields(map, &mut Faults::default());
+    if let (Some(Value::Object(sip)), Some(stored)) = (kept.get_mut("sip"), doc.get("sip")) {
+        let times = TIMES.iter().filter_map(|field| Some(((*field).to_owned(), stored.get(*field)?.clone())));
+        sip.extend(times);
+    }
+    Value::Object(kept)
 }
 
 /// The maps with those fields that are settings and say something.

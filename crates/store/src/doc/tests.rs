@@ -3,7 +3,7 @@
 //! `golden/<name>.json` is the document, `<name>.user.txt` the user it means, `<name>.written.json` the document after one
 //! write of that user. After a wanted change run the tests with `CALLIE_GOLDEN=write` and look at the difference.
 
-use super::{PASSWORD_PATH, read, seal_typed_password, write};
+use super::{PASSWORD_PATH, essence, read, seal_typed_password, write};
 use crate::{DocFault, Keyring};
 use callie_domain::{Secret, User, UserId};
 use jiff::Timestamp;
@@ -50,6 +50,7 @@ fn check(name: &str) {
     let doc = parse(&fs::read_to_string(path).expect("the golden file is there"));
     let user = alice_from(&doc).expect("a usable document");
     assert_eq!(user.sip.password, Secret::new("secure_password"), "{name}");
+    assert_eq!(alice_from(&essence(&doc)).as_ref(), Ok(&user), "{name}: what is left out makes no difference");
     golden(&format!("{name}.user.txt"), &format!("{user:#?}\n"));
 
     let mut written = write(&user, Some(&doc), &keyring(), now()).expect("written");
@@ -208,4 +209,13 @@ fn an_old_key_gives_way_to_the_primary_on_the_next_write() {
     let written = write(&user, Some(&doc), &new, now()).expect("written");
     assert!(new.is_current(written["sip"]["sip_password"].as_str().expect("a text")));
     assert_eq!(read(&alice(), &written, &new), Ok(user));
+}
+
+#[test]
+fn the_essence_holds_no_password_where_none_belongs() {
+    let stray = json!({"sip": {"sip_username": "a", "sip_password": "sealed", "password": "stray", "created_at": "2026-01-15T10:30:00Z"},
+        "sip_password": "stray", "notes": {"password": "stray"}, "device": "stray"});
+    let kept = json!({"sip": {"sip_username": "a", "sip_password": "sealed", "created_at": "2026-01-15T10:30:00Z"}});
+    assert_eq!(essence(&stray), kept);
+    assert_eq!(essence(&json!("stray")), Value::Null);
 }

@@ -76,9 +76,9 @@ async fn write(shared: &Shared, failing: bool) -> bool {
     false
 }
 
-/// The document without any password in clear; `None` when there is one that cannot be sealed.
+/// The document without any password in clear, also where none belongs; `None` when there is one that cannot be sealed.
 fn sealed(shared: &Shared, document: &RawDocument) -> Option<KeptDocument> {
-    let mut body = document.body.clone();
+    let mut body = doc::essence(&document.body);
     if has_typed_password(document) {
         let id: UserId = document.name.parse().ok()?;
         doc::seal_typed_password(&id, &mut body, &shared.keyring, Timestamp::now()).ok()?;
