@@ -29,7 +29,7 @@ mod writes;
 mod writing;
 
 pub use faults::{Data, Faults, ListenStyle, Refusal};
-pub use gcloud_sdk::google::firestore::v1::{Document, Value, value::ValueType};
+pub use gcloud_sdk::google::firestore::v1::{ArrayValue, Document, MapValue, Value, value::ValueType};
 pub use rpc::Rpc;
 
 use faults::Plan;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`serve`] | `callie serve`: the server; also what a bare `callie` does |
 //! | [`demo`] | `callie demo`: the world in a box |
+//! | [`dumps`] | a crash leaves no memory on disk |
 //! | [`config`] | `callie config check` |
 //! | [`keys`] | `callie keys`: the keys that seal passwords |
 //! | [`migrate`] | `callie migrate env`: from the first version's environment into the store |
@@ -15,6 +16,7 @@
 pub mod carry;
 pub mod config;
 pub mod demo;
+pub mod dumps;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -94,6 +96,7 @@ impl CliError {
 
 /// Reads the command line, does what it says, and tells how it went. clap itself ends with 2 on a faulty command line.
 pub fn run() -> ExitCode {
+    dumps::forbid();
     choose_tls();
     match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
