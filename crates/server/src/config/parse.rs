@@ -218,12 +218,13 @@ fn on_off(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A plain level means ours: others' crates stay at info, the SIP stack, which logs every message, at warn. Anything else is
-/// taken as directives.
+/// A plain level means ours: others' crates stay at info, the SIP stack, which logs every message, at warn, and Firestore's client,
+/// which logs every attempt of an outage that we tell of once, is silent. Anything else is taken as directives.
 fn log_filter(text: &str) -> Result<String, String> {
     match text.to_ascii_lowercase().as_str() {
-        level @ ("trace" | "debug" | "info") => Ok(format!("info,rsipstack=warn,callie={level}")),
-        level @ ("warn" | "error" | "off") => Ok(level.to_owned()),
+        level @ ("trace" | "debug" | "info") => Ok(format!("info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie={level}")),
+        level @ ("warn" | "error") => Ok(format!("{level},gcloud_sdk=off,firestore=off")),
+        "off" => Ok("off".to_owned()),
         _ => match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(e) => Err(format!("must be a level or directives such as info,callie_sip=debug: {e}")),

@@ -23,10 +23,16 @@ pub struct Firestore {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirestoreCredentials {
     /// An emulator asks for none.
-    Emulator { address: String },
-    ServiceAccount { file: PathBuf },
+    Emulator {
+        address: String,
+    },
+    ServiceAccount {
+        file: PathBuf,
+    },
     /// Application Default Credentials: the file of `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's login, the metadata server.
-    ApplicationDefault { file: Option<PathBuf> },
+    ApplicationDefault {
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

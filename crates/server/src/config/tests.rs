@@ -37,7 +37,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!((config.engines.voice, config.engines.voice_dir.as_deref()), (LocalVoice::Flite, Some(Path::new("./data/voice"))));
     assert!(config.engines.gemini.is_none() && config.engines.chat.is_none());
     assert_eq!(config.store, StoreChoice::Sqlite);
-    assert_eq!(config.log.filter, "info,rsipstack=warn,callie=info");
+    assert_eq!(config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info");
     assert!(config.sip.external_address.is_none() && config.secrets.master_key.is_none());
 }
 
@@ -50,7 +50,7 @@ fn the_later_source_wins() {
     assert_eq!(loaded.config.sip.listen.port(), 2);
     assert_eq!(loaded.config.media.rtp_timeout.as_secs(), 7);
     assert!(!loaded.config.media.recordings);
-    assert_eq!(loaded.config.log.filter, "info,rsipstack=warn,callie=info", "empty is not said");
+    assert_eq!(loaded.config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info", "empty is not said");
 }
 
 #[test]
@@ -198,6 +198,7 @@ fn a_chat_endpoint_is_given_whole_or_not_at_all() {
     for (environment, want) in [
         (vec![url, model], ""),
         (vec![url, model, key], ""),
+        (vec![("CALLIE_CHAT_URL", "https://models.example/v1"), model, key], ""),
         (vec![url], "CALLIE_CHAT_URL"),
         (vec![model], "CALLIE_CHAT_MODEL"),
         (vec![key], "CALLIE_CHAT_KEY"),
@@ -269,9 +270,9 @@ fn only_loopback_is_listened_on() {
 #[test]
 fn a_plain_level_is_meant_for_our_crates() {
     for (text, want) in [
-        ("info", "info,rsipstack=warn,callie=info"),
-        ("DEBUG", "info,rsipstack=warn,callie=debug"),
-        ("warn", "warn"),
+        ("info", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info"),
+        ("DEBUG", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=debug"),
+        ("warn", "warn,gcloud_sdk=off,firestore=off"),
         ("info,callie_sip=trace", "info,callie_sip=trace"),
     ] {
         assert_eq!(loaded("", "", &[("CALLIE_LOG", text)]).config.log.filter, want, "{text}");
