@@ -183,7 +183,7 @@ mod tests {
             unknown: vec![],
         };
         let keys = [("k2026a", "file"), ("k2026b", "file")].map(|(kid, kept)| (kid.to_owned(), kept.to_owned()));
-        let want = "key                   passwords  kept in\n\
+        let want = "key                    passwords  kept in\n\
                     k2026a       opens             5  file\n\
                     k2026b       primary           0  file\n\
                     k2020a       missing           1  nowhere: restore this key from your copy\n\
