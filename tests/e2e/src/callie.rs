@@ -102,10 +102,16 @@ impl Setup {
         &mut self.ports
     }
 
-    pub async fn start(self) -> Result<Callie> {
+    /// `callie serve` with these settings, for tests that start it in a way of their own.
+    pub fn command(&self) -> Result<Command> {
         let mut command = command(self.folder.path())?;
         command.arg("serve");
         self.dress(&mut command);
+        Ok(command)
+    }
+
+    pub async fn start(self) -> Result<Callie> {
+        let mut command = self.command()?;
         let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
         // Small timeouts: a test rather fails with a sentence than hangs.
         let client = Client::builder().timeout(Duration::from_secs(20)).build()?;

@@ -1,8 +1,10 @@
 //! End-to-end tests, one file per subject. Everything runs on loopback, on free ports, beside everything else.
 
 mod crash;
+mod cut_off;
 mod demo;
 mod edits;
+mod firestore;
 mod first_version;
 mod guide;
 mod hostile;

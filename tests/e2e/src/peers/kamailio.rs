@@ -32,6 +32,8 @@ pub struct Binding {
     pub user: String,
     pub contact: String,
     pub user_agent: String,
+    /// Call-ID and CSeq of the REGISTER that was accepted last.
+    pub register: (String, u32),
 }
 
 impl Kamailio {
@@ -100,17 +102,25 @@ impl Kamailio {
         added.expect("kamailio takes ul.add");
     }
 
+    /// From now on this is the subscriber's password; bindings stay.
+    pub fn set_password(&self, user: &str, password: &str) {
+        self.control(&["htable.sets", "passwords", user, password]).expect("kamailio takes htable.sets");
+    }
+
     /// All bindings it holds now.
     pub fn bindings(&self) -> Vec<Binding> {
         let dump = self.control(&["ul.dump"]).expect("kamailio answers ul.dump");
         let mut bindings = Vec::new();
-        let (mut user, mut contact) = (String::new(), String::new());
+        let (mut user, mut contact, mut register) = (String::new(), String::new(), (String::new(), 0));
         for line in dump.lines() {
             match line.trim().split_once(": ") {
                 Some(("AoR", value)) => user = value.to_owned(),
                 Some(("Address", value)) => contact = value.to_owned(),
+                Some(("Call-ID", value)) => register.0 = value.to_owned(),
+                Some(("CSeq", value)) => register.1 = value.parse().expect("a CSeq is a number"),
                 Some(("User-Agent", value)) => {
-                    bindings.push(Binding { user: user.clone(), contact: contact.clone(), user_agent: value.to_owned() });
+                    let (user, contact, register) = (user.clone(), contact.clone(), register.clone());
+                    bindings.push(Binding { user, contact, user_agent: value.to_owned(), register });
                 }
                 _ => {}
             }
@@ -122,6 +132,15 @@ impl Kamailio {
     pub async fn await_binding(&self, user: &str, within: Duration) -> Binding {
         eventually(&format!("{user} is bound at the registrar"), within, || async {
             self.bindings().into_iter().find(|binding| binding.user == user)
+        })
+        .await
+    }
+
+    /// Waits until a REGISTER after that of `before` was accepted.
+    pub async fn await_register_after(&self, before: &Binding, within: Duration) -> Binding {
+        eventually(&format!("{} has registered again", before.user), within, || async {
+            let mut bindings = self.bindings().into_iter();
+            bindings.find(|binding| binding.user == before.user && binding.register != before.register)
         })
         .await
     }

@@ -1,10 +1,13 @@
-//! Other people's telephony, as installed from Debian: it knows nothing of our reading of the RFCs.
+//! Other people's programs, which know nothing of our reading of the RFCs: telephony as installed from Debian, and Google's
+//! Firestore client for Python.
 
 pub mod baresip;
+pub mod console;
 pub mod kamailio;
 pub mod sipp;
 
 pub use baresip::Baresip;
+pub use console::Console;
 pub use kamailio::Kamailio;
 pub use sipp::Sipp;
 
