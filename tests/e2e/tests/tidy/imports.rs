@@ -120,7 +120,11 @@ fn head(path: &str) -> String {
 const WRAPPED: &[(&str, &[&str])] = &[
     ("rsipstack::", &["crates/sip/src/stack"]),
     ("rusqlite::", &["crates/store/src/sqlite"]),
-    ("flite_rs::", &["crates/ai/src/local/synthesiser.rs"]),
+    ("flite_rs::", &["crates/ai/src/local/synthesiser.rs", "crates/ai/src/local/kokoro"]),
+    (
+        "gcloud_sdk::",
+        &["crates/store/src/firestore", "crates/store/src/seal/kms.rs", "crates/lab/src/firestore", "crates/lab/src/kms.rs"],
+    ),
     ("libc::", &["crates/media/src/engine"]),
     ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc"]),
     ("sdp_types::", &["crates/sip/src/sdp"]),

@@ -3,16 +3,12 @@
 
 use super::cloud::Cloud;
 use super::{DemoVoice, Plan, Talker, call_id, stand_in};
-use crate::{
-    api::EngineInfo,
-    app::App,
-    config::{
-        self, Config,
-        engines::{DefaultEngine, LocalVoice},
-        sources::Sources,
-    },
-    engines::Talkers,
-};
+use crate::api::EngineInfo;
+use crate::app::App;
+use crate::config::engines::{DefaultEngine, LocalVoice};
+use crate::config::sources::Sources;
+use crate::config::{self, Config};
+use crate::engines::Talkers;
 use anyhow::{Context, bail};
 use callie_domain::{CallId, UserId};
 use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};

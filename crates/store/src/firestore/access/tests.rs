@@ -1,3 +1,5 @@
+//! Key files and options of every kind, and what is said of those that cannot be used.
+
 use super::*;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};

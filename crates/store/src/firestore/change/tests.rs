@@ -1,3 +1,5 @@
+//! What differs between two documents, as paths and values.
+
 use super::*;
 use crate::firestore::value::fields_of;
 use serde_json::json;

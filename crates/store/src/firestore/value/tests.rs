@@ -1,3 +1,5 @@
+//! Firestore's values there and back.
+
 use super::*;
 use proptest::prelude::*;
 
