@@ -142,9 +142,10 @@ fn encrypt(state: &State, asked: EncryptRequest) -> Result<EncryptResponse, Stat
 fn decrypt(state: &State, asked: DecryptRequest) -> Result<DecryptResponse, Status> {
     state.must_have(&asked.name)?;
     let mark = mark(&asked.name, &asked.additional_authenticated_data);
-    let body = asked.ciphertext.strip_prefix(mark.as_slice()).ok_or_else(|| {
-        Status::invalid_argument("Decryption failed: verify that 'name' refers to the correct CryptoKey.")
-    })?;
+    let body = asked
+        .ciphertext
+        .strip_prefix(mark.as_slice())
+        .ok_or_else(|| Status::invalid_argument("Decryption failed: verify that 'name' refers to the correct CryptoKey."))?;
     state.decrypted.fetch_add(1, Ordering::Relaxed);
     let plaintext = SecretValue::new(body.iter().map(|byte| byte ^ mark[0]).collect());
     Ok(DecryptResponse { plaintext, ..DecryptResponse::default() })
