@@ -1,9 +1,15 @@
-//! `docs/GUIDE.md` as it stands: every block of commands is run in its order, and answers what the guide says it answers.
+//! `docs/GUIDE.md` as it stands: every block of commands is run in its order, with the users in either store, and answers what the
+//! guide says it answers. `peers/stand_ins.sh` says what stands in for which program.
 
-use callie_e2e::peers::{present, sipp::Scenario};
+use callie_e2e::callie::command;
+use callie_e2e::peers::{folder, present, sipp::Scenario};
 use callie_e2e::{Callie, eventually};
 use callie_lab::carrier::{Carrier, CarrierOptions, Destination, Subscriber};
+use callie_lab::firestore::{Firestore, FirestoreOptions};
+use callie_lab::kms::Kms;
+use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
+use tempfile::NamedTempFile;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -22,20 +28,27 @@ impl Block {
         self.commands.contains(part)
     }
 
+    /// How many statuses it gives: one for each `curl` and each `callie`, also behind settings such as `NAME=value`.
     pub fn requests(&self) -> usize {
-        self.commands.lines().filter(|line| line.starts_with("curl ") || line.starts_with("callie ")).count()
+        let program = |line: &str| line.split(' ').find(|word| !word.contains('=')).map(str::to_owned);
+        self.commands.lines().filter(|line| matches!(program(line).as_deref(), Some("curl" | "callie"))).count()
     }
 
     /// The statuses that its requests got, in order; of a command of `callie` it is the exit code.
     pub fn run(&self, callie: &Callie) -> Vec<u16> {
+        self.run_with(callie, "")
+    }
+
+    /// As [`Self::run`], behind something that the reader has done.
+    fn run_with(&self, callie: &Callie, before: &str) -> Vec<u16> {
         let commands = self.commands.replace("localhost:8080", &callie.http().to_string());
-        let tell_status = r#"curl() { command curl -sS -o /dev/stderr -w '%{http_code}\n' "$@"; }
-            eval "run_$(declare -f callie)"; callie() { run_callie "$@" >&2; echo $?; }"#;
-        let output = callie.shell(&format!("{tell_status}\n{commands}")).and_then(|mut shell| Ok(shell.output()?));
-        let output = output.expect("bash starts");
+        let stand_ins = std::fs::read_to_string(folder().join("stand_ins.sh")).expect("they lie beside the peers");
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let script = format!("set -o pipefail; ROOT='{root}'; exec 3>&1 1>&2\n{stand_ins}\n{before}\n{commands}");
+        let output = callie.shell(&script).and_then(|mut shell| Ok(shell.output()?)).expect("bash starts");
         assert!(output.status.success(), "{commands}\n{}", String::from_utf8_lossy(&output.stderr));
         let statuses = String::from_utf8_lossy(&output.stdout);
-        statuses.lines().map(|line| line.parse().expect("curl prints a status")).collect()
+        statuses.lines().map(|line| line.parse().expect("a status")).collect()
     }
 }
 
@@ -101,34 +114,144 @@ async fn check_effect(block: &Block, callie: &Callie, carrier: &Carrier) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_guide_works_from_top_to_bottom() {
-    if !present(&["curl", "bash", "sipp"]) {
+/// What the reader of the guide has besides: a key file, a key in Cloud KMS, a Firestore.
+struct Belongings {
+    key_file: NamedTempFile,
+    kms: Kms,
+    firestore: Firestore,
+}
+
+impl Belongings {
+    async fn find() -> Self {
+        let key_file = NamedTempFile::new().expect("the temporary folder is writable");
+        let key = json!({"type": "service_account", "project_id": "my-project-1234", "private_key_id": "1",
+            "private_key": "-----BEGIN PRIVATE KEY-----", "client_email": "callie@my-project-1234.iam.gserviceaccount.com"});
+        std::fs::write(key_file.path(), key.to_string()).expect("written");
+        let name = "projects/my-project-1234/locations/europe-west3/keyRings/callie/cryptoKeys/seal";
+        let kms = Kms::start([name]).await.expect("the key service starts");
+        let firestore = Firestore::start(FirestoreOptions::default()).await.expect("Firestore starts");
+        Self { key_file, kms, firestore }
+    }
+
+    fn settings(&self) -> [(&'static str, String); 2] {
+        let address = self.firestore.address().to_string();
+        [("FIRESTORE_EMULATOR_HOST", address), ("FIREBASE_PROJECT_ID", self.firestore.project().to_owned())]
+    }
+
+    /// What a block finds done before it in the shell.
+    fn before(&self, block: &Block) -> String {
+        let [(host, address), (id, project)] = self.settings();
+        match () {
+            () if block.is("migrate store") => format!("export {host}={address} {id}={project}"),
+            () if block.is("echo $FIREBASE_SERVICE_ACCOUNT_PATH") => {
+                format!("FIREBASE_SERVICE_ACCOUNT_PATH={}", self.key_file.path().display())
+            }
+            () => String::new(),
+        }
+    }
+
+    /// The lines for `.env`, in a folder with nothing else.
+    fn try_dotenv(&self, block: &Block) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key_file = self.key_file.path().display().to_string();
+        let text = block.commands.replace("/path/to/firebase-service-account.json", &key_file);
+        assert_eq!(text.matches(&key_file).count(), 2, "{text}");
+        std::fs::write(folder.path().join(".env"), text).expect("written");
+        let check = command(folder.path()).expect("it is built").args(["config", "check"]).output().expect("it runs");
+        let said = String::from_utf8_lossy(&check.stdout).into_owned();
+        for line in ["CALLIE_STORE=firestore", "FIREBASE_SERVICE_ACCOUNT_PATH=/", "GOOGLE_APPLICATION_CREDENTIALS=/"] {
+            assert!(said.lines().any(|shown| shown.starts_with(line)), "{line}:\n{said}");
+        }
+    }
+}
+
+/// The name that the first key was given, whatever the year is.
+fn first_key(callie: &Callie) -> String {
+    let file = std::fs::read(callie.data_dir().join("keyring.json")).expect("the key file is there");
+    let file: Value = serde_json::from_slice(&file).expect("it is JSON");
+    let mut keys = file["keys"].as_object().expect("it holds keys").keys();
+    keys.find(|key| key.starts_with('k')).expect("the first one is there").clone()
+}
+
+async fn walk(in_firestore: bool) {
+    if !present(&["curl", "bash", "sipp", "jq"]) {
         return;
     }
-    let blocks = blocks(&guide().0);
-    assert_eq!(blocks.iter().map(Block::requests).sum::<usize>(), 16, "requests in the guide");
-
+    let mut blocks = blocks(&guide().0);
+    assert_eq!(blocks.iter().map(Block::requests).sum::<usize>(), 30, "requests and commands in the guide");
     let carrier = provider().await;
+    let belongings = Belongings::find().await;
     let names = ["sip.zoho.com", "sip-companya.zoho.com", "sip-companyb.zoho.com"];
-    let setup = Callie::setup().hosts(names.map(|name| (name, carrier.address())));
+    let mut setup = Callie::setup().hosts(names.map(|name| (name, carrier.address())));
+    setup = setup.env("CALLIE_KMS_ENDPOINT", belongings.kms.url());
+    for (name, value) in belongings.settings().into_iter().filter(|_| in_firestore) {
+        setup = setup.env(name, value);
+    }
     let mut callie = setup.start().await.expect("callie starts");
     let callee = Scenario::callee("answer_and_hang_up").pause(Duration::from_secs(3)).start(callie.ports());
     carrier.add_number("+1234567890", Destination::Line(callee.address()));
 
-    for block in &blocks {
+    for block in &mut blocks {
         if block.is("new_secure_password") {
             // The password was changed at the provider before it is changed here.
             carrier.add_subscriber(Subscriber::new("alice@company.com", "new_secure_password"));
+        } else if block.is("keys drop") {
+            block.commands = block.commands.replace("k2026a", &first_key(&callie));
+        } else if block.is("# Add to your .env file") {
+            belongings.try_dotenv(block);
+            continue;
+        } else if block.is("# View logs") {
+            // She was deleted in between.
+            callie.create_user("alice", carrier.address(), json!({})).await;
         }
-        let statuses = block.run(&callie);
-        assert_eq!(statuses, vec![block.promised; block.requests()], "{}", block.commands);
+        let statuses = block.run_with(&callie, &belongings.before(block));
+        assert_eq!(statuses, vec![block.promised; block.requests()], "{}\n{}", block.commands, callie.log());
+        if block.is("docker-compose restart") {
+            let (_, _, setup) = callie.terminate(WITHIN);
+            callie = setup.start().await.expect("callie starts again");
+        }
         check_effect(block, &callie, &carrier).await;
     }
     let (_, list) = callie.get("/users").await;
-    assert_eq!(list["users"].as_array().map(Vec::len), Some(5), "all but alice are left: {list}");
+    let users = list["users"].as_array().expect("a list");
+    assert_eq!(users.len(), 6, "{list}");
+    assert!(users.iter().all(|user| user["config_state"]["state"] != "faulty"), "no password was lost: {list}");
+    for user in ["agent001", "company_b_support", "dad"] {
+        let there = belongings.firestore.document(&format!("user_configs/{user}"));
+        assert!(there.is_some_and(|document| format!("{document:?}").contains("callie-enc:v1:second:")), "{user} in Firestore");
+    }
+    let (_, status) = callie.get("/admin/status").await;
+    assert_eq!(status["firebase_connected"], in_firestore, "{status}");
     drop(callee);
     carrier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guide_works_from_top_to_bottom() {
+    walk(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guide_works_with_users_in_firestore() {
+    walk(true).await;
+}
+
+/// A block of another kind would be run by nobody.
+#[test]
+fn the_guide_has_blocks_of_commands_and_json_only() {
+    let (rest, first_version) = guide();
+    let fences = |text: &str| text.lines().filter_map(|line| line.trim_start().strip_prefix("```").map(str::to_owned)).collect();
+    for text in [&rest, &first_version] {
+        let fences: Vec<String> = fences(text);
+        for (opened, closed) in fences.chunks(2).map(|pair| (&pair[0], pair.get(1))) {
+            assert!(matches!(opened.as_str(), "bash" | "json"), "a block of kind {opened:?}");
+            assert_eq!(closed.map(String::as_str), Some(""), "a block of kind {opened:?} is closed");
+        }
+        assert_eq!(blocks(text).len(), fences.iter().filter(|kind| *kind == "bash").count());
+    }
+    for document in rest.split("```json\n").skip(1).filter_map(|part| part.split("```").next()) {
+        serde_json::from_str::<Value>(document).unwrap_or_else(|e| panic!("{e} in\n{document}"));
+    }
 }
 
 #[test]
