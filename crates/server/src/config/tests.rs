@@ -321,3 +321,55 @@ fn firestore_has_its_settings() {
         assert!(found.len() == 1 && found[0].starts_with(name) && found[0].contains("must be"), "{name}={value}: {found:?}");
     }
 }
+
+/// A file of the repository.
+fn repository(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The lines `#NAME=value` of the example.
+fn examples(text: &str) -> Vec<(&str, &str)> {
+    let settings = text.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    settings.filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())).collect()
+}
+
+#[test]
+fn the_example_of_settings_can_be_used_as_it_stands() {
+    let text = repository(".env.example");
+    let examples = examples(&text);
+    assert!(examples.len() > 15, "{examples:?}");
+    assert!(loaded("", &text, &[]).given.is_empty(), "nothing is set before somebody changes it");
+    for (name, value) in &examples {
+        let key = keys::Key::of(name).unwrap_or_else(|| panic!("{name} is not a setting"));
+        let example = value.is_empty() || value.starts_with("/path/to/") || key.default.is_empty();
+        assert!(example || *value == key.default, "{name}: what is commented out is the default, {:?}", key.default);
+    }
+    // The first version's line wants three values together, and has two blanks to fill in.
+    let whole: String = examples
+        .iter()
+        .map(|(name, value)| {
+            let filled = if name.starts_with("ZOHO_SIP_") && value.is_empty() { "filled-in" } else { value };
+            format!("{name}={filled}\n")
+        })
+        .collect();
+    let all = loaded("", &whole, &[]);
+    assert!(all.warnings.is_empty(), "{:?}", all.warnings);
+    for (name, value) in examples.iter().filter(|(name, _)| !name.starts_with("ZOHO_SIP_")) {
+        if keys::KEYS.iter().any(|key| key.name == *name) {
+            loaded("", &format!("{name}={value}\n"), &[]);
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_in_a_table_of_the_operators_manual() {
+    let manual = repository("docs/OPERATING.md");
+    let rows: Vec<&str> = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()).collect();
+    let missing: Vec<&str> = keys::KEYS
+        .iter()
+        .map(|key| key.name)
+        .filter(|name| !rows.iter().any(|row| row.split('`').any(|word| word == *name)))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new(), "not in docs/OPERATING.md");
+}
