@@ -6,8 +6,9 @@
 #   make e2e     the end-to-end tests alone
 #   make bench   figures of cost, pacing and memory (release build)
 #   make soak    10,000 short calls, and whether anything of them is left (release build)
+#   make outage  a minute without Firestore, with 20 calls and 200 lines up
 
-.PHONY: demo test check e2e bench soak help
+.PHONY: demo test check e2e bench soak outage help
 .DEFAULT_GOAL := help
 
 help:
@@ -32,3 +33,6 @@ bench:
 
 soak:
 	@cargo bench --locked -p callie-server --bench soak -- --calls 10000
+
+outage:
+	@CALLIE_OUTAGE_SECONDS=60 cargo test --locked -p callie-server --test firestore outage -- --nocapture

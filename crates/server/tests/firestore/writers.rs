@@ -1,7 +1,7 @@
 //! Two servers on one Firestore, in this process: whoever writes the same user, no change is lost.
 
 use crate::world::{PATIENCE, until};
-use callie_lab::firestore::{Firestore, FirestoreOptions};
+use callie_lab::firestore::{Firestore, FirestoreOptions, Rpc};
 use callie_server::{
     app::App,
     config::{self, FirestoreCredentials, StoreChoice, sources::Sources},
@@ -131,7 +131,11 @@ async fn serve(folder: &Path, keys: &Path, firestore: &Firestore) -> App {
 async fn fifty_changes_through_two_servers_are_all_there() {
     let world = World::start().await;
     let writers = FIELDS.iter().enumerate().flat_map(|(server, fields)| fields.iter().map(move |(field, _)| (server, *field)));
+    let (before, changes) = (world.firestore.count(Rpc::Commit), FIELDS.iter().flatten().count() * WRITES);
     let lost: usize = join_all(writers.map(|(server, field)| world.write_all(server, field))).await.into_iter().sum();
+    let commits = world.firestore.count(Rpc::Commit) - before;
+    println!("{changes} changes: {commits} commits, {lost} times a client was told of a conflict");
+    assert!(commits > changes as u64, "they did write at the same time");
     for server in [0, 1] {
         let (_, shown) = world.read(server).await;
         for (field, place) in FIELDS.iter().flatten() {
