@@ -20,7 +20,7 @@ pub struct Alive {
 /// Whether calls and requests are taken, and why not.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready` or `not_ready`.
+    /// `ready`; `degraded` when calls are taken but the store is away; `not_ready`.
     #[schema(example = "ready")]
     pub status: &'static str,
     pub reasons: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Readiness {
 /// Readiness, with who answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// `healthy` or `unhealthy`.
+    /// `healthy`; `degraded` when calls are taken but the store is away; `unhealthy`.
     #[schema(example = "healthy")]
     pub status: &'static str,
     pub reasons: Vec<String>,
@@ -56,7 +56,7 @@ pub async fn health(
     State(first_version): State<FirstVersionApi>,
 ) -> (StatusCode, Json<Health>) {
     let (code, reasons) = readiness(&users, &phases).await;
-    let status = if reasons.is_empty() { "healthy" } else { "unhealthy" };
+    let status = word(code, &reasons, ["healthy", "degraded", "unhealthy"]);
     let uptime_s = clock.now().duration_since(info.started_at).as_secs();
     let calls = lines.active_calls();
     let health = Health {
@@ -92,10 +92,21 @@ pub async fn live() -> Json<Alive> {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "Not ready; reasons say why")))]
 pub async fn ready(State(users): State<Users>, State(phases): State<Phases>) -> (StatusCode, Json<Readiness>) {
     let (code, reasons) = readiness(&users, &phases).await;
-    let status = if reasons.is_empty() { "ready" } else { "not_ready" };
+    let status = word(code, &reasons, ["ready", "degraded", "not_ready"]);
     (code, Json(Readiness { status, reasons }))
 }
 
+/// The word for: all is well, calls are taken all the same, nothing is taken.
+fn word(code: StatusCode, reasons: &[String], [well, degraded, bad]: [&'static str; 3]) -> &'static str {
+    match code {
+        StatusCode::OK if reasons.is_empty() => well,
+        StatusCode::OK => degraded,
+        _ => bad,
+    }
+}
+
+/// A store that is away costs no readiness: lines and calls go on with the users as they were last seen, and whoever took this
+/// server out for it would turn an outage of the store into one of the telephone.
 async fn readiness(users: &Users, phases: &Phases) -> (StatusCode, Vec<String>) {
     let mut reasons = Vec::new();
     match phases.now() {
@@ -103,11 +114,11 @@ async fn readiness(users: &Users, phases: &Phases) -> (StatusCode, Vec<String>) 
         Phase::Running => {}
         Phase::Stopping => reasons.push("the server is stopping".to_owned()),
     }
+    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match tokio::time::timeout(STORE_PATIENCE, users.health()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => reasons.push(error.to_string()),
         Err(_) => reasons.push(format!("the store did not answer within {} s", STORE_PATIENCE.as_secs())),
     }
-    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, reasons)
 }

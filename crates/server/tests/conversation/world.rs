@@ -85,8 +85,9 @@ async fn ended(world: &mut World, dialled: Instant, call: PhoneCall) -> Ended {
     let report = call.finished().await.expect("a report");
     let cdr = world.next_record().await;
     // The feed tells of the end before the record's last events are stored.
-    let stored =
-        async || RecordStore::get(&*world.app.stores.records, cdr.id).await.expect("read").is_some_and(|c| c.termination.is_some());
+    let stored = async || {
+        RecordStore::get(&*world.app.stores.records, cdr.id).await.expect("read").is_some_and(|c| c.termination.is_some())
+    };
     crate::support::until("the record is stored", stored).await;
     let turns = RecordStore::turns(&*world.app.stores.records, cdr.id).await.expect("read");
     let facts = world.events_of(&cdr).await.into_iter().map(|event| event.fact).collect();
