@@ -1,6 +1,8 @@
 //! What can go wrong in a store, in variants that a caller can act on.
 
-use callie_domain::UserId;
+use crate::seal::SealError;
+use crate::{DocFault, doc};
+use callie_domain::{Faults, UserId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -23,4 +25,20 @@ pub enum StoreError {
     /// Key file, database file or schema are not as they must be; the text names the remedy.
     #[error("{0}")]
     Setup(String),
+}
+
+impl StoreError {
+    pub(crate) fn faulty(id: &UserId, fault: DocFault) -> Self {
+        Self::Faulty { user: id.clone(), fault: fault.to_string() }
+    }
+
+    /// The user's password could not be sealed for writing.
+    pub(crate) fn not_sealed(id: &UserId, fault: &SealError) -> Self {
+        match fault {
+            SealError::NoRandomness => Self::Unavailable(fault.to_string()),
+            // Fresh passwords have no other fault; the others are those of the stored one.
+            SealError::TooLong => Self::faulty(id, DocFault::Fields(Faults::one(doc::PASSWORD_PATH, fault.to_string()))),
+            _ => Self::faulty(id, DocFault::SecretUndecryptable(fault.to_string())),
+        }
+    }
 }

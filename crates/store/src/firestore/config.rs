@@ -3,10 +3,9 @@
 use super::FirestoreStore;
 use super::fault::Fault;
 use super::value::RawDocument;
-use crate::seal::SealError;
 use crate::{ConfigStore, DocFault, Revision, StoreError, StoredUser, UserView, doc};
 use async_trait::async_trait;
-use callie_domain::{Faults, User, UserId};
+use callie_domain::{User, UserId};
 use gcloud_sdk::google::firestore::v1::Document;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -18,7 +17,8 @@ impl ConfigStore for FirestoreStore {
     async fn create(&self, user: &User) -> Result<StoredUser, StoreError> {
         let id = &user.id;
         self.check_keys().await?;
-        let body = doc::write(user, None, &self.shared.keyring, Timestamp::now()).map_err(|fault| not_sealed(id, &fault))?;
+        let body =
+            doc::write(user, None, &self.shared.keyring, Timestamp::now()).map_err(|fault| StoreError::not_sealed(id, &fault))?;
         let body = self.readable(id, body)?;
         let written = self.documents().create(&path(id), &body).await.map_err(|fault| self.refusal(id, fault))?;
         self.written(id, written).await
@@ -38,8 +38,8 @@ impl ConfigStore for FirestoreStore {
         if raw.revision != expected {
             return Err(StoreError::Conflict(id.clone()));
         }
-        let body =
-            doc::write(user, Some(&raw.body), &self.shared.keyring, Timestamp::now()).map_err(|fault| not_sealed(id, &fault))?;
+        let body = doc::write(user, Some(&raw.body), &self.shared.keyring, Timestamp::now())
+            .map_err(|fault| StoreError::not_sealed(id, &fault))?;
         self.replace(id, &old, body).await
     }
 
@@ -83,10 +83,10 @@ impl FirestoreStore {
 
     /// Nothing is written that would not read back as a user.
     fn readable(&self, id: &UserId, body: Value) -> Result<Map<String, Value>, StoreError> {
-        doc::read(id, &body, &self.shared.keyring).map_err(|fault| faulty(id, fault))?;
+        doc::read(id, &body, &self.shared.keyring).map_err(|fault| StoreError::faulty(id, fault))?;
         match body {
             Value::Object(map) => Ok(map),
-            _ => Err(faulty(id, DocFault::Malformed("it must be a JSON object".to_owned()))),
+            _ => Err(StoreError::faulty(id, DocFault::Malformed("it must be a JSON object".to_owned()))),
         }
     }
 
@@ -98,7 +98,7 @@ impl FirestoreStore {
     }
 
     fn read(&self, id: &UserId, document: &RawDocument) -> Result<StoredUser, StoreError> {
-        let user = doc::read(id, &document.body, &self.shared.keyring).map_err(|fault| faulty(id, fault))?;
+        let user = doc::read(id, &document.body, &self.shared.keyring).map_err(|fault| StoreError::faulty(id, fault))?;
         Ok(StoredUser { user: Arc::new(user), revision: document.revision })
     }
 
@@ -115,17 +115,4 @@ impl FirestoreStore {
 /// Where the user's document lies.
 pub(super) fn path(id: &UserId) -> String {
     format!("{}/{id}", super::USERS)
-}
-
-pub(super) fn faulty(id: &UserId, fault: DocFault) -> StoreError {
-    StoreError::Faulty { user: id.clone(), fault: fault.to_string() }
-}
-
-fn not_sealed(id: &UserId, fault: &SealError) -> StoreError {
-    match fault {
-        SealError::NoRandomness => StoreError::Unavailable(fault.to_string()),
-        // Fresh passwords have no other fault; the others are those of the stored one.
-        SealError::TooLong => faulty(id, DocFault::Fields(Faults::one(doc::PASSWORD_PATH, fault.to_string()))),
-        _ => faulty(id, DocFault::SecretUndecryptable(fault.to_string())),
-    }
 }

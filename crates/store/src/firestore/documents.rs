@@ -11,6 +11,9 @@ use callie_domain::UserId;
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// How often a document is sealed anew while others keep writing it.
+const ATTEMPTS: usize = 20;
+
 #[async_trait]
 impl DocumentStore for FirestoreStore {
     async fn documents(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredDocument>, StoreError> {
@@ -46,7 +49,7 @@ impl DocumentStore for FirestoreStore {
 
     async fn reseal(&self, id: &UserId) -> Result<Resealed, StoreError> {
         self.check_keys().await?;
-        loop {
+        for _ in 0..ATTEMPTS {
             let stored = self.documents().get(&path(id)).await.map_err(|fault| self.refusal(id, fault))?;
             let stored = stored.ok_or_else(|| StoreError::NotFound(id.clone()))?;
             let mut body = RawDocument::from(stored.clone()).body;
@@ -67,5 +70,6 @@ impl DocumentStore for FirestoreStore {
                 Err(fault) => return Err(self.refusal(id, fault)),
             }
         }
+        Err(StoreError::Conflict(id.clone()))
     }
 }

@@ -3,10 +3,9 @@
 use super::fault::Fault;
 use super::view::{prune_changes, read_doc};
 use super::{SqliteStore, Writer};
-use crate::seal::SealError;
 use crate::{ConfigStore, DocFault, Keyring, Revision, StoreError, StoredUser, UserView, doc};
 use async_trait::async_trait;
-use callie_domain::{Faults, User, UserId};
+use callie_domain::{User, UserId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
@@ -28,7 +27,7 @@ impl ConfigStore for SqliteStore {
         let (id, keyring) = (id.clone(), self.shared.keyring.clone());
         self.read(move |conn| {
             let Some(stored) = read_doc(conn, &id)? else { return Ok(None) };
-            let user = stored.user(&id, &keyring).map_err(|fault| faulty(&id, fault))?;
+            let user = stored.user(&id, &keyring).map_err(|fault| StoreError::faulty(&id, fault))?;
             Ok(Some(StoredUser { user: Arc::new(user), revision: stored.revision }))
         })
         .await
@@ -73,7 +72,7 @@ impl Writer {
         if read_doc(&tx, &user.id)?.is_some() {
             return Err(StoreError::AlreadyExists(user.id.clone()).into());
         }
-        let value = doc::write(user, None, &self.keyring, now).map_err(|fault| not_sealed(&user.id, &fault))?;
+        let value = doc::write(user, None, &self.keyring, now).map_err(|fault| StoreError::not_sealed(&user.id, &fault))?;
         let stored = save(tx, "INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2)", user, &value, &self.keyring)?;
         self.follow();
         Ok(stored)
@@ -86,8 +85,8 @@ impl Writer {
             return Err(StoreError::Conflict(user.id.clone()).into());
         }
         // What is not JSON has fields that we could not keep: its author must mend it.
-        let old = old.value.map_err(|fault| faulty(&user.id, DocFault::Malformed(fault)))?;
-        let value = doc::write(user, Some(&old), &self.keyring, now).map_err(|fault| not_sealed(&user.id, &fault))?;
+        let old = old.value.map_err(|fault| StoreError::faulty(&user.id, DocFault::Malformed(fault)))?;
+        let value = doc::write(user, Some(&old), &self.keyring, now).map_err(|fault| StoreError::not_sealed(&user.id, &fault))?;
         let stored = save(tx, "UPDATE user_configs SET doc = ?2 WHERE user_id = ?1", user, &value, &self.keyring)?;
         self.follow();
         Ok(stored)
@@ -121,23 +120,10 @@ impl Writer {
 
 /// Writes the document and commits, unless it would not read back as a user.
 fn save(tx: Transaction<'_>, sql: &'static str, user: &User, value: &Value, keyring: &Keyring) -> Result<StoredUser, Fault> {
-    let user = doc::read(&user.id, value, keyring).map_err(|fault| faulty(&user.id, fault))?;
+    let user = doc::read(&user.id, value, keyring).map_err(|fault| StoreError::faulty(&user.id, fault))?;
     tx.prepare_cached(sql)?.execute((user.id.as_str(), value.to_string()))?;
     prune_changes(&tx)?;
     let revision = read_doc(&tx, &user.id)?.map_or(0, |stored| stored.revision);
     tx.commit()?;
     Ok(StoredUser { user: Arc::new(user), revision })
-}
-
-fn faulty(id: &UserId, fault: DocFault) -> StoreError {
-    StoreError::Faulty { user: id.clone(), fault: fault.to_string() }
-}
-
-fn not_sealed(id: &UserId, fault: &SealError) -> StoreError {
-    match fault {
-        SealError::NoRandomness => StoreError::Unavailable(fault.to_string()),
-        // Fresh passwords have no other fault; the others are those of the stored one.
-        SealError::TooLong => faulty(id, DocFault::Fields(Faults::one(doc::PASSWORD_PATH, fault.to_string()))),
-        _ => faulty(id, DocFault::SecretUndecryptable(fault.to_string())),
-    }
 }
