@@ -21,13 +21,16 @@ RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin call
     && install --directory --owner callie --mode 0700 /data
 COPY --from=build /src/target/release/callie /usr/local/bin/callie
 COPY --from=models /models /usr/share/callie/models
+# The notices go with every copy of the binary.
+COPY THIRD_PARTY /usr/share/doc/callie/THIRD_PARTY
 ENV CALLIE_DATA_DIR=/data \
     CALLIE_MODELS_DIR=/usr/share/callie/models
 USER callie
 WORKDIR /data
 VOLUME /data
-# The image has no curl; bash speaks enough HTTP to ask one question.
+# The image has no curl; bash speaks enough HTTP to ask one question. The port is the one of the settings; where callie.toml sets it,
+# HEALTH_PORT has to name it.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["bash", "-c", \
-    "exec 3<>/dev/tcp/127.0.0.1/${CALLIE_HEALTH_PORT:-8080} && printf 'GET /health/ready HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <(head -n 1 <&3)"]
+    "port=${CALLIE_HTTP_LISTEN##*:}; exec 3<>/dev/tcp/localhost/${HEALTH_PORT:-${port:-${FLASK_PORT:-8080}}} && printf 'GET /health/ready HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <(head -n 1 <&3)"]
 ENTRYPOINT ["callie"]
 CMD ["serve"]
