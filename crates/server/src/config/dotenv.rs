@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! export NAME=plain text, up to a blank and #   # comment
+//! NAME=   # empty: the first version took this comment for the value
 //! NAME='as it stands'    NAME="with \n, \" and \\"    NAME=${OTHER:-if there is none}
 //! ```
 
@@ -58,9 +59,9 @@ fn assignment(text: &str) -> Option<(&str, String, &str)> {
     if !is_name {
         return None;
     }
-    let value = value.trim_start_matches([' ', '\t']);
-    let (value, left) = match value.chars().next() {
-        Some(quote @ ('\'' | '"')) => quoted(&value[1..], quote)?,
+    let trimmed = value.trim_start_matches([' ', '\t']);
+    let (value, left) = match trimmed.chars().next() {
+        Some(quote @ ('\'' | '"')) => quoted(&trimmed[1..], quote)?,
         _ => plain(value),
     };
     Some((name, value, left))
@@ -69,7 +70,7 @@ fn assignment(text: &str) -> Option<(&str, String, &str)> {
 fn plain(text: &str) -> (String, &str) {
     let (line, below) = split_line(text);
     let comment = line.match_indices('#').map(|(at, _)| at).find(|at| line[..*at].ends_with([' ', '\t']));
-    (line[..comment.unwrap_or(line.len())].trim_end().to_owned(), below)
+    (line[..comment.unwrap_or(line.len())].trim().to_owned(), below)
 }
 
 /// Behind the opening quote. `None` when the value does not end, or anything but a comment stands behind it.
@@ -144,6 +145,8 @@ mod tests {
             ("\u{feff}A=b\r\n", "b"),
             ("# first\n\nA=b", "b"),
             ("A=", ""),
+            ("A= # a comment", ""),
+            ("A=\t\t# a comment\n", ""),
             ("A=two words # a comment", "two words"),
             ("A=no#comment", "no#comment"),
             ("A=#no comment either", "#no comment either"),

@@ -1,7 +1,8 @@
 //! The resolved configuration as `callie config check` prints it. Secrets are masked.
 
 use super::keys::{KEYS, Key};
-use super::{Config, Engines, Loaded, LogFormat, first_version};
+use super::{Config, Engines, Loaded, LogFormat, dotenv, first_version};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One line for each setting: name, value, where it comes from. It can be used as a `.env` after the masked lines are mended.
@@ -21,9 +22,19 @@ pub fn table(loaded: &Loaded) -> String {
 }
 
 fn line(text: &mut String, key: &Key, value: &str, place: &str) {
-    let setting = format!("{}={value}", key.name);
+    let setting = format!("{}={}", key.name, as_in_dotenv(value));
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{setting:<48} # {place}: {}", key.about);
+}
+
+/// In quotes where it would be read otherwise than it is.
+fn as_in_dotenv(value: &str) -> Cow<'_, str> {
+    let read = dotenv::read(&format!("A={value} # about"), |_| None);
+    if matches!(read.as_slice(), [Ok((_, read))] if read == value) {
+        return value.into();
+    }
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"").into()
 }
 
 /// Where the value comes from: its own name, or one of the first version that stands in for it.

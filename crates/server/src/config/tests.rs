@@ -235,6 +235,20 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn what_is_shown_can_be_used_as_dotenv() {
+    let line = "ZOHO_SIP_SERVER=sip.example.com\nZOHO_SIP_USERNAME=me\nZOHO_SIP_PASSWORD=p\n";
+    for greeting in ["It's me", "a # b", "\"quoted\" \\ n", "# first"] {
+        let said = loaded("", line, &[("DEFAULT_GREETING", greeting)]);
+        let shown = show::table(&said);
+        assert!(shown.lines().all(|line| line.contains(" # ")), "a line for each: {shown}");
+        let again = loaded("", &shown, &[]);
+        let user = again.config.first_version.primary.clone().expect("a line");
+        assert_eq!(user.calls.default_greeting, greeting, "{shown}");
+        assert_eq!(again.config.http.listen, said.config.http.listen);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_is_a_fault_of_its_own() {
     let found = faults("# first\nmaster_key = \"canary-4711\n", "", &[]);
     assert!(found.len() == 1 && found[0].starts_with("callie.toml: TOML parse error at line 2"), "{found:?}");
