@@ -25,6 +25,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub struct KeyFile {
     path: PathBuf,
     content: Content,
+    /// What the file held when it was read.
+    read: Zeroizing<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,8 +97,7 @@ impl KeyFile {
                 "the key file {shown} can be read by others (mode {mode:04o}): run: chmod 600 {shown}"
             )));
         }
-        let mut text = Zeroizing::new(Vec::with_capacity(4_096));
-        file.read_to_end(&mut text).map_err(|e| unusable(path, "cannot be read", &e))?;
+        let text = read(&mut file).map_err(|e| unusable(path, "cannot be read", &e))?;
         // serde's text could quote a value; where it stands is enough.
         let content = serde_json::from_slice(&text).map_err(|e| {
             StoreError::Setup(format!(
@@ -105,7 +106,7 @@ impl KeyFile {
                 e.column()
             ))
         })?;
-        Ok(Self { path: path.to_owned(), content })
+        Ok(Self { path: path.to_owned(), content, read: text })
     }
 
     /// The keys, unwrapped.
@@ -178,9 +179,18 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Replaces the file at once and whole.
+    /// Replaces the file at once and whole, unless another command has changed it since it was read: a key that one added
+    /// would be lost.
     pub fn save(&self) -> Result<(), StoreError> {
-        publish::replace(&self.path, self.text()?.as_bytes()).map_err(|e| unusable(&self.path, "cannot be written", &e))
+        let now = File::open(&self.path).and_then(|mut file| read(&mut file));
+        if *now.map_err(|e| unusable(&self.path, "cannot be read", &e))? != *self.read {
+            return Err(StoreError::Setup(format!(
+                "{} was changed by another command in the meantime; nothing was written: run this one again",
+                self.source()
+            )));
+        }
+        let text = text_of(&self.path, &self.content)?;
+        publish::replace(&self.path, text.as_bytes()).map_err(|e| unusable(&self.path, "cannot be written", &e))
     }
 
     fn must_have(&self, kid: &str) -> Result<(), StoreError> {
@@ -211,11 +221,17 @@ impl KeyFile {
     fn source(&self) -> String {
         format!("the key file {}", self.path.display())
     }
+}
 
-    fn text(&self) -> Result<Zeroizing<String>, StoreError> {
-        let text = serde_json::to_string_pretty(&self.content);
-        text.map(|text| Zeroizing::new(text + "\n")).map_err(|e| StoreError::Setup(format!("{}: {e}", self.source())))
-    }
+fn read(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(4_096));
+    file.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn text_of(path: &Path, content: &Content) -> Result<Zeroizing<String>, StoreError> {
+    let text = serde_json::to_string_pretty(content);
+    text.map(|text| Zeroizing::new(text + "\n")).map_err(|e| StoreError::Setup(format!("the key file {}: {e}", path.display())))
 }
 
 fn kid_of(now: Timestamp, letter: char) -> String {
@@ -233,8 +249,7 @@ fn create(path: &Path, now: Timestamp) -> Result<(), StoreError> {
     let entry = KeyEntry { raw: Some(STANDARD.encode(*fresh_key().map_err(made)?)), kms: None, wrapped: None };
     let kid = kid_of(now, 'a');
     let content = Content { primary: kid.clone(), keys: BTreeMap::from([(kid, entry)]) };
-    let file = KeyFile { path: path.to_owned(), content };
-    publish::create(path, file.text()?.as_bytes()).map_err(made)
+    publish::create(path, text_of(path, &content)?.as_bytes()).map_err(made)
 }
 
 fn unusable(path: &Path, what: &str, error: &io::Error) -> StoreError {

@@ -266,6 +266,18 @@ async fn keys_are_added_made_primary_and_dropped() {
 }
 
 #[tokio::test]
+async fn a_key_that_another_command_added_is_not_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut one, mut other) = (key_file(&folder), key_file(&folder));
+    one.add("one", None, &Caesar).await.expect("added");
+    other.add("other", None, &Caesar).await.expect("added");
+    one.save().expect("written");
+    let refused = other.save().expect_err("refused").to_string();
+    assert!(refused.contains("run this one again"), "{refused}");
+    assert_eq!(key_file(&folder).keys().map(|(kid, _)| kid.to_owned()).collect::<Vec<_>>(), ["k2026a", "one"]);
+}
+
+#[tokio::test]
 async fn a_wrapped_key_stands_in_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keyring.json");
