@@ -16,7 +16,7 @@ pub struct Carried {
     pub same: usize,
     /// Another document of that name is at the destination. It stays.
     pub different: Vec<String>,
-    /// Not JSON, or not the name of a user: left behind, with the reason.
+    /// Not JSON, not the name of a user, or not for the destination to hold: left behind, with the reason.
     pub left_behind: Vec<(String, String)>,
 }
 
@@ -72,10 +72,13 @@ async fn carry_one(document: StoredDocument, to: &dyn DocumentStore, carried: &m
         carried.left_behind.push((name, "it is not JSON".to_owned()));
         return Ok(());
     };
-    match to.adopt(&id, &body).await? {
-        Adopted::Written => carried.written += 1,
-        Adopted::Same => carried.same += 1,
-        Adopted::Different => carried.different.push(name),
+    match to.adopt(&id, &body).await {
+        Ok(Adopted::Written) => carried.written += 1,
+        Ok(Adopted::Same) => carried.same += 1,
+        Ok(Adopted::Different) => carried.different.push(name),
+        // It would be refused again and again: the others behind it are not to wait for it.
+        Err(StoreError::Faulty { fault, .. }) => carried.left_behind.push((name, fault)),
+        Err(fault) => return Err(fault),
     }
     Ok(())
 }

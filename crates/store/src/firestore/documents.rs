@@ -29,6 +29,9 @@ impl DocumentStore for FirestoreStore {
         let Some(map) = body.as_object() else {
             return Err(StoreError::Faulty { user: id.clone(), fault: "it must be a JSON object".to_owned() });
         };
+        // Told apart from a refusal of Firestore's: it is this one document's fault.
+        let wanted = super::value::as_stored(map)
+            .map_err(|unwritable| StoreError::Faulty { user: id.clone(), fault: unwritable.to_string() })?;
         match self.documents().create(&path(id), map).await {
             Ok(written) => {
                 self.shared.listener.wrote(written);
@@ -36,7 +39,6 @@ impl DocumentStore for FirestoreStore {
             }
             Err(Fault::Exists) => {
                 let there = self.documents().get(&path(id)).await.map_err(|fault| self.refusal(id, fault))?;
-                let wanted = super::value::as_stored(map).map_err(|fault| self.refusal(id, fault.into()))?;
                 Ok(if there.is_some_and(|there| RawDocument::from(there).body == wanted) {
                     Adopted::Same
                 } else {

@@ -154,6 +154,9 @@ pub(super) fn value_at(path: &[&str], value: &Value) -> Result<ProtoValue, Unwri
             Some(time) => ValueType::TimestampValue(time),
             None => ValueType::StringValue(text.clone()),
         },
+        Value::Array(values) if values.iter().any(Value::is_array) => {
+            return Err(refused("an array stands directly in another one"));
+        }
         Value::Array(values) => {
             let values = values.iter().map(|value| value_at(path, value)).collect::<Result<_, _>>()?;
             ValueType::ArrayValue(ArrayValue { values })

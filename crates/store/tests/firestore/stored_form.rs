@@ -1,11 +1,11 @@
 //! What lies in Firestore, to the type: the first version's console and programs read it.
 
-use crate::bench::{LabBench, Suited};
+use crate::bench::{LabBench, Suited, keys};
 use crate::json::{Fields, field, object, time};
 use callie_domain::user::input::UserInput;
 use callie_domain::{MacAddress, Secret, User, UserId};
 use callie_lab::firestore::ListenStyle;
-use callie_store::{ConfigStore as _, DocumentStore as _, StoreError};
+use callie_store::{ConfigStore as _, DocumentStore as _, SqliteStore, StoreError, migration};
 use gcloud_sdk::google::firestore::v1::value::ValueType;
 use gcloud_sdk::google::firestore::v1::{ArrayValue, MapValue, Value as Field};
 use gcloud_sdk::google::r#type::LatLng;
@@ -35,6 +35,7 @@ cases! {
     a_new_user_is_exactly_the_first_versions_document,
     unknown_fields_of_every_type_outlive_a_write,
     every_type_is_carried,
+    a_document_that_firestore_cannot_hold_is_left_behind_alone,
     a_write_touches_what_it_changes_and_nothing_else,
     documents_of_the_first_version_are_read_and_become_ours_by_a_write,
 }
@@ -191,6 +192,20 @@ async fn every_type_is_carried(bench: &Suited) {
     let body = page[0].body.clone().expect("JSON");
     bench.node.store.adopt(&"bob".parse().expect("valid"), &body).await.expect("adopted");
     assert_eq!(bench.console.get("user_configs/bob").await.expect("there").fields, named([("extra", every_type())]));
+}
+
+async fn a_document_that_firestore_cannot_hold_is_left_behind_alone(bench: &Suited) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let local = SqliteStore::open(&folder.path().join("callie.db"), keys(&[("k", 7)])).expect("opened");
+    for (name, extra) in [("a", json!(1)), ("b", json!(u64::MAX)), ("c", json!([[1]])), ("d", json!([1]))] {
+        let body = json!({"sip": {"sip_username": "x"}, "extra": extra});
+        local.adopt(&name.parse().expect("valid"), &body).await.expect("adopted");
+    }
+    let carried = migration::carry(&local, &bench.node.store, |_| ()).await.expect("carried");
+    local.close().await;
+    let left: Vec<_> = carried.left_behind.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((carried.written, left), (2, vec!["b", "c"]), "{carried:?}");
+    assert!(carried.left_behind.iter().all(|(_, reason)| reason.contains("the field extra")), "{carried:?}");
 }
 
 async fn a_write_touches_what_it_changes_and_nothing_else(bench: &Suited) {

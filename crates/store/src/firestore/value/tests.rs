@@ -29,7 +29,11 @@ fn values() -> impl Strategy<Value = ProtoValue> {
     ];
     leaf.prop_map(field).prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|values| field(ValueType::ArrayValue(ArrayValue { values }))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|mut values| {
+                // An array stands in no other one directly.
+                values.retain(|value| !matches!(value.value_type, Some(ValueType::ArrayValue(_))));
+                field(ValueType::ArrayValue(ArrayValue { values }))
+            }),
             prop::collection::hash_map(names(), inner, 0..4).prop_map(|fields| field(ValueType::MapValue(MapValue { fields }))),
         ]
     })
