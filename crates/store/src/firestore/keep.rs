@@ -51,12 +51,15 @@ pub(super) async fn run(shared: &Shared) {
         }
         failing = !write(shared, failing).await;
     }
+    // What came while the last batch was being written.
+    write(shared, failing).await;
 }
 
 /// Puts down what there is; `false` when it could not.
 async fn write(shared: &Shared, failing: bool) -> bool {
-    let only = shared.keep.only().take();
+    // In this order: a document that came after the whole set must not be taken before it, only to be dropped by it.
     let taken = shared.keep.documents.take_all();
+    let only = shared.keep.only().take();
     if only.is_none() && taken.is_empty() {
         return true;
     }
