@@ -46,7 +46,7 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// At most `limit` documents in the order of their names, from the first one behind `after`.
     async fn documents(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredDocument>, StoreError>;
 
-    /// Puts the document down as it is, unless there is one of that name. [`StoreError::Faulty`] when this store cannot hold it.
+    /// Puts the document down as it is, unless there is one of that name; the embedded database seals a password in clear. [`StoreError::Faulty`] when this store cannot hold it.
     async fn adopt(&self, id: &UserId, body: &Value) -> Result<Adopted, StoreError>;
 
     /// Seals the secrets of one document with the primary key, under the revision that was read; repeats when somebody else

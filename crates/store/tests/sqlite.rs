@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use callie_store::suite::Backend;
-use callie_store::{ConfigStore, DocumentStore, Keyring, RecordStore, SqliteStore};
-use serde_json::Value;
+use callie_store::{Adopted, ConfigStore, DocumentStore, Keyring, RecordStore, SqliteStore};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,3 +88,18 @@ async fn make_store() -> Sqlite {
 }
 
 callie_store::store_conformance!(make_store);
+
+/// The view seals typed passwords of usable documents alone; a document that is carried here may be faulty.
+#[tokio::test]
+async fn a_faulty_document_that_is_carried_here_leaves_no_password_in_clear() {
+    let backend = make_store().await;
+    let alice = "alice".parse().expect("valid");
+    let body = |password: &str| json!({"sip": {"sip_username": ["x"], "sip_password": password}, "kept": 1});
+    let adopt = async |password: &str| backend.store.adopt(&alice, &body(password)).await.expect("adopted");
+    assert_eq!(adopt("CANARY-carried").await, Adopted::Written);
+    assert_eq!(adopt("CANARY-carried").await, Adopted::Same, "a migration that is run again goes on");
+    assert_eq!(adopt("CANARY-other").await, Adopted::Different);
+    let at_rest = backend.at_rest().await;
+    assert!(!at_rest.windows(6).any(|part| part == b"CANARY"), "it lies there in clear");
+    assert_eq!(backend.raw_get("alice").await.map(|there| there["kept"].clone()), Some(json!(1)));
+}

@@ -8,6 +8,7 @@
 //! | [`write()`] | user → document, keeping every field of the old one that we do not know |
 //! | [`reseal`] | seals a password with the primary key, from clear or from another key |
 //! | [`seal_typed_password`] | seals a password that somebody typed into a document in clear |
+//! | [`is_sealed_from`] | whether that is all that was done to a document |
 //!
 //! Missing maps and fields have the documented defaults; `null` is the same as missing. Times are RFC 3339 texts.
 
@@ -17,7 +18,7 @@ mod tests;
 mod write;
 
 pub use read::{derived_mac, essence, read};
-pub use write::{reseal, seal_typed_password, write};
+pub use write::{is_sealed_from, reseal, seal_typed_password, write};
 
 /// The field that is sealed, as its sealed value is bound to it.
 pub const PASSWORD_PATH: &str = "sip.sip_password";

@@ -30,12 +30,27 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
 pub fn seal_typed_password(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
     let Some(sip) = doc.get_mut("sip").and_then(Value::as_object_mut) else { return Ok(false) };
     let Some(typed) = sip.get("sip_password").and_then(Value::as_str) else { return Ok(false) };
-    if classify(typed) != AtRest::Plain {
+    if typed.is_empty() || classify(typed) != AtRest::Plain {
         return Ok(false);
     }
     let typed = Secret::new(typed);
     set_password(sip, id, &typed, keyring, now)?;
     Ok(true)
+}
+
+/// Whether `sealed` is what [`seal_typed_password`] made of `typed`.
+pub fn is_sealed_from(id: &UserId, sealed: &Value, typed: &Value, keyring: &Keyring) -> bool {
+    let (mut sealed, mut typed) = (sealed.clone(), typed.clone());
+    let (Some(stored), Some(clear)) = (take_password(&mut sealed), take_password(&mut typed)) else { return false };
+    let same = || keyring.open(id, PASSWORD_PATH, &stored).is_ok_and(|password| password == Secret::new(&clear));
+    sealed == typed && classify(&clear) == AtRest::Plain && same()
+}
+
+/// Takes the password out, with the time of its sealing.
+fn take_password(doc: &mut Value) -> Option<String> {
+    let sip = doc.get_mut("sip")?.as_object_mut()?;
+    sip.remove("password_encrypted_at");
+    sip.remove("sip_password")?.as_str().map(str::to_owned)
 }
 
 /// Seals the password with the primary key, whether it stands there in clear or under another key, and changes nothing

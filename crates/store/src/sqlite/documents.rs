@@ -47,8 +47,13 @@ impl Writer {
     fn adopt(&mut self, id: &UserId, body: &Value) -> Result<Adopted, Fault> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(there) = read_doc(&tx, id)? {
-            return Ok(if there.value.as_ref() == Ok(body) { Adopted::Same } else { Adopted::Different });
+            let same = there.value.is_ok_and(|there| there == *body || doc::is_sealed_from(id, &there, body, &self.keyring));
+            return Ok(if same { Adopted::Same } else { Adopted::Different });
         }
+        // Also where the document is faulty, which nobody would seal afterwards: no password in clear reaches the disk.
+        let mut body = body.clone();
+        doc::seal_typed_password(id, &mut body, &self.keyring, Timestamp::now())
+            .map_err(|fault| StoreError::not_sealed(id, &fault))?;
         tx.prepare_cached("INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2)")?.execute((id.as_str(), body.to_string()))?;
         prune_changes(&tx)?;
         tx.commit()?;
