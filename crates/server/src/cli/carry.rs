@@ -49,7 +49,7 @@ pub async fn run(config: &Config, from: Place, to: Place, dry_run: bool) -> anyh
 async fn preview(source: &dyn DocumentStore, destination: &dyn DocumentStore) -> anyhow::Result<()> {
     let (from, to) = (rotation::census(source).await?, migration::count(destination).await?);
     terminal::say(&format!(
-        "{} users would be carried over, {} of them with a password in clear; {to} are there already. Nothing was written.\n",
+        "{} users would be carried over, {} of them with a password in clear; {to} are there already. No user was written.\n",
         from.documents,
         from.in_clear.len()
     ))

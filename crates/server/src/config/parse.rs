@@ -169,12 +169,14 @@ fn loopback_only(address: SocketAddr) -> Result<SocketAddr, String> {
     ))
 }
 
+/// Master keys come back from it in clear: without TLS from this machine only.
 fn kms_endpoint(text: &str) -> Result<String, String> {
-    let authority = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or_default();
-    let is_url = authority.trim_end_matches('/').parse::<HostPort>().is_ok();
-    is_url
-        .then(|| text.to_owned())
-        .ok_or_else(|| format!("must be an address such as https://cloudkms.googleapis.com, is {text:?}"))
+    let authority = |scheme| text.strip_prefix(scheme)?.trim_end_matches('/').parse::<HostPort>().ok();
+    let is_here = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let fits = authority("https://").is_some() || authority("http://").is_some_and(|to| is_here(&to.host));
+    let problem =
+        || format!("must be an address such as https://cloudkms.googleapis.com, http only on this machine, is {text:?}");
+    fits.then(|| text.to_owned()).ok_or_else(problem)
 }
 
 fn external_address(text: &str) -> Result<IpAddr, String> {
