@@ -1,18 +1,18 @@
 //! The live view of Firestore: changes made by others, streams that break, servers that go away and come back, and what was kept
 //! meanwhile. On the lab's server in both styles of listening, and on Google's emulator where it is installed.
 
-mod bench;
+mod node;
 
-use bench::{
-    NOTICED, Node, PATIENCE, SEEN, STYLES, fields, greets, id, lab, put, quick, remove, sealed, stored, stored_password, until,
-    until_healthy, write,
-};
 use callie_domain::Secret;
 use callie_lab::firestore::emulator::{Emulator, EmulatorError};
 use callie_lab::firestore::{Data, ListenStyle, Rpc};
 use callie_store::firestore::ListenOptions;
 use callie_store::{ConfigStore, Entry, StoreError, StoredUser, UserView};
 use gcloud_sdk::google::firestore::v1::firestore_client::FirestoreClient;
+use node::{
+    NOTICED, Node, PATIENCE, SEEN, STYLES, fields, greets, id, lab, put, quick, remove, sealed, stored, stored_password, until,
+    until_healthy, write,
+};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
