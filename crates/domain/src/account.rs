@@ -11,6 +11,8 @@ pub enum Transport {
     #[default]
     Udp,
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2.1), verified against the roots in [`TlsSettings`].
+    Tls,
 }
 
 impl Transport {
@@ -18,15 +20,31 @@ impl Transport {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Connections: what is sent arrives or the connection breaks.
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// Where it listens when nobody says otherwise (RFC 3261 §19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
         }
     }
 }
+
 impl FromStr for Transport {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.to_ascii_lowercase().as_str() {
             "udp" => Ok(Self::Udp),
             "tcp" => Ok(Self::Tcp),
+            "tls" => Ok(Self::Tls),
             _ => Err(()),
         }
     }
@@ -100,6 +118,65 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// Whom a TLS peer must be certified by, and who we are to it. One account's trust is never used for another's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct TlsSettings {
+    /// PEM certificates trusted instead of the system's roots.
+    pub ca_certificates: Option<String>,
+    /// PEM chain that we show to servers that ask for one.
+    pub client_certificate: Option<String>,
+    /// PEM key of `client_certificate`.
+    pub client_key: Option<Secret>,
+    /// The name the server's certificate must bear; `None` is the host that was configured (RFC 5922 §4).
+    pub server_name: Option<String>,
+}
+
+/// Who may send an INVITE to the account's Contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum AcceptFrom {
+    /// The addresses that the account's registrar, proxy and backup resolve to.
+    #[default]
+    Provider,
+    /// Whoever knows the Contact.
+    Anyone,
+}
+
+impl AcceptFrom {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Anyone => "anyone",
+        }
+    }
+}
+
+impl FromStr for AcceptFrom {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.to_ascii_lowercase().as_str() {
+            "provider" => Ok(Self::Provider),
+            "anyone" => Ok(Self::Anyone),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How a line is kept: times and addresses with which it differs from the server's defaults (`None`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LineUpkeep {
+    /// Seconds asked for in REGISTER.
+    pub registration_expires_s: Option<u32>,
+    /// Seconds between keepalives on the flow to the registrar; 0 sends none.
+    pub keepalive_s: Option<u32>,
+    /// Seconds of the session timer that we ask for (RFC 4028); 0 does not ask for one.
+    pub session_expires_s: Option<u32>,
+    /// Address that peers reach us under, over the server's own setting.
+    pub external_address: Option<IpAddr>,
+    /// STUN server (RFC 8489) asked for our public address.
+    pub stun_server: Option<HostPort>,
+}
+
 /// All that the SIP side needs of a user. Two equal accounts need the same registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -111,10 +188,17 @@ pub struct Account {
     pub aor_host: String,
     pub auth_username: String,
     pub password: Secret,
-    /// The registrar; `port` is always set.
+    /// The registrar. Without a port it is looked up by RFC 3263: NAPTR, SRV, addresses.
     pub server: HostPort,
+    /// Registrar for when none of `server`'s targets answers.
+    pub backup_server: Option<HostPort>,
     pub outbound_proxy: Option<HostPort>,
     pub transport: Transport,
+    /// Write `sips:` URIs; asks for TLS on every hop (RFC 3261 §26.2.2). Only with [`Transport::Tls`].
+    pub sips: bool,
+    pub tls: TlsSettings,
+    pub accept_from: AcceptFrom,
+    pub upkeep: LineUpkeep,
     /// User part of From in outbound calls, where the provider wants another than the account's own.
     pub from_user: Option<String>,
     /// Number shown to the called party (`P-Asserted-Identity` / `P-Preferred-Identity`).
@@ -123,9 +207,14 @@ pub struct Account {
 }
 
 impl Account {
+    /// Of the URIs that we write.
+    pub fn scheme(&self) -> &'static str {
+        if self.sips { "sips" } else { "sip" }
+    }
+
     /// The address of record, `sip:user@host`.
     pub fn aor(&self) -> String {
-        format!("sip:{}@{}", self.aor_user, self.aor_host)
+        format!("{}:{}@{}", self.scheme(), self.aor_user, self.aor_host)
     }
 }
 
@@ -151,9 +240,11 @@ pub fn diff(desired: Option<&Account>, running: Option<&Account>) -> Change {
         (None, Some(_)) => Change::Stop,
         (Some(d), Some(r)) if d == r => Change::Keep,
         (Some(d), Some(r)) => {
-            let same_binding =
-                d.aor() == r.aor() && d.server == r.server && d.outbound_proxy == r.outbound_proxy && d.transport == r.transport;
-            if same_binding { Change::Reregister } else { Change::Restart }
+            let binding = |a: &Account| {
+                let way = (a.server.clone(), a.backup_server.clone(), a.outbound_proxy.clone(), a.transport, a.tls.clone());
+                (a.aor(), a.sips, way, a.upkeep.clone())
+            };
+            if binding(d) == binding(r) { Change::Reregister } else { Change::Restart }
         }
     }
 }
@@ -171,8 +262,13 @@ mod tests {
             auth_username: "alice".into(),
             password: Secret::new("pw"),
             server: HostPort { host: "sip.example.com".into(), port: Some(5060) },
+            backup_server: None,
             outbound_proxy: None,
             transport: Transport::Udp,
+            sips: false,
+            tls: TlsSettings::default(),
+            accept_from: AcceptFrom::Provider,
+            upkeep: LineUpkeep::default(),
             from_user: None,
             caller_id: None,
             user_agent: "UA".into(),

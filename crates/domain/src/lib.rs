@@ -9,6 +9,7 @@
 //! | [`secret`] | passwords that never print themselves |
 //! | [`fault`] | what is wrong with an input, field by field |
 //! | [`user`] | the configuration document of one user, parsed |
+//! | [`audio`] | how a user's audio travels: codecs, encryption, keys |
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
 //! | [`registration`] | the states a registration can be in, as shown to people |
 //! | [`dial`] | what may be dialled |
@@ -16,6 +17,7 @@
 //! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
 
 pub mod account;
+pub mod audio;
 pub mod call;
 pub mod dial;
 pub mod fault;
@@ -25,7 +27,7 @@ pub mod registration;
 pub mod secret;
 pub mod user;
 
-pub use account::{Account, Change, HostPort, Transport};
+pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings, Transport};
 pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
 pub use ids::{CallId, ContactToken, MacAddress, UserId};

@@ -7,7 +7,7 @@ use crate::header;
 use crate::leg::{Leg, callee};
 use crate::stack::{Answer, Incoming, Method, Requests};
 use crate::switchboard::Switchboard;
-use callie_domain::{Transport, UserId};
+use callie_domain::UserId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -71,7 +71,7 @@ fn capabilities() -> Answer {
 async fn refuse(switchboard: &Arc<Switchboard>, request: Incoming, answer: Answer) {
     switchboard.count_refused(answer.code);
     match request.flow() {
-        Some(flow) if flow.transport == Transport::Tcp => {
+        Some(flow) if flow.transport.is_stream() => {
             switchboard.wire.tracker.spawn(request.answer(answer));
         }
         _ => request.answer(answer).await,

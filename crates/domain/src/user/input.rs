@@ -5,7 +5,8 @@
 
 use super::field::Field;
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
-use crate::{Faults, FieldFault, HostPort, MacAddress, Secret, Transport, UserId};
+use crate::audio::LineMedia;
+use crate::{AcceptFrom, Faults, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -185,10 +186,16 @@ impl UserInput {
                 is_active: true,
                 connect: false,
                 transport: Transport::Udp,
+                sips: false,
                 auth_username: None,
                 from_user: None,
                 caller_id: None,
                 outbound_proxy: None,
+                backup_server: None,
+                tls: TlsSettings::default(),
+                accept_from: AcceptFrom::default(),
+                upkeep: LineUpkeep::default(),
+                media: LineMedia::default(),
             },
             device: Device {
                 mac_address: mac,

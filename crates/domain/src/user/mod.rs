@@ -6,7 +6,8 @@
 mod field;
 pub mod input;
 
-use crate::{Account, HostPort, MacAddress, Secret, Transport, UserId};
+use crate::audio::LineMedia;
+use crate::{AcceptFrom, Account, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
 
 /// A user: SIP credentials, the desk phone it imitates, how its calls go.
@@ -35,10 +36,16 @@ pub struct SipSettings {
     /// Desired state: the line is kept registered while this and `is_active` hold.
     pub connect: bool,
     pub transport: Transport,
+    pub sips: bool,
     pub auth_username: Option<String>,
     pub from_user: Option<String>,
     pub caller_id: Option<String>,
     pub outbound_proxy: Option<HostPort>,
+    pub backup_server: Option<HostPort>,
+    pub tls: TlsSettings,
+    pub accept_from: AcceptFrom,
+    pub upkeep: LineUpkeep,
+    pub media: LineMedia,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +115,12 @@ impl User {
         self.sip.is_active && self.sip.connect
     }
 
+    /// `sip_port` stands in every document of the first version, so its default says nothing: then the DNS may name another.
+    fn registrar_port(&self) -> Option<u16> {
+        let chosen = Some(self.sip.port).filter(|port| *port != defaults::SIP_PORT);
+        self.sip.server.port.or(chosen)
+    }
+
     /// The telephone account of this user, whether or not it is wanted now.
     pub fn account(&self) -> Account {
         let sip = &self.sip;
@@ -125,9 +138,14 @@ impl User {
             aor_host,
             auth_username: sip.auth_username.clone().unwrap_or_else(|| sip.username.clone()),
             password: sip.password.clone(),
-            server: HostPort { port: Some(sip.server.port.unwrap_or(sip.port)), ..sip.server.clone() },
+            server: HostPort { port: self.registrar_port(), ..sip.server.clone() },
+            backup_server: sip.backup_server.clone(),
             outbound_proxy: sip.outbound_proxy.clone(),
             transport: sip.transport,
+            sips: sip.sips,
+            tls: sip.tls.clone(),
+            accept_from: sip.accept_from,
+            upkeep: sip.upkeep.clone(),
             from_user: sip.from_user.clone(),
             caller_id: sip.caller_id.clone(),
             user_agent: self.user_agent(),

@@ -1,6 +1,7 @@
 //! RTP as far as a telephone call needs it: the fixed header and telephone events.
 
 pub mod header;
+pub mod srtp;
 pub mod telephone_event;
 
 pub use header::{RtpError, RtpHeader, RtpPacket};

@@ -32,7 +32,7 @@ pub(crate) fn uri_host(host: &str) -> String {
 pub(crate) fn route_to(proxy: &HostPort, transport: Transport) -> String {
     match transport {
         Transport::Udp => format!("<sip:{proxy};lr>"),
-        Transport::Tcp => format!("<sip:{proxy};transport=tcp;lr>"),
+        Transport::Tcp | Transport::Tls => format!("<sip:{proxy};transport={};lr>", transport.as_str()),
     }
 }
 

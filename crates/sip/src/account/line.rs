@@ -69,7 +69,7 @@ impl Line {
 
     /// Resolves when the connection to the registrar has gone; never over UDP.
     pub(super) async fn flow_closed(&self) {
-        let flow = lock(&self.flow).clone().filter(|flow| flow.transport == Transport::Tcp);
+        let flow = lock(&self.flow).clone().filter(|flow| flow.transport.is_stream());
         match flow {
             Some(flow) => flow.closed().await,
             None => std::future::pending().await,
@@ -92,6 +92,7 @@ impl Line {
             Transport::Udp => "",
             // Without it a registrar reaches us by UDP, on a port where nobody listens.
             Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
         };
         format!("sip:{}@{here}{transport}", self.token)
     }

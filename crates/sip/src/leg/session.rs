@@ -7,7 +7,6 @@ use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::header;
 use crate::stack::{Flow, Heard, Method, NamedCall, Wire};
-use callie_domain::Transport;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +87,7 @@ impl Session {
     }
 
     async fn next_hop(&self) -> Result<Flow, SipError> {
-        if self.flow.transport == Transport::Tcp && !self.flow.is_closed() {
+        if self.flow.transport.is_stream() && !self.flow.is_closed() {
             return Ok(self.flow.clone());
         }
         let hop = format!("<{}>", self.dialog().next_hop());

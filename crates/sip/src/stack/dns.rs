@@ -19,6 +19,7 @@ impl Dns {
         let transport = match transport {
             Transport::Udp => StackTransport::Udp,
             Transport::Tcp => StackTransport::Tcp,
+            Transport::Tls => StackTransport::Tls,
         };
         let found = self.0.lookup(&Domain(host.to_owned()), port.map(Into::into), Some(transport), false).await?;
         Ok(found.into_iter().filter(|target| target.transport == transport).map(|target| target.addr).collect())
@@ -33,6 +34,7 @@ impl DomainResolver for ForStack {
         let Host::Domain(domain) = &target.addr.host else { return Ok(target.clone()) };
         let transport = match target.r#type {
             Some(StackTransport::Tcp) => Transport::Tcp,
+            Some(StackTransport::Tls) => Transport::Tls,
             None | Some(StackTransport::Udp) => Transport::Udp,
             Some(other) => return Err(rsipstack::Error::DnsResolutionError(format!("no transport {other}"))),
         };

@@ -30,7 +30,11 @@ pub(crate) struct Flow {
 impl Flow {
     pub(super) fn of_connection(connection: &SipConnection) -> Option<Self> {
         let remote = connection.get_remote_addr()?.get_socketaddr().ok()?;
-        let transport = if connection.is_reliable() { Transport::Tcp } else { Transport::Udp };
+        let transport = match connection {
+            SipConnection::Tls(_) => Transport::Tls,
+            _ if connection.is_reliable() => Transport::Tcp,
+            _ => Transport::Udp,
+        };
         Some(Self { connection: connection.clone(), transport, remote })
     }
 
@@ -41,13 +45,13 @@ impl Flow {
     /// Resolves when the connection has gone; never for UDP.
     pub async fn closed(&self) {
         match (self.transport, self.connection.cancel_token()) {
-            (Transport::Tcp, Some(token)) => token.cancelled().await,
+            (Transport::Tcp | Transport::Tls, Some(token)) => token.cancelled().await,
             _ => std::future::pending().await,
         }
     }
 
     pub fn is_closed(&self) -> bool {
-        self.transport == Transport::Tcp && self.connection.cancel_token().is_none_or(|token| token.is_cancelled())
+        self.transport.is_stream() && self.connection.cancel_token().is_none_or(|token| token.is_cancelled())
     }
 }
 
@@ -55,6 +59,7 @@ pub(super) fn sip_addr(transport: Transport, address: SocketAddr) -> SipAddr {
     let kind = match transport {
         Transport::Udp => StackTransport::Udp,
         Transport::Tcp => StackTransport::Tcp,
+        Transport::Tls => StackTransport::Tls,
     };
     SipAddr { r#type: Some(kind), addr: address.into() }
 }
@@ -65,7 +70,7 @@ impl Wire {
         let connect = |reason: String| SipError::Connect { address: remote, reason };
         let gate = match transport {
             Transport::Udp => None,
-            Transport::Tcp => Some(self.connecting.gate(remote)),
+            Transport::Tcp | Transport::Tls => Some(self.connecting.gate(remote)),
         };
         let lookup = async {
             let _turn = match &gate {
@@ -82,7 +87,7 @@ impl Wire {
             Ok(Err(error)) => return Err(connect(error.to_string())),
             Err(_) => return Err(connect(format!("no connection within {CONNECT_WITHIN:?}"))),
         };
-        if transport == Transport::Tcp && self.connecting.keep(remote) {
+        if transport.is_stream() && self.connecting.keep(remote) {
             self.keep_alive(connection.clone(), remote);
         }
         Ok(Flow { connection, transport, remote })

@@ -1,6 +1,6 @@
 //! A scripted peer, a stack to test, and the patience of both.
 
-use callie_domain::{Account, HostPort, Secret, Transport};
+use callie_domain::{AcceptFrom, Account, HostPort, LineUpkeep, Secret, TlsSettings, Transport};
 use callie_sip::{AccountHandle, InboundCall, Leg, LegEvent, RegisterPolicy, SipOptions, SipStack, StackStats};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -230,8 +230,13 @@ pub fn account(server: SocketAddr) -> Account {
         auth_username: "alice-auth".into(),
         password: Secret::new(PASSWORD),
         server: HostPort { host: server.ip().to_string(), port: Some(server.port()) },
+        backup_server: None,
         outbound_proxy: None,
         transport: Transport::Udp,
+        sips: false,
+        tls: TlsSettings::default(),
+        accept_from: AcceptFrom::Provider,
+        upkeep: LineUpkeep::default(),
         from_user: None,
         caller_id: None,
         user_agent: "Yealink SIP-T46S 66.85.0.5 ~00:15:65:aa:bb:cc".into(),
