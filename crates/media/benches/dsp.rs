@@ -7,7 +7,7 @@ use callie_media::{
     playout::{Playout, SpeechRate},
     plc::Concealer,
     resample::{Down16To8, Down24To8, Up8To16, Up8To24},
-    rtp::RtpHeader,
+    rtp::{RtpHeader, rtcp::RtcpParams},
     session::{Beat, Session, SessionParams},
 };
 use divan::{Bencher, black_box};
@@ -110,6 +110,8 @@ fn whole_beat(bencher: Bencher) {
         first_timestamp: 0,
         remote: None,
         rtp_timeout: Duration::from_secs(60),
+        srtp: None,
+        rtcp: RtcpParams::default(),
     };
     let (mut session, mut beat) = (Session::new(params, Duration::ZERO), Beat::new());
     let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));

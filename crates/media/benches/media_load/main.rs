@@ -14,6 +14,7 @@ use callie_media::{
     engine::{EngineOptions, MediaEngine},
     playout::SpeechRate,
     ports::{RtpPorts, RtpSocket},
+    rtp::rtcp::RtcpParams,
     session::SessionParams,
 };
 use generator::Generator;
@@ -119,5 +120,7 @@ fn params(ssrc: u32, remote: SocketAddr) -> SessionParams {
         first_timestamp: 0,
         remote: Some(remote),
         rtp_timeout: Duration::from_secs(3_600),
+        srtp: None,
+        rtcp: RtcpParams::default(),
     }
 }

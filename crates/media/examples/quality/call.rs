@@ -6,6 +6,7 @@ use callie_media::{
     engine::{EngineOptions, Media, MediaEngine, MediaStats},
     playout::SpeechRate,
     ports::RtpPorts,
+    rtp::rtcp::RtcpParams,
     session::SessionParams,
 };
 use std::{
@@ -111,5 +112,7 @@ fn params(ssrc: u32, remote: SocketAddr, ear_rate: SpeechRate) -> SessionParams 
         first_timestamp: 0,
         remote: Some(remote),
         rtp_timeout: Duration::from_secs(60),
+        srtp: None,
+        rtcp: RtcpParams::default(),
     }
 }

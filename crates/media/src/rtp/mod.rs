@@ -1,6 +1,7 @@
-//! RTP as far as a telephone call needs it: the fixed header and telephone events.
+//! RTP as far as a telephone call needs it: the fixed header, telephone events, reports and encryption.
 
 pub mod header;
+pub mod rtcp;
 pub mod srtp;
 pub mod telephone_event;
 

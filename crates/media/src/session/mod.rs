@@ -24,7 +24,7 @@ use crate::{
     codec::G711,
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
-    rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket},
+    rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket, rtcp::RtcpParams, srtp::SrtpParams},
 };
 use caller::Caller;
 use marks::{AgentMarks, Mark};
@@ -57,6 +57,9 @@ pub struct SessionParams {
     pub remote: Option<SocketAddr>,
     /// So much silence on the wire is [`SessionEvent::RtpLost`].
     pub rtp_timeout: Duration,
+    /// Keys, when what goes over the wire is encrypted.
+    pub srtp: Option<SrtpParams>,
+    pub rtcp: RtcpParams,
 }
 
 /// What became of a datagram.

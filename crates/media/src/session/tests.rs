@@ -20,6 +20,8 @@ fn params() -> SessionParams {
         first_timestamp: u32::MAX - 300,
         remote: None,
         rtp_timeout: TIMEOUT,
+        srtp: None,
+        rtcp: RtcpParams::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use callie_media::{
     engine::{EngineOptions, Media, MediaEngine},
     playout::SpeechRate,
     ports::RtpPorts,
-    rtp::{RtpHeader, RtpPacket, header::HEADER_LEN},
+    rtp::{RtpHeader, RtpPacket, header::HEADER_LEN, rtcp::RtcpParams},
     session::SessionParams,
 };
 use std::{
@@ -106,6 +106,8 @@ pub fn params(remote: SocketAddr) -> SessionParams {
         first_timestamp: 16_000,
         remote: Some(remote),
         rtp_timeout: DEADLINE,
+        srtp: None,
+        rtcp: RtcpParams::default(),
     }
 }
 

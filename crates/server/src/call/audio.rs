@@ -8,6 +8,7 @@ use callie_media::codec::G711;
 use callie_media::engine::{Media, MediaControl, MediaEvent};
 use callie_media::playout::SpeechRate;
 use callie_media::ports::RtpSocket;
+use callie_media::rtp::rtcp::RtcpParams;
 use callie_media::session::SessionParams;
 use callie_sip::sdp::{self, Direction, LocalMedia, MediaParams, SdpError};
 use std::{net::IpAddr, path::PathBuf};
@@ -151,6 +152,8 @@ impl Audio {
             first_timestamp: rand::random(),
             remote: (!params.remote.ip().is_unspecified()).then_some(params.remote),
             rtp_timeout: context.limits.rtp_timeout,
+            srtp: None,
+            rtcp: RtcpParams::default(),
         };
         let mut media = context
             .media
