@@ -56,6 +56,8 @@ end_reasons! {
     OperatorHungUp, Completed, "ended through the API", "";
     MaxDuration, Completed, "max_call_duration was reached", "raise max_call_duration of the user if calls may last longer";
     ServerShutdown, Completed, "the server was stopped", "";
+    Transferred, Completed, "the call was handed over to somebody else", "";
+    Replaced, Completed, "another call took this one's place", "";
     CallerCancelled, Cancelled, "the caller hung up before the answer", "";
     OperatorCancelled, Cancelled, "ended through the API before the answer", "";
     UserInactive, Rejected, "the user is not active or not connected (480)", "activate and connect the user";
@@ -75,6 +77,8 @@ end_reasons! {
     TransportFailed, Failed, "the request could not be sent", "check sip_server, transport and the network";
     BadAnswer, Failed, "the other side's SDP could not be used", "see the call's SIP trace; allow PCMU or PCMA at the provider";
     AckMissing, Failed, "our answer was never acknowledged (no ACK within 32 s)", "check external_address, NAT and SIP ALG: the provider cannot reach our Contact";
+    SessionExpired, Failed, "the other side stopped refreshing the session (RFC 4028)", "ask the provider why its refreshes cease; a firewall may have closed the way between";
+    PeerVanished, Failed, "the other side no longer knows the call or no longer answers", "check the network and the provider; its refusal is in the detail";
     RtpLost, Failed, "no audio arrived any more from the other side", "check NAT and firewall for the RTP ports if this is frequent";
     MediaFailed, Failed, "the audio path could not be opened", "see the log; check the RTP port range and file limits";
     EngineFailed, Failed, "the conversation engine failed", "see the call's events; check the engine's key and network";
