@@ -2,7 +2,7 @@
 //!
 //! `make test` and `make e2e` build the binary first; it is looked for beside the test programs (`target/debug/callie`).
 
-use crate::{PortBlock, eventually, process::Process, wav::Wav};
+use crate::{PortBlock, eventually, network::Host, process::Process, wav::Wav};
 use anyhow::{Context, Result};
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -38,7 +38,43 @@ pub struct Setup {
 pub struct Callie {
     process: Process,
     setup: Setup,
-    client: Client,
+    api: Api,
+}
+
+/// The way to its HTTP API, which listens on loopback.
+#[derive(Debug)]
+enum Api {
+    Near(Client),
+    /// It is the loopback of another host: curl asks there.
+    On(Host),
+}
+
+impl Api {
+    /// Status and body.
+    async fn ask(&self, method: &Method, url: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
+        match self {
+            Self::Near(client) => {
+                let mut request = client.request(method.clone(), url);
+                if let Some(body) = body {
+                    request = request.json(body);
+                }
+                let answer = request.send().await?;
+                Ok((answer.status().as_u16(), answer.bytes().await?.to_vec()))
+            }
+            Self::On(host) => {
+                let mut curl = host.command("curl");
+                // The status stands behind the body.
+                curl.args(["-sS", "-m", "20", "-w", "%{http_code}", "-X", method.as_str(), url]);
+                if let Some(body) = body {
+                    curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
+                }
+                let mut said = curl.output()?.stdout;
+                let status = said.split_off(said.len().saturating_sub(3));
+                let status = String::from_utf8_lossy(&status).parse().ok().filter(|code| *code != 0);
+                Ok((status.context("curl got no answer")?, said))
+            }
+        }
+    }
 }
 
 impl Setup {
@@ -111,11 +147,21 @@ impl Setup {
     }
 
     pub async fn start(self) -> Result<Callie> {
-        let mut command = self.command()?;
-        let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
         // Small timeouts: a test rather fails with a sentence than hangs.
         let client = Client::builder().timeout(Duration::from_secs(20)).build()?;
-        let mut callie = Callie { process, setup: self, client };
+        let command = self.command()?;
+        self.run(command, Api::Near(client)).await
+    }
+
+    /// Starts it on another host, and asks its API there.
+    pub async fn start_on(self, host: &Host) -> Result<Callie> {
+        let command = host.dressed(&self.command()?);
+        self.run(command, Api::On(host.clone())).await
+    }
+
+    async fn run(self, mut command: Command, api: Api) -> Result<Callie> {
+        let process = Process::start("callie", &mut command, self.folder.path().join("callie.log"))?;
+        let mut callie = Callie { process, setup: self, api };
         callie.await_ready().await?;
         Ok(callie)
     }
@@ -137,8 +183,8 @@ impl Callie {
             if let Some(status) = self.process.exit_status() {
                 anyhow::bail!("callie ended with {status} before it was ready:\n{}", self.log());
             }
-            let health = self.client.get(format!("http://{}/health/ready", self.setup.http)).send().await;
-            if health.is_ok_and(|answer| answer.status().is_success()) {
+            let health = self.api.ask(&Method::GET, &self.url("/health/ready"), None).await;
+            if health.is_ok_and(|(status, _)| status == 200) {
                 return Ok(());
             }
             anyhow::ensure!(std::time::Instant::now() < deadline, "callie is not ready after 30 s:\n{}", self.log());
@@ -148,6 +194,10 @@ impl Callie {
 
     pub fn http(&self) -> SocketAddr {
         self.setup.http
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.http())
     }
 
     /// Commands of a shell in the server's folder, with its settings; `callie` is the binary.
@@ -211,13 +261,8 @@ impl Callie {
 
     /// One request: status and JSON body (`Null` when there is none).
     pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request = self.client.request(method.clone(), format!("http://{}{path}", self.http()));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()));
-        let status = answer.status().as_u16();
-        let bytes = answer.bytes().await.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        let answer = self.api.ask(&method, &self.url(path), body.as_ref()).await;
+        let (status, bytes) = answer.unwrap_or_else(|e| panic!("{method} {path}: {e:#}\n{}", self.log()));
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
@@ -239,9 +284,10 @@ impl Callie {
 
     /// A file as the API hands it out, written beside the data folder.
     pub async fn download(&self, path: &str, name: &str) -> Result<PathBuf> {
-        let answer = self.client.get(format!("http://{}{path}", self.http())).send().await?.error_for_status()?;
+        let (status, bytes) = self.api.ask(&Method::GET, &self.url(path), None).await?;
+        anyhow::ensure!(status == 200, "{path}: status {status}");
         let file = self.setup.folder.path().join(name);
-        std::fs::write(&file, answer.bytes().await?)?;
+        std::fs::write(&file, bytes)?;
         Ok(file)
     }
 

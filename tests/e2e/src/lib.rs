@@ -10,12 +10,14 @@
 //! | [`phone`] | a telephone written by hand, for what no well-behaved peer would do |
 //! | [`voice`] | tones as µ-law, and how much of a tone a recording holds |
 //! | [`wav`] | recordings read back |
+//! | [`network`] | hosts of a test's own, with a router between them that translates addresses |
 //! | [`ports`] | blocks of free ports, one per test |
 //! | [`process`] | child processes with a log, ended by their own id |
 //! | [`eventually`](mod@eventually) | waiting for a condition with a deadline |
 
 pub mod callie;
 pub mod eventually;
+pub mod network;
 pub mod peers;
 pub mod phone;
 pub mod ports;

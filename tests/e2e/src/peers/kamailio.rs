@@ -1,7 +1,7 @@
 //! Kamailio as the provider: registrar with digest and proxy, on loopback (`peers/kamailio.cfg`).
 
 use super::{filled, plugins};
-use crate::{PortBlock, eventually, process::Process};
+use crate::{PortBlock, eventually, network::Host, process::Process};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Command,
@@ -20,7 +20,8 @@ pub enum Digest {
 pub struct Kamailio {
     process: Option<Process>,
     folder: TempDir,
-    port: u16,
+    address: SocketAddr,
+    host: Option<Host>,
     digest: Digest,
     /// Seconds granted to each binding.
     expires: u32,
@@ -38,14 +39,19 @@ pub struct Binding {
 
 impl Kamailio {
     pub async fn start(ports: &mut PortBlock, digest: Digest, expires: u32) -> Self {
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one())), None, digest, expires).await
+    }
+
+    /// At this address, which may be another host's.
+    pub async fn start_at(address: SocketAddr, host: Option<&Host>, digest: Digest, expires: u32) -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
-        let mut kamailio = Self { process: None, folder, port: ports.one(), digest, expires };
+        let mut kamailio = Self { process: None, folder, address, host: host.cloned(), digest, expires };
         kamailio.spawn().await;
         kamailio
     }
 
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        self.address
     }
 
     /// Stops it; its bindings are lost.
@@ -64,7 +70,7 @@ impl Kamailio {
         let config = filled(
             "kamailio.cfg",
             &[
-                ("PORT", &self.port.to_string()),
+                ("LISTEN", &self.address.to_string()),
                 ("RUN_DIR", &run_dir),
                 ("ALGORITHM", if self.digest == Digest::Sha256 { "SHA-256" } else { "" }),
                 ("EXPIRES", &self.expires.to_string()),
@@ -75,6 +81,9 @@ impl Kamailio {
         std::fs::write(&file, config).expect("the run folder is writable");
         let mut command = Command::new("/usr/sbin/kamailio");
         command.args(["-DD", "-E", "-m", "32", "-M", "4", "-Y", &run_dir, "-f"]).arg(&file);
+        if let Some(host) = &self.host {
+            command = host.dressed(&command);
+        }
         let process = Process::start("kamailio", &mut command, self.folder.path().join("log")).expect("kamailio starts");
         self.process = Some(process);
         let this = &*self;

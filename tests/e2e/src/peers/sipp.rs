@@ -1,7 +1,7 @@
 //! SIPp with the scenarios of `peers/sipp/`: one process, one scenario, one call unless told otherwise.
 
 use super::filled;
-use crate::{PortBlock, process::Process, voice};
+use crate::{PortBlock, network::Host, process::Process, voice};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Command,
@@ -36,6 +36,8 @@ pub struct Scenario<'a> {
     /// Calls begun per second.
     pub rate: u32,
     pub tcp: bool,
+    /// Where it runs, when that is not here.
+    pub host: Option<&'a Host>,
     /// The final response that `call_refused` expects.
     pub code: u16,
 }
@@ -43,7 +45,17 @@ pub struct Scenario<'a> {
 impl<'a> Scenario<'a> {
     /// A scenario that waits for a call.
     pub fn callee(name: &'a str) -> Self {
-        Self { name, service: "nobody", remote: None, pause: Duration::from_secs(3), calls: 1, rate: 1, tcp: false, code: 486 }
+        Self {
+            name,
+            service: "nobody",
+            remote: None,
+            pause: Duration::from_secs(3),
+            calls: 1,
+            rate: 1,
+            tcp: false,
+            host: None,
+            code: 486,
+        }
     }
 
     /// A scenario that calls `service` by way of `remote`.
@@ -67,12 +79,18 @@ impl<'a> Scenario<'a> {
         Self { tcp: true, ..self }
     }
 
+    /// Runs on another host, under its address.
+    pub fn on(self, host: &'a Host) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
     pub fn start(self, ports: &mut PortBlock) -> Sipp {
         let run_dir = TempDir::new().expect("the temporary folder is writable");
         std::fs::write(run_dir.path().join("voice.ulaw"), voice::tone_ulaw(TONE_HZ, 1.0)).expect("the run folder is writable");
         let scenario = filled(&format!("sipp/{}.xml", self.name), &[("CODE", &self.code.to_string())]);
         std::fs::write(run_dir.path().join("scenario.xml"), scenario).expect("the run folder is writable");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one()));
+        let ip = self.host.map_or(Ipv4Addr::LOCALHOST.into(), |host| host.address);
+        let address = SocketAddr::new(ip, ports.one());
         let media = ports.run(6);
         let mut command = Command::new("sipp");
         if let Some(remote) = self.remote {
@@ -82,7 +100,7 @@ impl<'a> Scenario<'a> {
             .current_dir(run_dir.path())
             .arg("-sf")
             .arg("scenario.xml")
-            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &address.port().to_string()])
+            .args(["-i", &ip.to_string(), "-mi", &ip.to_string(), "-p", &address.port().to_string()])
             .args(["-mp", &media.to_string()])
             .args(["-t", if self.tcp { "t1" } else { "u1" }])
             .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string(), "-d", &self.pause.as_millis().to_string()])
@@ -91,6 +109,9 @@ impl<'a> Scenario<'a> {
         // Echoing and playing want the same socket.
         if !self.name.contains("speak") && !self.name.contains("vanish") {
             command.arg("-rtp_echo");
+        }
+        if let Some(host) = self.host {
+            command = host.dressed(&command);
         }
         let log = run_dir.path().join("log");
         let process = Process::start("sipp", &mut command, log).expect("sipp starts");
