@@ -125,7 +125,7 @@ fn whole_beat(bencher: Bencher) {
         let now = Duration::from_millis(20 * u64::from(sent));
         let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(160), ..header };
         header.write(datagram.first_chunk_mut().expect("the datagram has room for a header"));
-        session.receive(black_box(&datagram), caller, now);
+        session.receive(black_box(&mut datagram), caller, now);
         let mut chunk = session.playout().reclaim().unwrap_or_default();
         chunk.extend_from_slice(&speech);
         drop(session.playout().push(chunk));

@@ -89,7 +89,7 @@ impl Line {
     fn receive(&mut self, datagrams: &mut Datagrams) {
         for _ in 0..MAX_BATCHES {
             let taken = datagrams.receive(self.socket.udp());
-            for (datagram, from, arrived) in datagrams.iter() {
+            for (datagram, from, arrived) in datagrams.iter_mut() {
                 self.session.receive(datagram, from, arrived);
             }
             if taken < BATCH {

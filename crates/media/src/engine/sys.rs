@@ -136,18 +136,19 @@ impl Datagrams {
 
     /// What the last [`Self::receive`] took: bytes, source, and when they arrived in the clock of [`now`]. A datagram from
     /// an address of no IP family is left out.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr, Duration)> {
-        (0..self.count).filter_map(|i| {
-            let source = to_socket_addr(&self.sources[i])?;
-            Some((&self.bytes[i][..self.lengths[i]], source, self.arrival(self.stamps[i])))
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut [u8], SocketAddr, Duration)> {
+        let (now, wall_offset) = (self.now, self.wall_offset);
+        let heads = self.sources.iter().zip(&self.lengths).zip(&self.stamps);
+        self.bytes.iter_mut().zip(heads).take(self.count).filter_map(move |(bytes, ((source, length), stamp))| {
+            Some((bytes.get_mut(..*length)?, to_socket_addr(source)?, arrival(*stamp, now, wall_offset)))
         })
     }
+}
 
-    fn arrival(&self, stamp: Option<Duration>) -> Duration {
-        let arrived = stamp.and_then(|stamp| stamp.checked_sub(self.wall_offset)).unwrap_or(self.now);
-        let credible = arrived <= self.now && self.now - arrived < OLDEST_STAMP;
-        if credible { arrived } else { self.now }
-    }
+fn arrival(stamp: Option<Duration>, now: Duration, wall_offset: Duration) -> Duration {
+    let arrived = stamp.and_then(|stamp| stamp.checked_sub(wall_offset)).unwrap_or(now);
+    let credible = arrived <= now && now - arrived < OLDEST_STAMP;
+    if credible { arrived } else { now }
 }
 
 /// The kernel's stamp among the control messages of a datagram.
@@ -199,7 +200,7 @@ mod tests {
             let mut taken = Vec::new();
             for expected in [BATCH, 2, 0] {
                 assert_eq!(datagrams.receive(&receiver), expected);
-                taken.extend(datagrams.iter().map(|(bytes, from, _)| (bytes.to_vec(), from)));
+                taken.extend(datagrams.iter_mut().map(|(bytes, from, _)| (bytes.to_vec(), from)));
             }
             let from = sender.local_addr().expect("bound");
             assert_eq!(taken, (0..10).map(|byte| (vec![byte; 3], from)).collect::<Vec<_>>());
@@ -219,7 +220,7 @@ mod tests {
             sleep_until(after + Duration::from_millis(5));
             datagrams.begin(now());
             assert_eq!(datagrams.receive(&receiver), 1);
-            let arrived = datagrams.iter().next().expect("one").2;
+            let arrived = datagrams.iter_mut().next().expect("one").2;
             // The two clocks are not read at the same instant.
             let slack = Duration::from_millis(1);
             arrived + slack > before && arrived < after + slack

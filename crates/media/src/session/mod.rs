@@ -163,8 +163,8 @@ impl Session {
         }
     }
 
-    /// Takes a datagram that arrived at `now`.
-    pub fn receive(&mut self, datagram: &[u8], from: SocketAddr, now: Duration) -> Received {
+    /// Takes a datagram that arrived at `now`; what is encrypted in it is decrypted in place.
+    pub fn receive(&mut self, datagram: &mut [u8], from: SocketAddr, now: Duration) -> Received {
         let packet = match RtpPacket::parse(datagram) {
             Ok(packet) => packet,
             Err(RtpError::Rtcp) => return Received::Rtcp,

@@ -69,7 +69,11 @@ impl Bench {
 
     fn hear(&mut self, talker: &mut Talker) -> Received {
         let packet = talker.speech(8_000);
-        self.session.receive(&packet, talker.from, self.now)
+        self.take(&packet, talker.from, self.now)
+    }
+
+    fn take(&mut self, datagram: &[u8], from: SocketAddr, now: Duration) -> Received {
+        self.session.receive(&mut datagram.to_vec(), from, now)
     }
 
     fn tick(&mut self) -> RtpHeader {
@@ -222,10 +226,10 @@ fn junk_is_counted_and_changes_nothing() {
     let from = MALLORY.parse().expect("an address");
     let junk: [&[u8]; 5] = [&[], &[0x80], &[0; 172], b"INVITE sip:alice@example.com SIP/2.0", &[0xff; 1_500]];
     for datagram in junk {
-        assert!(matches!(bench.session.receive(datagram, from, bench.now), Received::Junk | Received::Rtcp));
+        assert!(matches!(bench.take(datagram, from, bench.now), Received::Junk | Received::Rtcp));
     }
     let receiver_report = [0x80, 201, 0, 1, 0, 0, 0, 9];
-    assert_eq!(bench.session.receive(&receiver_report, from, bench.now), Received::Rtcp);
+    assert_eq!(bench.take(&receiver_report, from, bench.now), Received::Rtcp);
     bench.tick();
     assert_eq!(bench.session.latched(), None);
     assert_eq!(bench.session.stats().received, 0);
@@ -279,7 +283,7 @@ fn keys_go_both_ways() {
     let mut told = String::new();
     for _ in 0..100 {
         ours.tick();
-        theirs.session.receive(ours.beat.packet(), from, theirs.now);
+        theirs.take(ours.beat.packet(), from, theirs.now);
         theirs.tick();
         told.extend(theirs.events().into_iter().filter_map(|event| match event {
             SessionEvent::Dtmf(digit) => Some(digit),
@@ -365,7 +369,7 @@ fn talk_at(bench: &mut Bench, talker: &mut Talker, beats: u32, talking: std::ops
     for beat in 0..beats {
         let packet = talker.speech(if talking.contains(&beat) { 3_000 } else { 5 });
         let arrived = bench.now + BEAT - Duration::from_millis(7);
-        bench.session.receive(&packet, talker.from, arrived);
+        bench.take(&packet, talker.from, arrived);
         bench.tick();
         told.extend(bench.events());
     }
@@ -409,7 +413,7 @@ fn a_frame_for_the_agent_tells_when_it_came() {
         // Every tenth packet is lost.
         let packet = alice.speech(3_000);
         if beat % 10 != 9 {
-            bench.session.receive(&packet, alice.from, bench.now + Duration::from_millis(13));
+            bench.take(&packet, alice.from, bench.now + Duration::from_millis(13));
         }
         bench.tick();
         let age = bench.now - bench.beat.ear_at();
@@ -467,7 +471,7 @@ fn keys_of_a_new_stream_are_heard_and_those_of_another_ssrc_are_told_once() {
     for (event, timestamp, ssrc, speech_ssrc) in [(1, 80_000, 1, 1), (2, 79_000, 2, 2), (3, 90_000, 9, 2), (4, 91_000, 9, 2)] {
         alice.next.ssrc = speech_ssrc;
         for packet in press(&mut alice, event, timestamp, ssrc) {
-            bench.session.receive(&packet, alice.from, bench.now);
+            bench.take(&packet, alice.from, bench.now);
             bench.hear(&mut alice);
             bench.tick();
             told.extend(bench.events().into_iter().filter_map(|event| match event {
@@ -499,5 +503,5 @@ fn chunks_of_a_millisecond_do_not_starve_the_line() {
 #[test]
 fn a_session_does_not_grow_unnoticed() {
     // Half of it is the ring of the jitter buffer, a third the memory of the concealer.
-    assert!(size_of::<Session>() <= 10_600, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 10_900, "{} bytes", size_of::<Session>());
 }
