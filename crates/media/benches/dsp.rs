@@ -2,7 +2,7 @@
 
 use callie_media::{
     FRAME, FRAME_SAMPLES,
-    codec::G711,
+    codec::{Codec, G711, OpusParams},
     jitter::{JitterBuffer, Pop},
     playout::{Playout, SpeechRate},
     plc::Concealer,
@@ -100,9 +100,13 @@ fn playout(bencher: Bencher, rate: SpeechRate) {
 #[divan::bench]
 fn whole_beat(bencher: Bencher) {
     let params = SessionParams {
-        codec: G711::Pcmu,
+        codec: Codec::Pcmu,
         payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
         dtmf_payload_type: Some(101),
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
         ear_rate: SpeechRate::Hz16000,
         voice_rate: SpeechRate::Hz24000,
         ssrc: 7,

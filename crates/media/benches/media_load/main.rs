@@ -10,7 +10,7 @@ mod generator;
 mod process;
 
 use callie_media::{
-    codec::G711,
+    codec::{Codec, OpusParams},
     engine::{EngineOptions, MediaEngine},
     playout::SpeechRate,
     ports::{RtpPorts, RtpSocket},
@@ -110,9 +110,13 @@ fn measure(calls: usize, plan: &Plan) {
 
 fn params(ssrc: u32, remote: SocketAddr) -> SessionParams {
     SessionParams {
-        codec: G711::Pcmu,
+        codec: Codec::Pcmu,
         payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
         dtmf_payload_type: Some(101),
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
         ear_rate: SpeechRate::Hz16000,
         voice_rate: SpeechRate::Hz24000,
         ssrc,

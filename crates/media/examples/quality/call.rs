@@ -2,7 +2,7 @@
 
 use crate::network::{Line, Network};
 use callie_media::{
-    codec::G711,
+    codec::{Codec, OpusParams},
     engine::{EngineOptions, Media, MediaEngine, MediaStats},
     playout::SpeechRate,
     ports::RtpPorts,
@@ -102,9 +102,13 @@ fn remark(stats: &MediaStats) -> String {
 
 fn params(ssrc: u32, remote: SocketAddr, ear_rate: SpeechRate) -> SessionParams {
     SessionParams {
-        codec: G711::Pcmu,
+        codec: Codec::Pcmu,
         payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
         dtmf_payload_type: None,
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
         ear_rate,
         voice_rate: SpeechRate::Hz24000,
         ssrc,

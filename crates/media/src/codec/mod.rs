@@ -1,9 +1,11 @@
 //! Speech codecs of the telephone's side.
 
 pub mod g711;
+mod opus_params;
 
 pub use g711::G711;
 pub(crate) use g711::pcm16;
+pub use opus_params::OpusParams;
 
 /// What the two sides of a call may agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! What a call's tasks and its media thread share. The media thread never waits for any of it: it tries a lock, and when
 //! somebody holds it, comes back with the next beat.
 
-use crate::{codec::G711, session::SessionEvent};
+use crate::{codec::Codec, session::SessionEvent};
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -51,7 +51,7 @@ impl From<SessionEvent> for MediaEvent {
 /// A consistent snapshot, at most 20 ms old. Packets unless named otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaStats {
-    pub codec: G711,
+    pub codec: Codec,
     /// The address RTP is received on.
     pub local: SocketAddr,
     /// Where the caller's RTP was seen to come from.
@@ -84,7 +84,7 @@ pub struct MediaStats {
 }
 
 impl MediaStats {
-    pub(super) fn new(codec: G711, local: SocketAddr) -> Self {
+    pub(super) fn new(codec: Codec, local: SocketAddr) -> Self {
         Self {
             codec,
             local,

@@ -21,7 +21,7 @@ pub use marks::{AGENT_PAUSE, CALLER_PAUSE};
 
 use crate::{
     FRAME_SAMPLES,
-    codec::G711,
+    codec::{Codec, G711, OpusParams},
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
     rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket, rtcp::RtcpParams, srtp::SrtpParams},
@@ -41,11 +41,20 @@ const PENDING_EVENTS: usize = 16;
 /// What offer and answer settled, and the random starting points of RFC 3550 §5.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionParams {
-    pub codec: G711,
+    pub codec: Codec,
     /// RTP payload type of `codec`, both ways.
     pub payload_type: u8,
+    /// Milliseconds of sound in each packet that we send; what the far end sends may be of any length.
+    pub ptime_ms: u16,
+    /// What the far end wants of our Opus; of no meaning for other codecs.
+    pub opus: OpusParams,
     /// RTP payload type of telephone events (RFC 4733), when both sides know them.
     pub dtmf_payload_type: Option<u8>,
+    /// Clock of the durations of telephone events, hertz: of the codec's own clock as a rule, but many telephones say 8,000
+    /// beside Opus.
+    pub dtmf_clock_hz: u32,
+    /// RTP payload type of comfort noise (RFC 3389) if it is another than 13, which is always understood.
+    pub comfort_noise_payload_type: Option<u8>,
     /// Rate at which the agent hears.
     pub ear_rate: SpeechRate,
     /// Rate at which the agent speaks.
@@ -137,12 +146,18 @@ struct Watchdog {
     told: bool,
 }
 
+impl SessionParams {
+    fn law(&self) -> G711 {
+        if self.codec == Codec::Pcma { G711::Pcma } else { G711::Pcmu }
+    }
+}
+
 impl Session {
     /// Opens at `now`: the watchdog counts from here.
     pub fn new(params: SessionParams, now: Duration) -> Self {
         Self {
             latch: Latch::default(),
-            caller: Caller::new(params.codec, params.ear_rate),
+            caller: Caller::new(params.law(), params.ear_rate),
             dtmf_in: DtmfReceiver::new(),
             dtmf_ssrc: None,
             dtmf_out: DtmfSender::new(),
@@ -265,7 +280,11 @@ impl Session {
         payload_type == self.params.payload_type
             || Some(payload_type) == self.params.dtmf_payload_type
             // Never before the latch: comfort noise is not in the answer, so it must not decide on the address.
-            || (payload_type == COMFORT_NOISE && self.latch.address().is_some())
+            || (self.is_comfort_noise(payload_type) && self.latch.address().is_some())
+    }
+
+    fn is_comfort_noise(&self, payload_type: u8) -> bool {
+        payload_type == COMFORT_NOISE || Some(payload_type) == self.params.comfort_noise_payload_type
     }
 
     fn deliver(&mut self, packet: &RtpPacket<'_>, now: Duration) -> Received {
@@ -298,7 +317,7 @@ impl Session {
             if !keying {
                 self.playout.pull(&mut speech);
             }
-            beat.put_speech(&self.next, self.params.codec, &speech);
+            beat.put_speech(&self.next, self.params.law(), &speech);
             speech
         });
         if let Some((event, payload_type)) = event {

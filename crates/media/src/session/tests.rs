@@ -10,9 +10,13 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn params() -> SessionParams {
     SessionParams {
-        codec: G711::Pcmu,
+        codec: Codec::Pcmu,
         payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
         dtmf_payload_type: Some(101),
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
         ear_rate: SpeechRate::Hz16000,
         voice_rate: SpeechRate::Hz24000,
         ssrc: 0xca11_ca11,

@@ -2,7 +2,7 @@
 
 use callie_media::{
     FRAME_SAMPLES,
-    codec::G711,
+    codec::{Codec, G711, OpusParams},
     engine::{EngineOptions, Media, MediaEngine},
     playout::SpeechRate,
     ports::RtpPorts,
@@ -96,9 +96,13 @@ impl Peer {
 
 pub fn params(remote: SocketAddr) -> SessionParams {
     SessionParams {
-        codec: G711::Pcmu,
+        codec: Codec::Pcmu,
         payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
         dtmf_payload_type: Some(101),
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
         ear_rate: SpeechRate::Hz8000,
         voice_rate: SpeechRate::Hz24000,
         ssrc: 0xca11,

@@ -4,7 +4,7 @@
 use super::context::CallContext;
 use callie_domain::record::{EndReason, MediaSummary, Termination};
 use callie_domain::user::CallSettings;
-use callie_media::codec::G711;
+use callie_media::codec::{Codec, G711, OpusParams};
 use callie_media::engine::{Media, MediaControl, MediaEvent};
 use callie_media::playout::SpeechRate;
 use callie_media::ports::RtpSocket;
@@ -142,9 +142,13 @@ impl Audio {
     fn open(&mut self, context: &CallContext, params: MediaParams, with: OpenWith) -> Result<Media, Termination> {
         let Self::Reserved { socket, local } = std::mem::replace(self, Self::Closed) else { return Err(out_of_order()) };
         let session = SessionParams {
-            codec: params.codec,
+            codec: Codec::from(params.codec),
             payload_type: params.payload_type,
+            ptime_ms: 20,
+            opus: OpusParams::default(),
             dtmf_payload_type: params.dtmf_payload_type,
+            dtmf_clock_hz: 8_000,
+            comfort_noise_payload_type: None,
             ear_rate: SpeechRate::from_hz(with.input_rate).ok_or_else(|| unusable_rate(with.input_rate))?,
             voice_rate: SpeechRate::from_hz(with.output_rate).ok_or_else(|| unusable_rate(with.output_rate))?,
             ssrc: rand::random(),
