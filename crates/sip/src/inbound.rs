@@ -97,7 +97,7 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
     let (Some(flow), Ok(place)) = (invite.flow(), calls.try_reserve()) else {
         return Err((Box::new(invite), Answer::of(503).with("Retry-After", "5")));
     };
-    let is_provider = line.registrar().is_some_and(|(_, registrar)| registrar.ip() == flow.remote.ip());
+    let is_provider = line.is_peer(flow.remote.ip());
     let asserted = invite.header("P-Asserted-Identity").filter(|_| is_provider);
     let from = invite.header("From").unwrap_or_default();
     let caller = header::caller(from, asserted);

@@ -14,6 +14,8 @@ pub struct SipOptions {
     pub external_address: Option<IpAddr>,
     /// Names resolved here instead of in the DNS, like `curl --resolve`.
     pub hosts: HashMap<String, SocketAddr>,
+    /// Name servers to ask; with none, those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// RFC 3261's estimate of the round trip; every other time of a transaction is a multiple. 500 ms on a network.
     pub t1: Duration,
     pub register: RegisterPolicy,
@@ -26,6 +28,7 @@ impl SipOptions {
             listen,
             external_address: None,
             hosts: HashMap::new(),
+            dns_servers: Vec::new(),
             t1: Duration::from_millis(500),
             register: RegisterPolicy::default(),
         }

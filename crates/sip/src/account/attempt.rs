@@ -1,7 +1,6 @@
 //! One REGISTER on its way: resolve, wait for a turn, send, wait, read the reply.
 
-use super::line::{Line, resolve_hop};
-use super::{aor_uri, display, route_to, uri_host};
+use super::{Line, aor_uri, display, hops, route_to, uri_host};
 use crate::digest::AuthAttempt;
 use crate::error::SipError;
 use crate::header::{self, SipTarget};
@@ -60,12 +59,15 @@ impl Register {
 
     async fn flow(&self) -> Result<Flow, SipError> {
         let account = self.line.account();
-        let (hop, transport) = match (&account.outbound_proxy, &self.target) {
-            (Some(proxy), _) => (proxy, account.transport),
-            (None, Some(target)) => (&target.host, target.transport.unwrap_or(account.transport)),
-            (None, None) => (&account.server, account.transport),
-        };
-        resolve_hop(&self.wire, hop, transport, self.failures).await
+        let mut hops = hops::find(&self.wire, &self.line).await?;
+        if let (None, Some(redirect)) = (&account.outbound_proxy, &self.target) {
+            let transport = redirect.transport.unwrap_or(account.transport);
+            let address = self.wire.resolver.first(&redirect.host.host, redirect.host.port, transport).await?;
+            return self.wire.flow_to(transport, address).await;
+        }
+        let skipped = self.failures.checked_rem(hops.targets.len()).unwrap_or(0);
+        hops.targets.rotate_left(skipped);
+        hops::first_that_takes(&self.wire, &self.line, &hops).await
     }
 
     async fn exchange(&self, flow: &Flow, auth: &mut AuthAttempt) -> Result<Heard, SipError> {

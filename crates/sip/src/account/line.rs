@@ -1,10 +1,11 @@
 //! What an account's task, its calls and its handles share.
 
+use super::hops;
 use crate::digest::{AuthAttempt, Credentials, DigestCache, Verdict, parse_challenges};
 use crate::error::SipError;
 use crate::stack::{Field, Flow, Method, Reply, Wire};
-use callie_domain::{Account, ContactToken, HostPort, Transport};
-use std::net::SocketAddr;
+use callie_domain::{Account, ContactToken, Transport};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ pub(crate) struct Line {
     flow: Mutex<Option<Flow>>,
     /// Where the registrar saw us, when that is not where we think we are (NAT).
     seen_at: Mutex<Option<SocketAddr>>,
+    /// What the account's hosts resolved to last.
+    peers: RwLock<Arc<[IpAddr]>>,
     pub(super) changed: Notify,
     pub(super) stopping: CancellationToken,
     pub(super) gone: CancellationToken,
@@ -36,6 +39,7 @@ impl Line {
             digest: Mutex::default(),
             flow: Mutex::default(),
             seen_at: Mutex::default(),
+            peers: RwLock::new([].into()),
             changed: Notify::new(),
             stopping: CancellationToken::new(),
             gone: CancellationToken::new(),
@@ -55,6 +59,22 @@ impl Line {
     /// The registrar's address, when we have talked to it.
     pub fn registrar(&self) -> Option<(Transport, SocketAddr)> {
         lock(&self.flow).as_ref().map(|flow| (flow.transport, flow.remote))
+    }
+
+    /// The addresses of the account's server, backup and proxy, as of the last REGISTER, and of the one registered at.
+    pub fn is_peer(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        peers.contains(&address) || self.registrar().is_some_and(|(_, at)| at.ip().to_canonical() == address)
+    }
+
+    pub(super) fn set_peers(&self, mut peers: Vec<IpAddr>) {
+        peers.sort_unstable();
+        peers.dedup();
+        let mut known = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        if **known != *peers {
+            *known = peers.into();
+        }
     }
 
     /// Takes note of where the registrar saw us.
@@ -115,31 +135,10 @@ impl Line {
     /// The first hop of requests outside a dialog: the outbound proxy, else the registrar.
     pub async fn first_hop(&self, wire: &Arc<Wire>) -> Result<Flow, SipError> {
         let account = self.account();
-        let hop = account.outbound_proxy.as_ref().unwrap_or(&account.server);
         let known = lock(&self.flow).clone().filter(|flow| !flow.is_closed() && flow.transport == account.transport);
         match known {
             Some(flow) => Ok(flow),
-            None => resolve_hop(wire, hop, account.transport, 0).await,
+            None => hops::first_that_takes(wire, self, &hops::find(wire, self).await?).await,
         }
     }
-}
-
-/// The way to a host: to its first address, or, after failures, to one of the others (RFC 3263 §4.3).
-pub(super) async fn resolve_hop(
-    wire: &Arc<Wire>,
-    hop: &HostPort,
-    transport: Transport,
-    failures: usize,
-) -> Result<Flow, SipError> {
-    let mut failure = None;
-    let mut addresses = wire.resolver.resolve(&hop.host, hop.port, transport).await?;
-    let skipped = failures.checked_rem(addresses.len()).unwrap_or(0);
-    addresses.rotate_left(skipped);
-    for address in addresses {
-        match wire.flow_to(transport, address).await {
-            Ok(flow) => return Ok(flow),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or_else(|| SipError::Resolve { host: hop.host.clone(), reason: "no address".into() }))
 }

@@ -13,6 +13,7 @@
 
 mod address;
 mod attempt;
+mod hops;
 mod line;
 mod task;
 

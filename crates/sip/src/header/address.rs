@@ -195,7 +195,7 @@ mod tests {
         );
         assert_eq!(show(&["<sip:[2001:db8::1]:5062;lr?X=y>"]), ["[2001:db8::1]:5062 None"]);
         for bad in
-            ["", "*", "<http://x>", "<sip:>", "<sip:a b>", "<sip:h;transport=tls>", "<sip:h:0>", "<sip:h\r\nX: y>", "<sip:h"]
+            ["", "*", "<http://x>", "<sip:>", "<sip:a b>", "<sip:h;transport=sctp>", "<sip:h:0>", "<sip:h\r\nX: y>", "<sip:h"]
         {
             assert_eq!(show(&[bad]), [""; 0], "{bad:?}");
         }

@@ -17,9 +17,11 @@
 mod exchange;
 mod machine;
 mod policy;
+mod targets;
 
 pub use machine::Registration;
 pub use policy::RegisterPolicy;
+pub use targets::{Role, Target};
 
 use crate::digest::Verdict;
 use crate::header::SipTarget;

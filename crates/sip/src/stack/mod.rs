@@ -20,14 +20,13 @@ mod socket;
 mod unknown_method;
 
 pub(crate) use client::ClientTransaction;
-pub(crate) use dns::Dns;
 pub(crate) use flow::Flow;
 pub(crate) use message::{Draft, Field, Heard, Method, Reply, tag_of};
 pub(crate) use server::{Answer, Incoming, InviteHeard, InviteServer};
 
 use crate::error::SipError;
 use crate::options::SipOptions;
-use crate::resolver::Resolver;
+use crate::resolver::{Families, Resolver};
 use rsipstack::EndpointBuilder;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, TransactionReceiver};
@@ -83,7 +82,7 @@ impl Wire {
         let counts = Arc::<socket::UdpCounts>::default();
         let bound = socket::bind(options.listen, counts.clone())
             .map_err(|source| SipError::Listen { address: options.listen, source })?;
-        let resolver = Resolver::new(options.hosts.clone());
+        let resolver = Resolver::new(options.hosts.clone(), options.dns_servers.clone(), Families::of(options.listen));
         let layer = TransportLayer::new_with_domain_resolver(cancel.child_token(), Box::new(dns::ForStack(resolver.clone())));
         layer.set_stream_idle_timeout(Duration::ZERO);
         layer.add_transport(SipConnection::Udp(udp_transport(&bound, &cancel).await));
