@@ -4,7 +4,8 @@
 //! to write. Whoever does not know a token learns nothing but 404.
 
 use crate::header;
-use crate::leg::{Leg, callee};
+use crate::leg::registry::Replaceable;
+use crate::leg::{DialogId, Leg, callee, extension};
 use crate::stack::{Answer, Incoming, Method, Requests};
 use crate::switchboard::Switchboard;
 use callie_domain::UserId;
@@ -27,6 +28,10 @@ pub struct InboundCall {
     pub source: SocketAddr,
     /// The caller's SDP offer; `None` when it wants ours.
     pub offer: Option<Vec<u8>>,
+    /// The leg of the same user whose place this call is to take (`Replaces`, RFC 3891): answer this one, then hang up that.
+    pub replaces: Option<DialogId>,
+    /// `Referred-By` (RFC 3892): who sent the caller to us, as written.
+    pub referred_by: Option<String>,
     pub leg: Leg,
 }
 
@@ -58,7 +63,11 @@ fn sort(switchboard: &Arc<Switchboard>, request: Incoming, calls: &mpsc::Sender<
             Some((request, answer))
         }
         Method::Ack => None,
-        Method::Bye | Method::Info | Method::Update | Method::Cancel => Some((request, Answer::of(481))),
+        Method::Bye | Method::Info | Method::Update | Method::Cancel | Method::Prack | Method::Notify => {
+            Some((request, Answer::of(481)))
+        }
+        // We call nobody for strangers.
+        Method::Refer => Some((request, Answer::of(403))),
         Method::Register | Method::Other => Some((request, Answer::of(405).with("Allow", Method::ALLOW))),
     }
 }
@@ -85,15 +94,16 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
     let Some(line) = invite.uri_user().and_then(|user| switchboard.line(user)) else {
         return Err((Box::new(invite), Answer::of(404)));
     };
-    let required: Vec<&str> = invite.headers("Require").filter(|tags| !tags.is_empty()).collect();
-    if !required.is_empty() {
-        // We support no extension that has an option tag.
-        let tags = required.join(", ");
+    if let Some(tags) = extension::unknown(invite.headers("Require")) {
         return Err((Box::new(invite), Answer::of(420).with("Unsupported", tags)));
     }
     if !invite.body().is_empty() && !is_sdp(&invite) {
         return Err((Box::new(invite), Answer::of(415).with("Accept", "application/sdp")));
     }
+    let replaces = match replaced(switchboard, &invite, &line.account().user) {
+        Ok(replaces) => replaces,
+        Err(code) => return Err((Box::new(invite), Answer::of(code))),
+    };
     let (Some(flow), Ok(place)) = (invite.flow(), calls.try_reserve()) else {
         return Err((Box::new(invite), Answer::of(503).with("Retry-After", "5")));
     };
@@ -110,10 +120,27 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
         sip_call_id: invite.call_id().to_owned(),
         source: flow.remote,
         offer,
+        replaces,
+        referred_by: invite.header("Referred-By").map(|value| header::scan::printable(value, 256)),
         leg: callee::open(&switchboard.wire, &switchboard.legs, line, invite, flow),
     };
     place.send(call);
     Ok(())
+}
+
+/// The dialog that this INVITE is to replace, or the code that refuses it (RFC 3891 §3).
+fn replaced(switchboard: &Switchboard, invite: &Incoming, user: &UserId) -> Result<Option<DialogId>, u16> {
+    let all: Vec<&str> = invite.headers("Replaces").collect();
+    let (id, early_only) = match all.as_slice() {
+        [] => return Ok(None),
+        [one] => DialogId::of_replaces(one).ok_or(400u16)?,
+        _ => return Err(400),
+    };
+    match switchboard.legs.replaceable(&id, early_only, user) {
+        Replaceable::Yes => Ok(Some(id)),
+        Replaceable::No => Err(481),
+        Replaceable::NotEarly => Err(486),
+    }
 }
 
 fn is_sdp(invite: &Incoming) -> bool {

@@ -2,17 +2,48 @@
 
 use crate::account::{Line, aor_uri, display, escape_user, uri_host};
 use crate::leg::caller::{self, Placed};
-use crate::leg::{Leg, dialog::Dialog};
+use crate::leg::{DialogId, Leg, dialog::Dialog};
 use crate::stack::{Field, random_token};
 use crate::switchboard::Switchboard;
 use callie_domain::{Account, DialTarget};
 use std::sync::Arc;
 
+/// What a call may say beside whom it calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DialOptions {
+    /// The call of the callee whose place this one takes (RFC 3891), named as its other party does: see [`crate::ReferTo`].
+    pub replaces: Option<DialogId>,
+    /// `Referred-By` of the REFER that asked for this call, as written (RFC 3892).
+    pub referred_by: Option<String>,
+    /// The URI to call, where it is more than a user at a host: [`crate::ReferTo::uri`]. It must be allowed like the target.
+    pub uri: Option<String>,
+}
+
+impl DialOptions {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = Vec::new();
+        if let Some(id) = &self.replaces {
+            fields.push(("Require", "replaces".to_owned()));
+            fields.push(("Replaces", id.replaces()));
+        }
+        fields.extend(self.referred_by.iter().map(|by| ("Referred-By", by.clone())));
+        fields
+    }
+}
+
 /// Calls `target` from the account of `line`.
-pub(crate) fn dial(switchboard: &Switchboard, line: &Arc<Line>, target: &DialTarget, sdp_offer: String) -> Leg {
+pub(crate) fn dial(
+    switchboard: &Switchboard,
+    line: &Arc<Line>,
+    target: &DialTarget,
+    sdp_offer: String,
+    options: DialOptions,
+) -> Leg {
     let account = line.account();
     let (call_id, tag) = (random_token(22), random_token(10));
-    let callee = callee_uri(&account, target);
+    let mut fields = identity(&account);
+    fields.extend(options.fields());
+    let callee = options.uri.unwrap_or_else(|| callee_uri(&account, target));
     let dialog = Dialog {
         call_id,
         local: format!("{}<{}>;tag={tag}", display(&account.display_name), aor_uri(&account, account.from_user.as_deref())),
@@ -23,13 +54,13 @@ pub(crate) fn dial(switchboard: &Switchboard, line: &Arc<Line>, target: &DialTar
         remote_cseq: None,
         contact: String::new(),
     };
-    let placed = Placed { dialog, sdp_offer, fields: identity(&account) };
+    let placed = Placed { dialog, sdp_offer, fields };
     caller::open(&switchboard.wire, &switchboard.legs, line.clone(), placed, &tag)
 }
 
 /// The number at the account's own domain, unless the target names another. A server that is named by its address is its own
 /// domain, port and all: without it a proxy behind a port of its own would take the number for somebody else's.
-fn callee_uri(account: &Account, target: &DialTarget) -> String {
+pub(crate) fn callee_uri(account: &Account, target: &DialTarget) -> String {
     let user = escape_user(&target.user);
     if let Some(host) = &target.host {
         return format!("sip:{user}@{}", uri_host(host));

@@ -6,7 +6,7 @@ use crate::inbound::{self, InboundCall};
 use crate::leg::registry::Legs;
 use crate::leg::{self, Leg};
 use crate::options::SipOptions;
-use crate::outbound;
+use crate::outbound::{self, DialOptions};
 use crate::register::RegisterPolicy;
 use crate::stack::Wire;
 use callie_domain::{Account, ContactToken, DialTarget};
@@ -138,7 +138,17 @@ impl SipStack {
 
     /// Calls `target` with our SDP offer.
     pub fn dial(&self, account: &AccountHandle, target: &DialTarget, sdp_offer: String) -> Leg {
-        outbound::dial(&self.switchboard, account.line(), target, sdp_offer)
+        self.dial_with(account, target, sdp_offer, DialOptions::default())
+    }
+
+    /// The same, in another call's place or at another's bidding.
+    pub fn dial_with(&self, account: &AccountHandle, target: &DialTarget, sdp_offer: String, options: DialOptions) -> Leg {
+        outbound::dial(&self.switchboard, account.line(), target, sdp_offer, options)
+    }
+
+    /// The URI under which `account` calls `target`, for [`crate::ReferTo`].
+    pub fn uri_of(&self, account: &AccountHandle, target: &DialTarget) -> String {
+        outbound::callee_uri(&account.line().account(), target)
     }
 
     pub fn stats(&self) -> StackStats {

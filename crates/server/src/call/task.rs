@@ -152,7 +152,7 @@ impl CallTask {
 
     fn take_leg_event(&mut self, event: Option<LegEvent>) {
         match event {
-            Some(LegEvent::Ringing { code }) => {
+            Some(LegEvent::Ringing { code, .. }) => {
                 self.birth.journal.note(CallFact::Ringing { code });
                 self.queue.push_back(Input::RemoteRinging);
             }
@@ -171,6 +171,8 @@ impl CallTask {
                 }
                 let _ = reply.send(outcome.map(|reoffered| reoffered.answer));
             }
+            // Nobody has asked for a transfer, and nobody may send us elsewhere: without a reply the peer hears 603.
+            Some(LegEvent::TransferProgress { .. } | LegEvent::ReferAsked { .. }) => {}
             Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
             // The leg ended without a word: it can only be ours that did.
             None => self.queue.push_back(Input::RemoteHungUp),
@@ -438,6 +440,7 @@ fn termination_of(failure: LegFailure) -> Termination {
     match failure {
         LegFailure::Timeout => Termination::new(EndReason::SignallingTimeout),
         LegFailure::Transport(detail) => Termination::because(EndReason::TransportFailed, detail),
+        LegFailure::PeerVanished(detail) => Termination::because(EndReason::PeerVanished, detail),
         LegFailure::AckMissing => Termination::new(EndReason::AckMissing),
         LegFailure::AuthenticationFailed(detail) => Termination::because(EndReason::AuthenticationFailed, detail),
     }

@@ -86,7 +86,7 @@ impl<'a> Address<'a> {
 }
 
 /// `%41` becomes `A`. `None` when the bytes are no text.
-fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -3,12 +3,12 @@
 use super::dialog::Dialog;
 use super::registry::{Legs, Mailbox};
 use super::reoffer::acknowledgement;
-use super::session::Session;
+use super::session::{Founding, Session};
 use super::talk::{Opening, Talk};
-use super::{Command, EventSink, Leg, LegEvent, LegFailure};
+use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::Line;
 use crate::digest::AuthAttempt;
-use crate::stack::{Answer, Flow, Incoming, InviteHeard, InviteServer, Method, Wire, random_token};
+use crate::stack::{Answer, Flow, Incoming, InviteHeard, InviteServer, Method, Wire, random_token, tag_of};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -25,9 +25,13 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, invite: 
     let tag = random_token(10);
     let contact = line.contact_uri(wire, &flow);
     let dialog = Dialog::of_invite(&invite, &tag, contact);
-    let mailbox = legs.admit(&dialog.call_id, &tag);
-    let (leg, sink, commands) = super::pair(&dialog.call_id);
-    let session = Session::new(wire.clone(), line, dialog, flow, AuthAttempt::default());
+    let facts = Arc::new(Facts::new(&dialog.call_id));
+    facts.name(&tag, tag_of(&dialog.remote).unwrap_or_default());
+    facts.learn(invite.headers("Allow"), invite.headers("Supported"));
+    let mailbox = legs.admit(&facts, &tag, &line.account().user);
+    let (leg, sink, commands) = super::pair(facts.clone());
+    let auth = AuthAttempt::default();
+    let session = Session::new(Founding { wire: wire.clone(), line, dialog, flow, auth, facts, owns_call_id: false });
     let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag) };
     wire.tracker.spawn(callee.run());
     leg
@@ -46,7 +50,9 @@ impl Callee {
                     Some(Command::Ring) => self.invite.answer(self.answer(180)),
                     Some(Command::Answer(sdp)) => return self.accept(sdp).await,
                     Some(Command::Reject(code)) if (300..700).contains(&code) => return self.refuse(code).await,
-                    Some(Command::Reject(_) | Command::HangUp) | None => return self.refuse(480).await,
+                    Some(Command::Reject(_) | Command::HangUp(_)) | None => return self.refuse(480).await,
+                    // Not before the answer: who asked is told so by the drop.
+                    Some(Command::Offer(..) | Command::Refer(_) | Command::ReportRefer { .. } | Command::Info { .. }) => {}
                 },
                 () = self.sink.abandoned() => return self.refuse(480).await,
                 heard = self.invite.next() => match heard {
@@ -69,16 +75,17 @@ impl Callee {
     }
 
     fn answer(&self, code: u16) -> Answer {
-        Answer::of(code)
-            .with("Contact", self.session.contact())
-            .with("Allow", Method::ALLOW)
-            .with("User-Agent", self.session.user_agent.clone())
+        self.session.answer(code).with("Contact", self.session.contact()).with("Supported", extension::SUPPORTED)
     }
 
     async fn accept(self, sdp: String) {
+        self.session.described(&sdp);
+        self.session.facts.confirm();
         self.invite.answer(self.answer(200).with_sdp(sdp));
         let Self { session, sink, commands, mailbox, invite } = self;
-        Talk { session, sink, commands, mailbox, opening: Opening::Served(Box::new(invite)) }.run().await;
+        Talk { session, sink, commands, mailbox, opening: Opening::Served(Box::new(invite)), cause: HangUpCause::Normal }
+            .run()
+            .await;
     }
 
     async fn cancelled(mut self) {

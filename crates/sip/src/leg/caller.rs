@@ -10,9 +10,9 @@
 
 use super::dialog::Dialog;
 use super::registry::{Legs, Mailbox};
-use super::session::Session;
+use super::session::{Founding, Session};
 use super::talk::{Opening, Talk};
-use super::{Command, EventSink, Leg, LegEvent, LegFailure};
+use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::{Line, route_to};
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
@@ -44,6 +44,9 @@ pub(crate) struct Caller {
     sink: EventSink,
     commands: mpsc::Receiver<Command>,
     mailbox: Mailbox,
+    facts: Arc<Facts>,
+    local_tag: String,
+    cause: HangUpCause,
     /// We do not want the call any more.
     leaving: bool,
     give_up_at: Instant,
@@ -68,8 +71,9 @@ enum Fate {
 
 /// Opens the leg. Its task runs from now on.
 pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: Placed, local_tag: &str) -> Leg {
-    let mailbox = legs.admit(&placed.dialog.call_id, local_tag);
-    let (leg, sink, commands) = super::pair(&placed.dialog.call_id);
+    let facts = Arc::new(Facts::new(&placed.dialog.call_id));
+    let mailbox = legs.admit(&facts, local_tag, &line.account().user);
+    let (leg, sink, commands) = super::pair(facts.clone());
     let caller = Caller {
         wire: wire.clone(),
         line,
@@ -78,6 +82,9 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
         sink,
         commands,
         mailbox,
+        facts,
+        local_tag: local_tag.to_owned(),
+        cause: HangUpCause::Normal,
         leaving: false,
         give_up_at: Instant::now() + RING_LIMIT,
     };
@@ -97,7 +104,7 @@ impl Caller {
         let _named = self.wire.name_call(&self.placed.dialog.call_id, &user_agent);
         let flow = tokio::select! {
             flow = self.line.first_hop(&self.wire) => flow,
-            () = wants_to_leave(&mut self.commands, &self.sink) => return self.sink.close(),
+            _ = wants_to_leave(&mut self.commands, &self.sink) => return self.sink.close(),
         };
         let flow = match flow {
             Ok(flow) => flow,
@@ -132,6 +139,7 @@ impl Caller {
         let account = self.line.account();
         let mut draft = self.placed.dialog.request(Method::Invite);
         draft.fields.push(("Allow", Method::ALLOW.into()));
+        draft.fields.push(("Supported", extension::SUPPORTED.into()));
         draft.fields.push(("User-Agent", account.user_agent.clone()));
         if let Some(proxy) = &account.outbound_proxy {
             draft.fields.push(("Route", route_to(proxy, account.transport)));
@@ -148,13 +156,14 @@ impl Caller {
         loop {
             tokio::select! {
                 heard = attempt.invite.next() => match heard {
-                    Some(Heard::Reply(reply)) if reply.code < 200 => self.on_provisional(attempt, reply.code).await,
+                    Some(Heard::Reply(reply)) if reply.code < 200 => self.on_provisional(attempt, &reply).await,
                     Some(Heard::Reply(reply)) if reply.code < 300 => return Fate::Answered(reply),
                     Some(Heard::Reply(reply)) => return self.on_refusal(&reply),
                     Some(Heard::ConnectionLost) => return self.over(LegFailure::Transport("connection lost".into())),
                     Some(Heard::Timeout) | None => return self.over(LegFailure::Timeout),
                 },
-                () = wants_to_leave(&mut self.commands, &self.sink), if !self.leaving => {
+                cause = wants_to_leave(&mut self.commands, &self.sink), if !self.leaving => {
+                    self.cause = cause;
                     self.sink.close();
                     self.leave(attempt).await;
                 }
@@ -176,15 +185,17 @@ impl Caller {
         Fate::Over
     }
 
-    async fn on_provisional(&mut self, attempt: &mut Attempt, code: u16) {
+    async fn on_provisional(&mut self, attempt: &mut Attempt, reply: &Reply) {
+        self.facts.learn(reply.headers("Allow"), reply.headers("Supported"));
         let first = !attempt.provisional;
         attempt.provisional = true;
         if self.leaving {
             if first {
                 self.cancel(attempt).await;
             }
-        } else if code > 100 {
-            self.sink.tell(LegEvent::Ringing { code });
+        } else if reply.code > 100 {
+            let sdp = (!reply.body.is_empty()).then(|| reply.body.clone());
+            self.sink.tell(LegEvent::Ringing { code: reply.code, sdp });
         }
     }
 
@@ -228,11 +239,8 @@ impl Caller {
     }
 
     async fn cancel(&mut self, attempt: &mut Attempt) {
-        let keeps = |name: &str| matches!(name, "From" | "To" | "Call-ID" | "Route" | "User-Agent");
-        let mut fields: Vec<_> = attempt.draft.fields.iter().filter(|(name, _)| keeps(name)).cloned().collect();
-        fields.push(("CSeq", format!("{} CANCEL", self.placed.dialog.cseq)));
-        let via = Some(attempt.invite.via.clone());
-        let draft = Draft { method: Method::Cancel, uri: attempt.draft.uri.clone(), fields, body: Vec::new(), via };
+        let mut draft = attempt.draft.cancel(&attempt.invite.via);
+        draft.fields.push(("Reason", self.cause.reason().into()));
         match self.wire.send(draft, &attempt.flow).await {
             Ok(cancel) => {
                 attempt.cancel = Some(cancel);
@@ -246,25 +254,40 @@ impl Caller {
     async fn talk(mut self, attempt: Attempt, reply: &Reply) {
         self.auth.accepted();
         let dialog = self.placed.dialog.answered_by(reply);
-        let session = Session::new(self.wire, self.line, dialog, attempt.flow, self.auth);
+        self.facts.name(&self.local_tag, reply.to_tag().unwrap_or_default());
+        self.facts.learn(reply.headers("Allow"), reply.headers("Supported"));
+        self.facts.confirm();
+        let session = Session::new(Founding {
+            wire: self.wire,
+            line: self.line,
+            dialog,
+            flow: attempt.flow,
+            auth: self.auth,
+            facts: self.facts,
+            owns_call_id: true,
+        });
+        session.described(&self.placed.sdp_offer);
         if !self.leaving {
             self.sink.tell(LegEvent::Answered { sdp: reply.body.clone() });
         }
         // A sink already closed makes the talk begin with its BYE.
         let opening = Opening::Placed(attempt.invite);
-        let talk = Talk { session, sink: self.sink, commands: self.commands, mailbox: self.mailbox, opening };
+        let (sink, commands, mailbox, cause) = (self.sink, self.commands, self.mailbox, self.cause);
+        let talk = Talk { session, sink, commands, mailbox, opening, cause };
         if self.leaving { talk.leave().await } else { talk.run().await }
     }
 }
 
 /// Resolves when the product hangs up, or has let go of the leg.
-async fn wants_to_leave(commands: &mut mpsc::Receiver<Command>, sink: &EventSink) {
+async fn wants_to_leave(commands: &mut mpsc::Receiver<Command>, sink: &EventSink) -> HangUpCause {
     loop {
         tokio::select! {
-            () = sink.abandoned() => return,
+            () = sink.abandoned() => return HangUpCause::Normal,
             command = commands.recv() => match command {
-                None | Some(Command::HangUp | Command::Reject(_)) => return,
-                Some(Command::Ring | Command::Answer(_)) => {}
+                Some(Command::HangUp(cause)) => return cause,
+                None | Some(Command::Reject(_)) => return HangUpCause::Normal,
+                // Not before the answer: who asked is told so by the drop.
+                Some(_) => {}
             }
         }
     }

@@ -82,6 +82,13 @@ impl Dialog {
         true
     }
 
+    /// So may a 2xx to ours (§12.2.1.2).
+    pub fn retarget_by(&mut self, reply: &Reply) {
+        if let Some(contact) = reply.headers("Contact").next() {
+            self.target = address_uri(contact).to_owned();
+        }
+    }
+
     /// A re-INVITE or UPDATE may move the peer (§12.2.2).
     pub fn retarget(&mut self, request: &Incoming) {
         if let Some(contact) = request.headers("Contact").next() {
@@ -91,7 +98,7 @@ impl Dialog {
 }
 
 /// The URI of `"Name" <uri>;params` or of a bare `uri;params`.
-fn address_uri(value: &str) -> &str {
+pub(super) fn address_uri(value: &str) -> &str {
     let mut quoted = false;
     let mut escaped = false;
     for (at, c) in value.char_indices() {

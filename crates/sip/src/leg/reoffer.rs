@@ -2,35 +2,32 @@
 //! for a description, and the leg goes on meanwhile.
 
 use super::session::Session;
-use super::{LegEvent, sink};
+use super::sink::Teller;
+use super::turn::Turn;
+use super::{LegEvent, LegFailure, extension};
 use crate::stack::{Answer, Incoming, InviteHeard, InviteServer, Method, random_token};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// The product answers out of memory; longer than this means that nobody does.
 const REPLY_WITHIN: Duration = Duration::from_secs(5);
 
-type Events = Option<mpsc::WeakSender<LegEvent>>;
-
-/// Begins answering; the caller has set [`Session::reoffered`].
-pub(super) fn begin(session: Arc<Session>, request: Incoming, events: Events) {
-    let tracker = session.wire.tracker.clone();
-    tracker.spawn(async move {
-        let over = session.over.clone();
-        tokio::select! {
-            () = over.cancelled() => {}
-            () = serve(&session, request, &events) => {}
+/// Begins answering; the turn is theirs until the ACK.
+pub(super) fn begin(session: &Arc<Session>, request: Incoming, events: Teller, turn: Turn) {
+    session.clone().beside({
+        let session = session.clone();
+        async move {
+            serve(&session, request, &events).await;
+            drop(turn);
         }
-        session.reoffered.store(false, Ordering::Release);
     });
 }
 
-async fn serve(session: &Session, request: Incoming, events: &Events) {
+async fn serve(session: &Session, request: Incoming, events: &Teller) {
     let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
     let (reply, replied) = oneshot::channel();
-    tell(events, LegEvent::Reoffer { sdp: offer, reply });
+    events.tell(LegEvent::Reoffer { sdp: offer, reply });
     if request.method != Method::Invite {
         let decided = decide(replied).await;
         return request.answer(answer(session, decided)).await;
@@ -51,15 +48,10 @@ async fn serve(session: &Session, request: Incoming, events: &Events) {
     let accepted = decided.is_ok();
     invite.answer(answer(session, decided));
     match acknowledgement(&mut invite).await {
-        Some(body) if accepted => tell(events, LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) }),
-        None if accepted => session.broken.cancel(),
+        Some(body) if accepted => events.tell(LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) }),
+        None if accepted => session.fail(LegFailure::AckMissing),
         _ => {}
     }
-}
-
-fn tell(events: &Events, event: LegEvent) {
-    let events = events.as_ref().and_then(mpsc::WeakSender::upgrade);
-    sink::tell(events.as_ref(), event);
 }
 
 async fn decide(replied: oneshot::Receiver<Result<String, u16>>) -> Result<String, u16> {
@@ -73,12 +65,13 @@ async fn decide(replied: oneshot::Receiver<Result<String, u16>>) -> Result<Strin
 }
 
 fn answer(session: &Session, decided: Result<String, u16>) -> Answer {
-    let answer = Answer::of(decided.as_ref().map_or_else(|code| *code, |_| 200))
-        .with("Contact", session.contact())
-        .with("Allow", Method::ALLOW)
-        .with("User-Agent", session.user_agent.clone());
+    let code = decided.as_ref().map_or_else(|code| *code, |_| 200);
+    let answer = session.answer(code).with("Contact", session.contact()).with("Supported", extension::SUPPORTED);
     match decided {
-        Ok(sdp) => answer.with_sdp(sdp),
+        Ok(sdp) => {
+            session.described(&sdp);
+            answer.with_sdp(sdp)
+        }
         Err(_) => answer,
     }
 }

@@ -2,12 +2,14 @@
 //! is sent inside the dialog, challenged or not.
 
 use super::dialog::Dialog;
+use super::refer::Refers;
+use super::turn::Turns;
+use super::{Facts, LegFailure};
 use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::header;
-use crate::stack::{Flow, Heard, Method, NamedCall, Wire};
-use std::sync::atomic::AtomicBool;
+use crate::stack::{Answer, Draft, Field, Flow, Heard, Method, NamedCall, Wire};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -15,21 +17,67 @@ pub(super) struct Session {
     pub wire: Arc<Wire>,
     pub line: Arc<Line>,
     pub user_agent: String,
+    pub facts: Arc<Facts>,
+    /// We made the Call-ID: the call is ours.
+    pub owns_call_id: bool,
     dialog: Mutex<Dialog>,
     auth: Mutex<AuthAttempt>,
     /// The way the dialog was set up.
     flow: Flow,
-    /// A re-INVITE of the peer is being answered: a second one has to wait (RFC 3261 §14.2).
-    pub reoffered: AtomicBool,
-    /// The answer to a re-INVITE was never acknowledged.
+    /// Whose offer is under way.
+    pub turns: Arc<Turns>,
+    /// Our last description.
+    local_sdp: Mutex<Option<String>>,
+    pub refers: Refers,
+    /// INFO goes out one after the other: keys have an order.
+    pub infos: tokio::sync::Mutex<()>,
+    /// Why the leg cannot go on, found out beside its own loop.
+    failure: Mutex<Option<LegFailure>>,
     pub broken: CancellationToken,
     /// Ends what runs beside the leg.
     pub over: CancellationToken,
     _named: NamedCall,
 }
 
+/// A request to be sent inside the dialog.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub method: Method,
+    fields: Vec<Field>,
+    body: Vec<u8>,
+}
+
+impl Ask {
+    pub fn new(method: Method) -> Self {
+        Self { method, fields: Vec::new(), body: Vec::new() }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    pub fn with_body(self, kind: impl Into<String>, body: &str) -> Self {
+        let mut ask = self.with("Content-Type", kind);
+        ask.body = body.as_bytes().to_vec();
+        ask
+    }
+}
+
+/// How a session comes about.
+pub(super) struct Founding {
+    pub wire: Arc<Wire>,
+    pub line: Arc<Line>,
+    pub dialog: Dialog,
+    pub flow: Flow,
+    pub auth: AuthAttempt,
+    pub facts: Arc<Facts>,
+    pub owns_call_id: bool,
+}
+
 impl Session {
-    pub fn new(wire: Arc<Wire>, line: Arc<Line>, dialog: Dialog, flow: Flow, auth: AuthAttempt) -> Arc<Self> {
+    pub fn new(founding: Founding) -> Arc<Self> {
+        let Founding { wire, line, dialog, flow, auth, facts, owns_call_id } = founding;
         let user_agent = line.account().user_agent.clone();
         let named = wire.name_call(&dialog.call_id, &user_agent);
         let over = wire.cancel.child_token();
@@ -37,13 +85,32 @@ impl Session {
             wire,
             line,
             user_agent,
+            facts,
+            owns_call_id,
             dialog: Mutex::new(dialog),
             auth: Mutex::new(auth),
             flow,
-            reoffered: AtomicBool::new(false),
+            turns: Arc::default(),
+            local_sdp: Mutex::default(),
+            refers: Refers::default(),
+            infos: tokio::sync::Mutex::default(),
+            failure: Mutex::default(),
             broken: CancellationToken::new(),
             over,
             _named: named,
+        })
+    }
+
+    /// The same parties in another dialog: a branch of a forked call.
+    pub fn fork(&self, dialog: Dialog) -> Arc<Self> {
+        Self::new(Founding {
+            wire: self.wire.clone(),
+            line: self.line.clone(),
+            facts: Arc::new(Facts::new(&dialog.call_id)),
+            dialog,
+            flow: self.flow.clone(),
+            auth: self.auth().clone(),
+            owns_call_id: self.owns_call_id,
         })
     }
 
@@ -59,18 +126,56 @@ impl Session {
         format!("<{}>", self.dialog().contact)
     }
 
+    /// An answer with what all our answers inside a dialog have.
+    pub fn answer(&self, code: u16) -> Answer {
+        Answer::of(code).with("Allow", Method::ALLOW).with("User-Agent", self.user_agent.clone())
+    }
+
+    /// Remembers what we described last: a refresh repeats it.
+    pub fn described(&self, sdp: &str) {
+        *self.local_sdp.lock().unwrap_or_else(PoisonError::into_inner) = Some(sdp.to_owned());
+    }
+
+    /// Runs beside the leg's loop, until the leg is over.
+    pub fn beside(self: Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let over = self.over.clone();
+        self.wire.tracker.spawn(async move {
+            tokio::select! {
+                () = over.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// The leg cannot go on; its loop takes the first reason and says BYE.
+    pub fn fail(&self, failure: LegFailure) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        self.broken.cancel();
+    }
+
+    /// See [`Session::fail`].
+    pub fn failure(&self) -> LegFailure {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failure.unwrap_or(LegFailure::Timeout)
+    }
+
     /// Sends a request inside the dialog and waits for its final reply; answers challenges.
-    pub async fn request(&self, method: Method) -> Result<Heard, SipError> {
+    pub async fn ask(&self, ask: &Ask) -> Result<Heard, SipError> {
         // A proxy and the peer may both ask, and a nonce may be stale.
         const ROUNDS: usize = 4;
         let flow = self.next_hop().await?;
         let mut heard = Heard::Timeout;
         for _ in 0..ROUNDS {
-            let mut draft = self.dialog().request(method);
+            let mut draft = self.dialog().request(ask.method);
             draft.fields.push(("User-Agent", self.user_agent.clone()));
-            let credentials = self.line.authorize(&mut self.auth(), method, &draft.uri);
+            let credentials = self.line.authorize(&mut self.auth(), ask.method, &draft.uri);
             draft.fields.extend(credentials);
-            heard = self.wire.send(draft, &flow).await?.outcome().await;
+            draft.fields.extend(ask.fields.iter().cloned());
+            draft.body.clone_from(&ask.body);
+            heard = match ask.method {
+                Method::Invite => self.invite(draft, &flow).await?,
+                _ => self.wire.send(draft, &flow).await?.outcome().await,
+            };
             match &heard {
                 Heard::Reply(reply) if matches!(reply.code, 401 | 407) => {
                     if self.line.challenged(&mut self.auth(), reply) != Verdict::Retry {
@@ -82,6 +187,34 @@ impl Session {
                     break;
                 }
             }
+        }
+        if let Heard::Reply(reply) = &heard {
+            self.facts.learn(reply.headers("Allow"), reply.headers("Supported"));
+        }
+        Ok(heard)
+    }
+
+    /// A re-INVITE. Nobody has to lift a receiver, so that one without a final reply is cancelled soon.
+    async fn invite(&self, draft: Draft, flow: &Flow) -> Result<Heard, SipError> {
+        let patience = self.wire.patience();
+        let mut invite = self.wire.send(draft.clone(), flow).await?;
+        let heard = match tokio::time::timeout(patience * 2, invite.outcome()).await {
+            Ok(heard) => heard,
+            Err(_) => {
+                let mut cancel = self.wire.send(draft.cancel(&invite.via), flow).await?;
+                cancel.outcome().await;
+                tokio::time::timeout(patience, invite.outcome()).await.unwrap_or(Heard::Timeout)
+            }
+        };
+        if matches!(&heard, Heard::Reply(reply) if reply.code < 300) {
+            // It stays to acknowledge copies of the answer (RFC 3261 §13.2.2.4).
+            let over = self.over.clone();
+            self.wire.tracker.spawn(async move {
+                tokio::select! {
+                    () = over.cancelled() => {}
+                    () = async { while invite.next().await.is_some() {} } => {}
+                }
+            });
         }
         Ok(heard)
     }
@@ -100,12 +233,5 @@ impl Session {
             // The peer's name means nothing to us: answer where it came from.
             Err(_) => Ok(self.flow.clone()),
         }
-    }
-}
-
-impl Session {
-    /// The same parties in another dialog: a branch of a forked call.
-    pub fn beside(&self, dialog: Dialog) -> Arc<Self> {
-        Self::new(self.wire.clone(), self.line.clone(), dialog, self.flow.clone(), self.auth().clone())
     }
 }

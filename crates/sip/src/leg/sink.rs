@@ -46,8 +46,8 @@ impl EventSink {
     }
 
     /// For a task beside the leg's own.
-    pub fn weak(&self) -> Option<mpsc::WeakSender<LegEvent>> {
-        self.events.as_ref().map(mpsc::Sender::downgrade)
+    pub fn teller(&self) -> Teller {
+        Teller(self.events.as_ref().map(mpsc::Sender::downgrade))
     }
 
     /// Resolves when nobody reads any more; never once closed.
@@ -59,8 +59,19 @@ impl EventSink {
     }
 }
 
+/// Sends for as long as the leg's own sink is open.
+#[derive(Clone)]
+pub(crate) struct Teller(Option<mpsc::WeakSender<LegEvent>>);
+
+impl Teller {
+    pub fn tell(&self, event: LegEvent) {
+        let events = self.0.as_ref().and_then(mpsc::WeakSender::upgrade);
+        tell(events.as_ref(), event);
+    }
+}
+
 /// Sends if there is a reader with room.
-pub(super) fn tell(events: Option<&mpsc::Sender<LegEvent>>, event: LegEvent) {
+fn tell(events: Option<&mpsc::Sender<LegEvent>>, event: LegEvent) {
     if let Some(events) = events
         && let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event)
     {

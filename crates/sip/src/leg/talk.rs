@@ -7,12 +7,12 @@
 //! ```
 
 use super::registry::Mailbox;
-use super::session::Session;
-use super::{Command, EventSink, LegEvent, LegFailure, dtmf, reoffer};
+use super::session::{Ask, Session};
+use super::turn::Side;
+use super::{Command, EventSink, HangUpCause, LegEvent, LegFailure, RequestFailure, dtmf, extension, offer, refer, reoffer};
 use crate::header;
 use crate::stack::{Answer, ClientTransaction, Heard, Incoming, InviteHeard, InviteServer, Method};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 /// What is left of the INVITE.
@@ -30,6 +30,7 @@ pub(super) struct Talk {
     pub commands: mpsc::Receiver<Command>,
     pub mailbox: Mailbox,
     pub opening: Opening,
+    pub cause: HangUpCause,
 }
 
 /// What the loop does next.
@@ -56,7 +57,7 @@ impl Talk {
         loop {
             let next = tokio::select! {
                 () = session.over.cancelled() => Next::End,
-                () = session.broken.cancelled(), if !leaving => self.fail(LegFailure::AckMissing),
+                () = session.broken.cancelled(), if !leaving => self.fail(session.failure()),
                 () = self.sink.abandoned() => Next::Leave,
                 command = self.commands.recv(), if !leaving => self.on_command(command),
                 request = self.mailbox.next() => self.on_request(request).await,
@@ -92,10 +93,34 @@ impl Talk {
 
     fn on_command(&mut self, command: Option<Command>) -> Next {
         match command {
-            None | Some(Command::HangUp | Command::Reject(_)) => Next::Leave,
+            None | Some(Command::Reject(_)) => return Next::Leave,
+            Some(Command::HangUp(cause)) => {
+                self.cause = cause;
+                return Next::Leave;
+            }
             // Too late, or not ours to do: the call is up.
-            Some(Command::Ring | Command::Answer(_)) => Next::Go,
+            Some(Command::Ring | Command::Answer(_)) => {}
+            Some(Command::Offer(sdp, outcome)) => {
+                // Our 200 waits for its ACK: the first offer is not through yet.
+                if matches!(self.opening, Opening::Served(_)) {
+                    outcome.send(Err(RequestFailure::Busy)).ok();
+                    return Next::Go;
+                }
+                let session = self.session.clone();
+                self.session.clone().beside(async move {
+                    outcome.send(offer::offer(&session, &sdp).await).ok();
+                });
+            }
+            Some(Command::Refer(target)) => refer::begin(&self.session, target, self.sink.teller()),
+            Some(Command::ReportRefer { code, phrase }) => refer::report(&self.session, code, phrase),
+            Some(Command::Info { kind, body, outcome }) => {
+                let session = self.session.clone();
+                self.session.clone().beside(async move {
+                    outcome.send(refer::info(&session, kind, &body).await).ok();
+                });
+            }
         }
+        Next::Go
     }
 
     fn on_opened(&mut self, opened: Opened) -> Next {
@@ -126,9 +151,9 @@ impl Talk {
         if reply.to_tag() == crate::stack::tag_of(&self.session.dialog().remote) {
             return;
         }
-        let fork = self.session.beside(dialog);
+        let fork = self.session.fork(dialog);
         self.session.wire.tracker.spawn(async move {
-            fork.request(Method::Bye).await.ok();
+            fork.ask(&bye(HangUpCause::AnsweredElsewhere)).await.ok();
         });
     }
 
@@ -145,6 +170,10 @@ impl Talk {
                 return Next::End;
             }
             Method::Invite | Method::Update => self.on_reoffer(request).await,
+            Method::Refer => self.on_refer(request).await,
+            Method::Notify => refer::notified(&self.session, request).await,
+            // We have sent nothing that it could acknowledge (RFC 3262 §3).
+            Method::Prack => request.answer(self.plain(481)).await,
             Method::Info => {
                 let kind = request.header("Content-Type").unwrap_or_default();
                 let key = dtmf::key(kind, request.body());
@@ -161,34 +190,48 @@ impl Talk {
     }
 
     async fn on_reoffer(&mut self, request: Incoming) {
-        let unsupported: Vec<&str> = request.headers("Require").collect();
-        if !unsupported.is_empty() {
-            let tags = unsupported.join(", ");
+        if let Some(tags) = extension::unknown(request.headers("Require")) {
             return request.answer(self.plain(420).with("Unsupported", tags)).await;
         }
+        self.session.facts.learn(request.headers("Allow"), request.headers("Supported"));
         if request.method == Method::Update && request.body().is_empty() {
             // A session refresh (RFC 4028).
             self.session.dialog().retarget(&request);
             let contact = self.session.contact();
             return request.answer(self.plain(200).with("Contact", contact)).await;
         }
-        let is_unsettled = matches!(self.opening, Opening::Served(_)) || !self.sink.is_open();
-        if is_unsettled || self.session.reoffered.swap(true, Ordering::AcqRel) {
+        if matches!(self.opening, Opening::Served(_)) || !self.sink.is_open() {
             return request.answer(self.plain(491)).await;
         }
-        self.session.dialog().retarget(&request);
-        reoffer::begin(self.session.clone(), request, self.sink.weak());
+        match self.session.turns.take(Side::Theirs) {
+            Ok(turn) => {
+                self.session.dialog().retarget(&request);
+                reoffer::begin(&self.session, request, self.sink.teller(), turn);
+            }
+            // Glare (RFC 3261 §14.2, RFC 3311 §5.2).
+            Err(Side::Ours) => request.answer(self.plain(491)).await,
+            // One after the other.
+            Err(Side::Theirs) => request.answer(self.plain(500).with("Retry-After", "1")).await,
+        }
+    }
+
+    async fn on_refer(&mut self, request: Incoming) {
+        if let Some(tags) = extension::unknown(request.headers("Require")) {
+            return request.answer(self.plain(420).with("Unsupported", tags)).await;
+        }
+        refer::asked(&self.session, request, self.sink.teller()).await;
     }
 
     fn plain(&self, code: u16) -> Answer {
-        Answer::of(code).with("Allow", Method::ALLOW).with("User-Agent", self.session.user_agent.clone())
+        self.session.answer(code)
     }
 
     /// Says BYE and waits for its answer, answering what crosses it.
     async fn say_bye(&mut self) {
         self.sink.close();
         let session = self.session.clone();
-        let mut bye = Box::pin(session.request(Method::Bye));
+        let ask = bye(self.cause);
+        let mut bye = Box::pin(session.ask(&ask));
         loop {
             tokio::select! {
                 () = session.over.cancelled() => return,
@@ -234,6 +277,10 @@ impl Opening {
             },
         }
     }
+}
+
+fn bye(cause: HangUpCause) -> Ask {
+    Ask::new(Method::Bye).with("Reason", cause.reason())
 }
 
 /// `text`, else the cause as a number, else what it is.

@@ -20,6 +20,9 @@ pub(crate) enum Method {
     Options,
     Info,
     Update,
+    Prack,
+    Refer,
+    Notify,
     Register,
     /// Known to the stack, not to us.
     Other,
@@ -27,7 +30,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// What we can receive, for `Allow`.
-    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +41,9 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Info => "INFO",
             Self::Update => "UPDATE",
+            Self::Prack => "PRACK",
+            Self::Refer => "REFER",
+            Self::Notify => "NOTIFY",
             Self::Register => "REGISTER",
             Self::Other => "OTHER",
         }
@@ -52,6 +58,9 @@ impl Method {
             StackMethod::Options => Self::Options,
             StackMethod::Info => Self::Info,
             StackMethod::Update => Self::Update,
+            StackMethod::PRack => Self::Prack,
+            StackMethod::Refer => Self::Refer,
+            StackMethod::Notify => Self::Notify,
             StackMethod::Register => Self::Register,
             _ => Self::Other,
         }
@@ -73,6 +82,15 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// The CANCEL of this INVITE, which went out with `via` (RFC 3261 §9.1).
+    pub fn cancel(&self, via: &str) -> Self {
+        let keeps = |name: &str| matches!(name, "From" | "To" | "Call-ID" | "Route" | "User-Agent");
+        let mut fields: Vec<_> = self.fields.iter().filter(|(name, _)| keeps(name)).cloned().collect();
+        let cseq = self.fields.iter().find(|(name, _)| *name == "CSeq").map_or("", |(_, value)| value.as_str());
+        fields.push(("CSeq", cseq.replace("INVITE", "CANCEL")));
+        Self { method: Method::Cancel, uri: self.uri.clone(), fields, body: Vec::new(), via: Some(via.to_owned()) }
+    }
+
     pub(super) fn into_request(self, via: &str) -> Result<Request, SipError> {
         let method = self.method.as_str().parse().map_err(|_| SipError::Stack(format!("method {}", self.method.as_str())))?;
         if has_control(&self.uri) || self.uri.contains(' ') {

@@ -58,7 +58,7 @@ async fn a_challenged_call_is_answered_and_ended_by_us() {
     let third = carrier.expect_where("INVITE", |m| m.header("Authorization").is_some()).await;
     assert!(third.header("Proxy-Authorization").is_some(), "both ask, both are answered");
     carrier.reply(&third, "180 Ringing", &[], "").await;
-    assert!(matches!(event(&mut leg).await, LegEvent::Ringing { code: 180 }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Ringing { code: 180, .. }));
     let route = format!("Record-Route: <sip:{};lr>", carrier.address);
     carrier.reply(&third, "200 OK", &[&contact(&carrier), &route], SDP).await;
     let ack = carrier.expect_where("ACK", |m| m.must("CSeq") == "3 ACK").await;
@@ -140,7 +140,7 @@ async fn a_ringing_call_is_cancelled() {
     let (world, carrier) = (World::new().await, Peer::new().await);
     let (mut leg, invite, _handle) = dialled(&world, &carrier).await;
     carrier.reply(&invite, "180 Ringing", &[], "").await;
-    assert!(matches!(event(&mut leg).await, LegEvent::Ringing { code: 180 }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Ringing { code: 180, .. }));
     leg.control.hang_up().await;
     let cancel = carrier.expect("CANCEL").await;
     assert_eq!((cancel.must("Via"), cancel.must("CSeq")), (invite.must("Via"), "1 CANCEL"));
