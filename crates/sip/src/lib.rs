@@ -9,6 +9,7 @@
 //! | [`header`] | the header values that we read ourselves (pure) |
 //! | [`register`] | one account's registration as a machine (pure) |
 //! | [`sdp`] | offer and answer (pure) |
+//! | [`CallTrace`] | the messages of a call as they were on the wire |
 
 mod account;
 pub mod digest;
@@ -23,6 +24,7 @@ mod resolver;
 pub mod sdp;
 mod stack;
 mod switchboard;
+mod trace;
 
 pub use account::AccountHandle;
 pub use error::SipError;
@@ -32,3 +34,4 @@ pub use options::SipOptions;
 pub use outbound::DialOptions;
 pub use register::RegisterPolicy;
 pub use switchboard::{SipStack, StackStats};
+pub use trace::CallTrace;

@@ -124,7 +124,7 @@ impl SipStack {
     /// Registers an account and keeps it registered, under a Contact of its own that nobody can guess.
     pub fn open_account(&self, account: Account) -> AccountHandle {
         let wire = self.switchboard.wire.clone();
-        let line = Arc::new(Line::new(account, ContactToken::new(rand::random()), &wire.cancel));
+        let line = Arc::new(Line::new(account, ContactToken::new(rand::random()), wire.recorder.account(), &wire.cancel));
         self.switchboard.add(line.clone());
         let (handle, task) = account::open(wire.clone(), line.clone(), self.policy.clone(), self.pace.clone());
         let switchboard = self.switchboard.clone();

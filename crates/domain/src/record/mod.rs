@@ -2,10 +2,12 @@
 
 pub mod cdr;
 pub mod event;
+pub mod signalling;
 pub mod termination;
 pub mod turn;
 
 pub use cdr::{Cdr, Direction, MediaSummary};
 pub use event::{CallEvent, CallFact, Speaker};
+pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};
 pub use turn::{Turn, TurnLatency};

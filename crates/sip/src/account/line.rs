@@ -4,6 +4,7 @@ use super::hops;
 use crate::digest::{AuthAttempt, Credentials, DigestCache, Verdict, parse_challenges};
 use crate::error::SipError;
 use crate::stack::{Field, Flow, Method, Reply, Wire};
+use crate::trace::AccountTrace;
 use callie_domain::{Account, ContactToken, Transport};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Line {
     account: RwLock<Arc<Account>>,
     pub token: ContactToken,
+    pub trace: Arc<AccountTrace>,
     digest: Mutex<DigestCache>,
     /// The way to the registrar that last worked.
     flow: Mutex<Option<Flow>>,
@@ -32,10 +34,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Line {
-    pub fn new(account: Account, token: ContactToken, cancel: &CancellationToken) -> Self {
+    pub fn new(account: Account, token: ContactToken, trace: Arc<AccountTrace>, cancel: &CancellationToken) -> Self {
         Self {
             account: RwLock::new(Arc::new(account)),
             token,
+            trace,
             digest: Mutex::default(),
             flow: Mutex::default(),
             seen_at: Mutex::default(),

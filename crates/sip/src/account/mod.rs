@@ -21,6 +21,7 @@ pub(crate) use address::{aor_uri, display, escape_user, route_to, uri_host};
 pub(crate) use line::Line;
 pub(crate) use task::open;
 
+use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{Account, UserId};
 use std::sync::Arc;
@@ -70,6 +71,11 @@ impl AccountHandle {
             line.kill.cancel();
             line.gone.cancelled().await;
         }
+    }
+
+    /// The account's last SIP messages, oldest first, secrets masked.
+    pub fn trace(&self) -> Vec<SipMessage> {
+        self.inner.line.trace.messages()
     }
 
     pub(crate) fn line(&self) -> &Arc<Line> {

@@ -6,6 +6,7 @@ use crate::digest::AuthAttempt;
 use crate::header::SipTarget;
 use crate::register::{Input, Output, RegisterPolicy, Registration};
 use crate::stack::{Wire, random_token};
+use crate::trace::Followed;
 use callie_domain::registration::RegistrationStatus;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ struct Task {
     failures: usize,
     /// The REGISTER under way.
     attempt: Option<BoxFuture<'static, Attempted>>,
+    /// The account's messages are kept.
+    _followed: Followed,
 }
 
 /// Makes the handle and the task to spawn for it.
@@ -42,13 +45,15 @@ pub(crate) fn open(
     let (status, watched) = watch::channel(RegistrationStatus::OFF);
     let user = line.account().user.clone();
     let handle = AccountHandle { inner: Arc::new(Held { line: line.clone(), user, status: watched }) };
+    let call_id = random_token(22);
+    let followed = wire.recorder.follow_account(&call_id, line.trace.clone());
     let task = Task {
         wire,
         line,
         pace,
         machine: Registration::new(policy),
         status,
-        call_id: random_token(22),
+        call_id,
         from_tag: random_token(10),
         cseq: 0,
         auth: AuthAttempt::default(),
@@ -57,6 +62,7 @@ pub(crate) fn open(
         stopping: false,
         failures: 0,
         attempt: None,
+        _followed: followed,
     };
     (handle, task.run())
 }

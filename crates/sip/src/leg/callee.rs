@@ -29,9 +29,10 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, invite: 
     facts.name(&tag, tag_of(&dialog.remote).unwrap_or_default());
     facts.learn(invite.headers("Allow"), invite.headers("Supported"));
     let mailbox = legs.admit(&facts, &tag, &line.account().user);
-    let (leg, sink, commands) = super::pair(facts.clone());
     let auth = AuthAttempt::default();
-    let session = Session::new(Founding { wire: wire.clone(), line, dialog, flow, auth, facts, owns_call_id: false });
+    let founding = Founding { wire: wire.clone(), line, dialog, flow, auth, facts: facts.clone(), owns_call_id: false };
+    let session = Session::new(founding);
+    let (leg, sink, commands) = super::pair(facts, session.trace());
     let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag) };
     wire.tracker.spawn(callee.run());
     leg

@@ -73,7 +73,8 @@ enum Fate {
 pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: Placed, local_tag: &str) -> Leg {
     let facts = Arc::new(Facts::new(&placed.dialog.call_id));
     let mailbox = legs.admit(&facts, local_tag, &line.account().user);
-    let (leg, sink, commands) = super::pair(facts.clone());
+    let named = wire.name_call(&placed.dialog.call_id, &line.account().user_agent);
+    let (leg, sink, commands) = super::pair(facts.clone(), named.trace.clone());
     let caller = Caller {
         wire: wire.clone(),
         line,
@@ -89,6 +90,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
         give_up_at: Instant::now() + RING_LIMIT,
     };
     wire.tracker.spawn(async move {
+        let _named = named;
         let cancel = caller.wire.cancel.clone();
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -100,8 +102,6 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
 
 impl Caller {
     async fn run(mut self) {
-        let user_agent = self.line.account().user_agent.clone();
-        let _named = self.wire.name_call(&self.placed.dialog.call_id, &user_agent);
         let flow = tokio::select! {
             flow = self.line.first_hop(&self.wire) => flow,
             _ = wants_to_leave(&mut self.commands, &self.sink) => return self.sink.close(),

@@ -38,6 +38,7 @@ pub use facts::{DialogId, PeerAbilities};
 pub use refer::ReferTo;
 pub(crate) use sink::EventSink;
 
+use crate::trace::CallTrace;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -48,13 +49,15 @@ const COMMANDS: usize = 16;
 pub struct Leg {
     pub events: mpsc::Receiver<LegEvent>,
     pub control: LegControl,
+    /// Its SIP messages as they were on the wire.
+    pub trace: CallTrace,
 }
 
 /// The two ends of a new leg.
-pub(crate) fn pair(facts: Arc<Facts>) -> (Leg, EventSink, mpsc::Receiver<Command>) {
+pub(crate) fn pair(facts: Arc<Facts>, trace: CallTrace) -> (Leg, EventSink, mpsc::Receiver<Command>) {
     let (commands, taken) = mpsc::channel(COMMANDS);
     let (sink, events) = EventSink::new();
-    (Leg { events, control: LegControl::new(commands, facts) }, sink, taken)
+    (Leg { events, control: LegControl::new(commands, facts), trace }, sink, taken)
 }
 
 /// See [`crate::StackStats::lost_events`].

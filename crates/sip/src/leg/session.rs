@@ -10,6 +10,7 @@ use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::header;
 use crate::stack::{Answer, Draft, Field, Flow, Heard, Method, NamedCall, Wire};
+use crate::trace::CallTrace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,7 @@ pub(super) struct Session {
     pub broken: CancellationToken,
     /// Ends what runs beside the leg.
     pub over: CancellationToken,
-    _named: NamedCall,
+    named: NamedCall,
 }
 
 /// A request to be sent inside the dialog.
@@ -97,7 +98,7 @@ impl Session {
             failure: Mutex::default(),
             broken: CancellationToken::new(),
             over,
-            _named: named,
+            named,
         })
     }
 
@@ -120,6 +121,10 @@ impl Session {
 
     pub fn auth(&self) -> MutexGuard<'_, AuthAttempt> {
         self.auth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn trace(&self) -> CallTrace {
+        self.named.trace.clone()
     }
 
     pub fn contact(&self) -> String {

@@ -87,6 +87,9 @@ impl Wire {
             Ok(Err(error)) => return Err(connect(error.to_string())),
             Err(_) => return Err(connect(format!("no connection within {CONNECT_WITHIN:?}"))),
         };
+        if let Some((local, remote)) = super::inspector::ends(&connection) {
+            self.recorder.stream_opened(local, remote);
+        }
         if transport.is_stream() && self.connecting.keep(remote) {
             self.keep_alive(connection.clone(), remote);
         }
@@ -146,7 +149,8 @@ impl Wire {
     }
 }
 
-fn source_address(peer: IpAddr) -> Option<IpAddr> {
+/// The address of ours that the routing table gives for a way to `peer`.
+pub(crate) fn source_address(peer: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = if peer.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
     let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
     socket.connect((peer, 9)).ok()?;

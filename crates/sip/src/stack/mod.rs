@@ -20,13 +20,14 @@ mod socket;
 mod unknown_method;
 
 pub(crate) use client::ClientTransaction;
-pub(crate) use flow::Flow;
+pub(crate) use flow::{Flow, source_address};
 pub(crate) use message::{Draft, Field, Heard, Method, Reply, tag_of};
 pub(crate) use server::{Answer, Incoming, InviteHeard, InviteServer};
 
 use crate::error::SipError;
 use crate::options::SipOptions;
 use crate::resolver::{Families, Resolver};
+use crate::trace::{CallTrace, Followed, Recorder};
 use rsipstack::EndpointBuilder;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, TransactionReceiver};
@@ -56,6 +57,7 @@ pub(crate) struct Wire {
     pub local: SocketAddr,
     pub t1: Duration,
     pub resolver: Resolver,
+    pub recorder: Arc<Recorder>,
     pub tracker: TaskTracker,
     pub cancel: CancellationToken,
 }
@@ -80,7 +82,8 @@ impl Wire {
     ) -> Result<(Arc<Self>, Requests), SipError> {
         let stack = |e: rsipstack::Error| SipError::Stack(e.to_string());
         let counts = Arc::<socket::UdpCounts>::default();
-        let bound = socket::bind(options.listen, counts.clone())
+        let recorder = Arc::<Recorder>::default();
+        let bound = socket::bind(options.listen, counts.clone(), recorder.clone())
             .map_err(|source| SipError::Listen { address: options.listen, source })?;
         let resolver = Resolver::new(options.hosts.clone(), options.dns_servers.clone(), Families::of(options.listen));
         let layer = TransportLayer::new_with_domain_resolver(cancel.child_token(), Box::new(dns::ForStack(resolver.clone())));
@@ -92,8 +95,12 @@ impl Wire {
             .with_user_agent(inspector::PLACEHOLDER)
             .with_transport_layer(layer)
             .with_option(times(options.t1))
-            .with_inspector(Box::new(inspector::Inspector { user_agents: user_agents.clone() }))
-            .with_transport_inspector(Box::new(inspector::Gate { parsed: parsed.clone() }))
+            .with_inspector(Box::new(inspector::Inspector {
+                user_agents: user_agents.clone(),
+                recorder: recorder.clone(),
+                local: bound.local,
+            }))
+            .with_transport_inspector(Box::new(inspector::Gate { parsed: parsed.clone(), recorder: recorder.clone() }))
             .build();
         let incoming = endpoint.incoming_transactions().map_err(stack)?;
         let wire = Arc::new(Self {
@@ -107,6 +114,7 @@ impl Wire {
             local: bound.local,
             t1: options.t1,
             resolver,
+            recorder,
             tracker: tracker.clone(),
             cancel,
         });
@@ -144,10 +152,12 @@ impl Wire {
         }
     }
 
-    /// Messages that the stack writes itself for this call carry this User-Agent, until the guard is dropped.
+    /// Messages that the stack writes itself for this call carry this User-Agent, and all of its messages are kept, until the
+    /// guard is dropped.
     pub fn name_call(self: &Arc<Self>, call_id: &str, user_agent: &str) -> NamedCall {
         self.user_agents.insert(call_id, user_agent.into());
-        NamedCall { wire: self.clone(), call_id: call_id.to_owned() }
+        let (trace, followed) = self.recorder.follow_call(call_id);
+        NamedCall { wire: self.clone(), call_id: call_id.to_owned(), trace, _followed: followed }
     }
 
     /// RFC 3261's 64·T1: how long a transaction waits.
@@ -175,6 +185,8 @@ impl Wire {
 pub(crate) struct NamedCall {
     wire: Arc<Wire>,
     call_id: String,
+    pub trace: CallTrace,
+    _followed: Followed,
 }
 
 impl Drop for NamedCall {

@@ -3,7 +3,10 @@
 //! The UDP socket has a large receive buffer (the kernel's default of 208 KB loses calls under load) and turns away what
 //! cannot be a SIP message before anybody looks at it.
 
+use crate::trace::{Recorder, Seen};
 use async_trait::async_trait;
+use callie_domain::Transport;
+use callie_domain::record::Way;
 use rsipstack::platform::net::UdpSocket as StackUdp;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -31,14 +34,14 @@ pub(super) struct Bound {
 }
 
 /// Binds both; with port 0 a port that is free for both.
-pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>) -> io::Result<Bound> {
+pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Recorder>) -> io::Result<Bound> {
     const TRIES: usize = 32;
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
         let udp = bind_udp(listen)?;
         let local = udp.local_addr()?;
         match bind_tcp(local) {
-            Ok(tcp) => return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, counts }), tcp, local }),
+            Ok(tcp) => return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, local, counts, recorder }), tcp, local }),
             Err(error) => last = error,
         }
     }
@@ -67,7 +70,15 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 pub(super) struct FilteredUdp {
     socket: UdpSocket,
+    local: SocketAddr,
     counts: Arc<UdpCounts>,
+    recorder: Arc<Recorder>,
+}
+
+impl FilteredUdp {
+    fn hear(&self, way: Way, datagram: &[u8], remote: SocketAddr) {
+        self.recorder.hear(datagram, Seen { way, transport: Transport::Udp, local: self.local, remote });
+    }
 }
 
 /// A SIP message begins with a method or with `SIP/2.0`; a full buffer means a datagram that was cut off.
@@ -98,6 +109,7 @@ impl StackUdp for FilteredUdp {
                     self.socket.send_to(&refusal, source).await.ok();
                     continue;
                 }
+                self.hear(Way::Received, datagram, source);
                 return Ok((len, source));
             }
             self.counts.junk.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +117,9 @@ impl StackUdp for FilteredUdp {
     }
 
     async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> rsipstack::Result<usize> {
-        Ok(self.socket.send_to(datagram, to).await?)
+        let sent = self.socket.send_to(datagram, to).await?;
+        self.hear(Way::Sent, datagram, to);
+        Ok(sent)
     }
 
     fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
@@ -130,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn port_zero_gives_one_port_for_both() {
-        let bound = bind("127.0.0.1:0".parse().expect("address"), Arc::default()).expect("bind");
+        let bound = bind("127.0.0.1:0".parse().expect("address"), Arc::default(), Arc::default()).expect("bind");
         assert_ne!(bound.local.port(), 0);
         assert_eq!(bound.tcp.local_addr().expect("bound").port(), bound.local.port());
     }

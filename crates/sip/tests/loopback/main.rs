@@ -8,3 +8,4 @@ mod outbound;
 mod peer;
 mod register;
 mod tcp;
+mod trace;
