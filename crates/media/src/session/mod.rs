@@ -10,6 +10,7 @@
 
 mod beat;
 mod caller;
+mod crypt;
 mod latch;
 mod marks;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::{
     rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket, rtcp::RtcpParams, srtp::SrtpParams},
 };
 use caller::Caller;
+use crypt::Crypt;
 use marks::{AgentMarks, Mark};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -37,6 +39,10 @@ const COMFORT_NOISE: u8 = 13;
 pub(crate) const PLAYOUT_CHUNKS: usize = 32;
 /// Facts that wait to be polled; the driver polls after each datagram and tick, so it never fills.
 const PENDING_EVENTS: usize = 16;
+
+/// The first sequence number of an encrypted stream is below 2¹⁵, lest its first round ends before the far end has seen of it
+/// (RFC 3711 §3.3.1).
+const SRTP_FIRST_SEQUENCE: u16 = 0x7fff;
 
 /// What offer and answer settled, and the random starting points of RFC 3550 §5.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +88,10 @@ pub enum Received {
     Refused,
     /// RTCP on the RTP port (RFC 5761).
     Rtcp,
+    /// Not encrypted under the far end's key.
+    Unauthentic,
+    /// It has come before, or is too old to tell.
+    Replayed,
     /// No RTP, or of a payload type that was not negotiated.
     Junk,
 }
@@ -115,6 +125,10 @@ pub struct SessionStats {
     pub junk: u64,
     /// Valid RTP from strangers.
     pub refused: u64,
+    /// What was not encrypted under the far end's key, RTCP included.
+    pub unauthentic: u64,
+    /// Encrypted packets that came once more.
+    pub replayed: u64,
     /// Agent speech ran dry in the middle of a turn.
     pub underruns: u64,
     pub jitter: JitterStats,
@@ -124,6 +138,8 @@ pub struct SessionStats {
 #[derive(Debug)]
 pub struct Session {
     params: SessionParams,
+    // Boxed: a call in clear does not carry it.
+    crypt: Option<Box<Crypt>>,
     latch: Latch,
     caller: Caller,
     dtmf_in: DtmfReceiver,
@@ -156,6 +172,7 @@ impl Session {
     /// Opens at `now`: the watchdog counts from here.
     pub fn new(params: SessionParams, now: Duration) -> Self {
         Self {
+            crypt: params.srtp.clone().map(|srtp| Box::new(Crypt::new(srtp))),
             latch: Latch::default(),
             caller: Caller::new(params.law(), params.ear_rate),
             dtmf_in: DtmfReceiver::new(),
@@ -167,7 +184,7 @@ impl Session {
             next: RtpHeader {
                 marker: true,
                 payload_type: params.payload_type,
-                sequence: params.first_sequence,
+                sequence: if params.srtp.is_some() { params.first_sequence & SRTP_FIRST_SEQUENCE } else { params.first_sequence },
                 timestamp: params.first_timestamp,
                 ssrc: params.ssrc,
             },
@@ -180,6 +197,10 @@ impl Session {
 
     /// Takes a datagram that arrived at `now`; what is encrypted in it is decrypted in place.
     pub fn receive(&mut self, datagram: &mut [u8], from: SocketAddr, now: Duration) -> Received {
+        let datagram = match self.unprotect(datagram, now) {
+            Ok(packet) => packet,
+            Err(received) => return received,
+        };
         let packet = match RtpPacket::parse(datagram) {
             Ok(packet) => packet,
             Err(RtpError::Rtcp) => return Received::Rtcp,
@@ -215,6 +236,7 @@ impl Session {
             self.tell(SessionEvent::AgentSpeech { on, at });
         }
         self.next.timestamp = self.next.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.protect(beat);
     }
 
     /// Beats that could not be held: the stream goes on as after a pause, in step with real time (RFC 3550 §5.1).
@@ -245,6 +267,14 @@ impl Session {
     /// While the far end holds the call its silence is no loss.
     pub fn hold(&mut self, held: bool, now: Duration) {
         self.watchdog = Watchdog { heard: now, held, told: false };
+    }
+
+    /// Keys of an offer or answer within the call.
+    pub fn rekey(&mut self, srtp: SrtpParams, now: Duration) {
+        match &mut self.crypt {
+            Some(crypt) => crypt.rekey(srtp, now),
+            None => self.crypt = Some(Box::new(Crypt::new(srtp))),
+        }
     }
 
     /// Sends nothing while `muted`: the far end does not want RTP (RFC 3264 §8.4). The agent's speech passes unheard meanwhile
