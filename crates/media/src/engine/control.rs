@@ -1,7 +1,7 @@
 //! Steering a call's media from its task.
 
 use super::shared::{MediaStats, Ownership};
-use crate::record::Finished;
+use crate::{record::Finished, rtp::srtp::SrtpParams};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -35,6 +35,12 @@ impl MediaControl {
     /// The far end announced another address (re-INVITE): the next source to send is believed at once.
     pub fn set_remote(&self, remote: SocketAddr) {
         self.owner.0.post(|mail| mail.remote = Some(remote));
+    }
+
+    /// The keys that an offer and answer within the call settled. Those that stay go on where they are; packets under the far
+    /// end's former key are taken until the first under the new one.
+    pub fn rekey(&self, srtp: SrtpParams) {
+        self.owner.0.post(|mail| mail.srtp = Some(srtp));
     }
 
     /// While the far end holds the call its silence is no loss.

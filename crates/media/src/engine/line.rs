@@ -75,6 +75,9 @@ impl Line {
             if let Some(muted) = mail.muted.take() {
                 session.mute(muted);
             }
+            if let Some(srtp) = mail.srtp.take() {
+                session.rekey(srtp, now);
+            }
             // What does not fit waits for the sender's queue to move on.
             while let Some(digit) = mail.digits.pop_front() {
                 if !session.send_dtmf(digit) {
@@ -128,6 +131,9 @@ impl Line {
             late: session.jitter.late,
             junk: session.junk,
             refused: session.refused,
+            srtp: self.session.srtp(),
+            unauthentic: session.unauthentic,
+            replayed: session.replayed,
             jitter: session.jitter.jitter,
             concealed: session.jitter.concealed,
             underruns: session.underruns,

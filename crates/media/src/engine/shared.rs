@@ -1,7 +1,11 @@
 //! What a call's tasks and its media thread share. The media thread never waits for any of it: it tries a lock, and when
 //! somebody holds it, comes back with the next beat.
 
-use crate::{codec::Codec, session::SessionEvent};
+use crate::{
+    codec::Codec,
+    rtp::srtp::{SrtpParams, SrtpSuite},
+    session::SessionEvent,
+};
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -69,6 +73,12 @@ pub struct MediaStats {
     pub junk: u64,
     /// Valid RTP from strangers.
     pub refused: u64,
+    /// How RTP is encrypted now, if it is.
+    pub srtp: Option<SrtpSuite>,
+    /// What was not encrypted under the far end's key; it was neither heard nor believed.
+    pub unauthentic: u64,
+    /// Encrypted packets that came once more.
+    pub replayed: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1).
     pub jitter: Duration,
     /// Frames of 20 ms made up for missing ones.
@@ -96,6 +106,9 @@ impl MediaStats {
             late: 0,
             junk: 0,
             refused: 0,
+            srtp: None,
+            unauthentic: 0,
+            replayed: 0,
             jitter: Duration::ZERO,
             concealed: 0,
             underruns: 0,
@@ -112,6 +125,7 @@ pub(super) struct Mail {
     pub(super) remote: Option<SocketAddr>,
     pub(super) held: Option<bool>,
     pub(super) muted: Option<bool>,
+    pub(super) srtp: Option<SrtpParams>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<char>,
 }

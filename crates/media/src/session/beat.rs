@@ -3,7 +3,7 @@
 use crate::{
     FRAME_SAMPLES,
     codec::{G711, pcm16},
-    rtp::{RtpHeader, header::HEADER_LEN, telephone_event::EVENT_LEN},
+    rtp::{RtpHeader, header::HEADER_LEN, srtp::MAX_TAG_LEN, telephone_event::EVENT_LEN},
 };
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ const EAR_SAMPLES: usize = 3 * FRAME_SAMPLES;
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Beat {
-    pub(super) packet: [u8; HEADER_LEN + FRAME_SAMPLES],
+    /// With room for the tag of SRTP.
+    pub(super) packet: [u8; HEADER_LEN + FRAME_SAMPLES + MAX_TAG_LEN],
     pub(super) packet_len: usize,
     pub(super) ear: [i16; EAR_SAMPLES],
     pub(super) ear_len: usize,
@@ -25,7 +26,7 @@ pub struct Beat {
 impl Default for Beat {
     fn default() -> Self {
         Self {
-            packet: [0; HEADER_LEN + FRAME_SAMPLES],
+            packet: [0; HEADER_LEN + FRAME_SAMPLES + MAX_TAG_LEN],
             packet_len: 0,
             ear: [0; EAR_SAMPLES],
             ear_len: 0,
@@ -86,7 +87,7 @@ impl Beat {
         if let Some(head) = head.first_chunk_mut() {
             header.write(head);
         }
-        codec.encode(agent, payload);
+        codec.encode(agent, &mut payload[..FRAME_SAMPLES]);
         self.packet_len = HEADER_LEN + FRAME_SAMPLES;
     }
 

@@ -14,7 +14,10 @@ mod crypt;
 mod latch;
 mod marks;
 #[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod tests;
+mod wire;
 
 pub use beat::Beat;
 pub use latch::{Admission, Latch, RELATCH_PACKETS, RELATCH_SILENCE};
@@ -25,7 +28,11 @@ use crate::{
     codec::{Codec, G711, OpusParams},
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
-    rtp::{DtmfReceiver, DtmfSender, RtpError, RtpHeader, RtpPacket, rtcp::RtcpParams, srtp::SrtpParams},
+    rtp::{
+        DtmfReceiver, DtmfSender, RtpHeader, RtpPacket,
+        rtcp::{self, RtcpParams},
+        srtp::SrtpParams,
+    },
 };
 use caller::Caller;
 use crypt::Crypt;
@@ -197,13 +204,15 @@ impl Session {
 
     /// Takes a datagram that arrived at `now`; what is encrypted in it is decrypted in place.
     pub fn receive(&mut self, datagram: &mut [u8], from: SocketAddr, now: Duration) -> Received {
+        if rtcp::is_rtcp(datagram) {
+            return Received::Rtcp;
+        }
         let datagram = match self.unprotect(datagram, now) {
             Ok(packet) => packet,
             Err(received) => return received,
         };
         let packet = match RtpPacket::parse(datagram) {
             Ok(packet) => packet,
-            Err(RtpError::Rtcp) => return Received::Rtcp,
             Err(_) => return self.junk(),
         };
         if !self.is_negotiated(packet.header.payload_type) {
@@ -267,14 +276,6 @@ impl Session {
     /// While the far end holds the call its silence is no loss.
     pub fn hold(&mut self, held: bool, now: Duration) {
         self.watchdog = Watchdog { heard: now, held, told: false };
-    }
-
-    /// Keys of an offer or answer within the call.
-    pub fn rekey(&mut self, srtp: SrtpParams, now: Duration) {
-        match &mut self.crypt {
-            Some(crypt) => crypt.rekey(srtp, now),
-            None => self.crypt = Some(Box::new(Crypt::new(srtp))),
-        }
     }
 
     /// Sends nothing while `muted`: the far end does not want RTP (RFC 3264 §8.4). The agent's speech passes unheard meanwhile

@@ -1,0 +1,243 @@
+//! Tests of two sessions that talk with one another over a network in virtual time: it loses, delays, overtakes, doubles and
+//! forges packets on cue.
+
+use super::*;
+use crate::{
+    codec::OpusParams,
+    rtp::srtp::{KEY_LEN, SrtpKey, SrtpSuite},
+};
+
+const BEAT: Duration = Duration::from_millis(20);
+const MALLORY: &str = "203.0.113.66:6666";
+
+/// What the network does to the packets of one direction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Network {
+    delay: Duration,
+    jitter: Duration,
+    /// Of a thousand.
+    lost: u64,
+    doubled: u64,
+}
+
+struct Datagram {
+    due: Duration,
+    to: usize,
+    bytes: Vec<u8>,
+}
+
+/// Side 0 and side 1.
+struct Pair {
+    sides: [Session; 2],
+    addresses: [SocketAddr; 2],
+    network: [Network; 2],
+    on_the_way: Vec<Datagram>,
+    beats: [Beat; 2],
+    now: Duration,
+    seed: u64,
+    told: Vec<(usize, SessionEvent)>,
+}
+
+fn key(octet: u8) -> SrtpKey {
+    SrtpKey::new([octet; KEY_LEN])
+}
+
+/// The keys of side 0 and side 1.
+fn keys(ours: u8, theirs: u8) -> [Option<SrtpParams>; 2] {
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    let of = |send, receive| Some(SrtpParams { suite, send: key(send), receive: key(receive) });
+    [of(ours, theirs), of(theirs, ours)]
+}
+
+fn params(srtp: Option<SrtpParams>, ssrc: u32, remote: SocketAddr) -> SessionParams {
+    SessionParams {
+        codec: Codec::Pcmu,
+        payload_type: 0,
+        ptime_ms: 20,
+        opus: OpusParams::default(),
+        dtmf_payload_type: Some(101),
+        dtmf_clock_hz: 8_000,
+        comfort_noise_payload_type: None,
+        ear_rate: SpeechRate::Hz8000,
+        voice_rate: SpeechRate::Hz8000,
+        ssrc,
+        first_sequence: 0xfff0,
+        first_timestamp: 77,
+        remote: Some(remote),
+        rtp_timeout: Duration::from_secs(5),
+        srtp,
+        rtcp: RtcpParams::default(),
+    }
+}
+
+impl Pair {
+    fn new(srtp: [Option<SrtpParams>; 2]) -> Self {
+        let addresses = ["192.0.2.1:4000", "192.0.2.2:5000"].map(|address| address.parse().expect("an address"));
+        let now = Duration::from_secs(1_000);
+        let [ours, theirs] = srtp;
+        Self {
+            sides: [Session::new(params(ours, 0xa, addresses[1]), now), Session::new(params(theirs, 0xb, addresses[0]), now)],
+            addresses,
+            network: [Network { delay: Duration::from_millis(30), ..Network::default() }; 2],
+            on_the_way: Vec::new(),
+            beats: [Beat::new(), Beat::new()],
+            now,
+            seed: 1,
+            told: Vec::new(),
+        }
+    }
+
+    /// A number below `bound`.
+    fn draw(&mut self, bound: u64) -> u64 {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 33) % bound.max(1)
+    }
+
+    fn beat(&mut self) {
+        self.now += BEAT;
+        self.deliver();
+        for side in 0..2 {
+            let Self { sides, beats, .. } = self;
+            sides[side].tick(self.now, &mut beats[side]);
+            let packet = beats[side].packet().to_vec();
+            self.send(side, packet);
+            while let Some(event) = self.sides[side].poll_event() {
+                self.told.push((side, event));
+            }
+        }
+    }
+
+    fn beats(&mut self, count: u32) {
+        (0..count).for_each(|_| self.beat());
+    }
+
+    fn send(&mut self, from: usize, bytes: Vec<u8>) {
+        let Network { delay, jitter, lost, doubled } = self.network[from];
+        let copies = if self.draw(1_000) < doubled { 2 } else { 1 };
+        for _ in 0..copies {
+            let late = Duration::from_micros(self.draw(jitter.as_micros() as u64 + 1));
+            if !bytes.is_empty() && self.draw(1_000) >= lost {
+                self.on_the_way.push(Datagram { due: self.now + delay + late, to: 1 - from, bytes: bytes.clone() });
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        self.on_the_way.sort_by_key(|datagram| datagram.due);
+        let due = self.on_the_way.partition_point(|datagram| datagram.due <= self.now);
+        for mut datagram in self.on_the_way.drain(..due) {
+            let from = self.addresses[1 - datagram.to];
+            self.sides[datagram.to].receive(&mut datagram.bytes, from, datagram.due);
+        }
+    }
+
+    fn speak(&mut self, side: usize, length: Duration) {
+        let samples = (0..length.as_millis() as usize * 8).map(|i| if i % 16 < 8 { 9_000 } else { -9_000 });
+        self.sides[side].playout().push(samples.collect()).expect("room");
+    }
+
+    /// Frames of speech that a side hears within so many beats.
+    fn heard(&mut self, side: usize, beats: u32) -> usize {
+        (0..beats)
+            .filter(|_| {
+                self.beat();
+                self.beats[side].ear().iter().any(|sample| sample.unsigned_abs() > 4_000)
+            })
+            .count()
+    }
+}
+
+#[test]
+fn encrypted_speech_crosses_a_bad_network_both_ways() {
+    let mut pair = Pair::new(keys(1, 2));
+    let bad = Network { delay: Duration::from_millis(40), jitter: Duration::from_millis(45), lost: 30, doubled: 20 };
+    pair.network = [bad; 2];
+    for side in 0..2 {
+        pair.speak(1 - side, Duration::from_secs(20));
+        let heard = pair.heard(side, 1_000);
+        assert!(heard > 900, "{heard} frames of 1,000");
+    }
+    for side in &pair.sides {
+        let stats = side.stats();
+        assert!(stats.received > 1_850 && stats.replayed > 10, "{stats:?}");
+        assert_eq!((stats.unauthentic, stats.junk, stats.refused), (0, 0, 0), "{stats:?}");
+        assert_eq!(side.srtp(), Some(SrtpSuite::AesCm128HmacSha1_80));
+    }
+}
+
+#[test]
+fn an_encrypted_stream_begins_low_and_goes_on_over_the_end_of_its_round() {
+    let mut pair = Pair::new(keys(1, 2));
+    pair.beat();
+    let first = RtpPacket::parse(pair.beats[0].packet()).expect("rtp").header.sequence;
+    assert_eq!(first, 0x7ff0);
+    // To just before the end of the round; then half a second around it is lost.
+    pair.beats(0x8000);
+    pair.network = [Network { lost: 1_000, ..pair.network[0] }; 2];
+    pair.beats(25);
+    pair.network = [Network { lost: 0, ..pair.network[0] }; 2];
+    pair.speak(0, Duration::from_secs(4));
+    assert!(pair.heard(1, 100) > 90);
+    assert_eq!(pair.sides[1].stats().unauthentic, 0);
+}
+
+#[test]
+fn what_is_not_authentic_moves_nothing() {
+    // Who knows all but the key: in clear, and under a key of their own.
+    for forger in [None, keys(7, 7)[0].clone()] {
+        let mut pair = Pair::new(keys(1, 2));
+        let mut mallory = Session::new(params(forger, 0xb, pair.addresses[0]), pair.now);
+        let (from, mut beat): (SocketAddr, _) = (MALLORY.parse().expect("an address"), Beat::new());
+        mallory.playout().push(vec![9_000; 80_000]).expect("room");
+        // The far end is silent: nothing of this may count as its life.
+        pair.network[1].lost = 1_000;
+        for _ in 0..300 {
+            mallory.tick(pair.now, &mut beat);
+            for source in [from, pair.addresses[1]] {
+                let result = pair.sides[0].receive(&mut beat.packet().to_vec(), source, pair.now);
+                assert_eq!(result, Received::Unauthentic);
+            }
+            assert_eq!(pair.heard(0, 1), 0);
+        }
+        assert_eq!((pair.sides[0].latched(), pair.sides[0].destination()), (None, Some(pair.addresses[1])));
+        let stats = pair.sides[0].stats();
+        assert_eq!((stats.unauthentic, stats.received), (600, 0));
+        let lost = |told: &(usize, SessionEvent)| matches!(told, (0, SessionEvent::RtpLost { .. }));
+        assert!(pair.told.iter().any(lost) && !pair.told.iter().any(|told| matches!(told, (0, SessionEvent::FirstRtp { .. }))));
+    }
+}
+
+#[test]
+fn keys_change_within_the_call_without_a_gap() {
+    let mut pair = Pair::new(keys(1, 2));
+    pair.speak(0, Duration::from_secs(30));
+    pair.beats(50);
+    // Side 1 offers new keys; side 0 answers. Until the answer is there, side 1 sends and reads as before.
+    let [ours, theirs] = keys(3, 4).map(|keys| keys.expect("keys"));
+    pair.sides[0].rekey(ours.clone(), pair.now);
+    pair.sides[1].rekey(SrtpParams { send: key(2), ..theirs.clone() }, pair.now);
+    let before = pair.sides.each_ref().map(|side| side.stats().received);
+    let heard = pair.heard(1, 10);
+    pair.sides[1].rekey(theirs, pair.now);
+    assert_eq!(heard + pair.heard(1, 200), 210);
+    // The same again, as a re-INVITE that changes something else says it.
+    pair.sides[0].rekey(ours, pair.now);
+    assert_eq!(pair.heard(1, 50), 50);
+    for (side, before) in pair.sides.iter().zip(before) {
+        let stats = side.stats();
+        assert_eq!((stats.received - before, stats.unauthentic, stats.replayed), (260, 0, 0), "{stats:?}");
+    }
+}
+
+#[test]
+fn a_call_in_clear_may_become_an_encrypted_one() {
+    let mut pair = Pair::new([None, None]);
+    pair.beats(50);
+    for (side, keys) in pair.sides.iter_mut().zip(keys(1, 2)) {
+        side.rekey(keys.expect("keys"), pair.now);
+    }
+    pair.speak(0, Duration::from_secs(2));
+    assert!(pair.heard(1, 100) > 90);
+    // What was on the way.
+    assert!((1..=2).contains(&pair.sides[1].stats().unauthentic));
+}
