@@ -58,6 +58,7 @@ fn a_call(n: u32) -> Cdr {
         engine: None,
         recording: None,
         media: None,
+        legs: Vec::new(),
         message: None,
     }
 }

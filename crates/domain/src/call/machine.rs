@@ -52,6 +52,8 @@ pub enum Input {
     /// Nobody speaks any more; a goodbye that follows is because of that.
     CallerSilent,
     PlayoutDrained,
+    /// A transfer has ended the call, or ends it now.
+    TransferEnded(Termination),
     HangUp,
     Shutdown,
     Timer(TimerKind),
@@ -211,6 +213,7 @@ impl Call {
             // Their CANCEL came before our 200 went out: the answer that we wished for was never given (RFC 3261 §9.2).
             Input::RemoteCancelled => self.finish(Termination::new(EndReason::CallerCancelled)),
             Input::SignallingFailed(end) => self.hang_up(end),
+            Input::TransferEnded(end) => self.hang_up(end),
             Input::RtpLost => self.hang_up(Termination::new(EndReason::RtpLost)),
             Input::HangUp => self.hang_up(Termination::new(EndReason::OperatorHungUp)),
             Input::Shutdown => self.hang_up(Termination::new(EndReason::ServerShutdown)),
@@ -332,6 +335,15 @@ mod tests {
     }
 
     #[test]
+    fn a_transfer_that_ends_the_call_says_bye() {
+        let talk = [Input::Begin, Input::MediaOpened, Input::AgentReady, Input::Acknowledged];
+        let end = Input::TransferEnded(Termination::new(EndReason::Transferred));
+        let outputs = run(Direction::Inbound, &[&talk[..], &[end]].concat());
+        assert_eq!(end_of(&outputs), Some(EndReason::Transferred));
+        assert!(outputs.contains(&Output::SendBye));
+    }
+
+    #[test]
     fn cancel_before_the_answer_sends_nothing_more() {
         let outputs = run(Direction::Inbound, &[Input::Begin, Input::RemoteCancelled, Input::MediaOpened, Input::AgentReady]);
         assert_eq!(end_of(&outputs), Some(EndReason::CallerCancelled));
@@ -389,6 +401,7 @@ mod tests {
             Just(Input::AgentGoodbye),
             Just(Input::CallerSilent),
             Just(Input::PlayoutDrained),
+            Just(Input::TransferEnded(Termination::new(EndReason::Transferred))),
             Just(Input::HangUp),
             Just(Input::Shutdown),
             Just(Input::Timer(TimerKind::Setup)),

@@ -7,8 +7,11 @@
 //!  either:   talking ─ AgentGoodbye ─▶ draining ─ PlayoutDrained ─▶ SendBye, Finish
 //! ```
 //!
+//! Handing a caller over to a human is a machine of its own beside it: [`transfer`].
+//!
 //! After [`Output::Finish`] the call is over: every further input yields nothing.
 
 mod machine;
+pub mod transfer;
 
 pub use machine::{Call, Input, Output, Phase, Policy, TimerKind};

@@ -31,6 +31,9 @@ pub struct Cdr {
     /// File name below the recordings folder.
     pub recording: Option<String>,
     pub media: Option<MediaSummary>,
+    /// Further legs of the call: those to whom the caller was handed over, and those that another took the place of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<LegSummary>,
     /// What the caller of the API attached to an outbound call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -41,6 +44,16 @@ impl Cdr {
     pub fn talk_ms(&self) -> Option<i64> {
         Some(self.ended_at?.as_millisecond() - self.answered_at?.as_millisecond())
     }
+}
+
+/// A leg of the call beside its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LegSummary {
+    /// Whom it was to: the number or address dialled.
+    pub to: String,
+    pub sip_call_id: String,
+    pub answered_at: Option<Timestamp>,
+    pub media: Option<MediaSummary>,
 }
 
 /// The audio path in figures.

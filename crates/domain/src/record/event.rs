@@ -1,6 +1,8 @@
 //! What happens in a call, as it is kept and pushed to the live feed.
 
 use super::{Termination, Turn};
+use crate::call::transfer::Completion;
+use crate::user::TransferMode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,32 @@ pub enum CallFact {
     },
     Hold {
         on: bool,
+    },
+    /// The caller is being handed over: to a target by its name, or to a number.
+    TransferStarted {
+        mode: TransferMode,
+        target: String,
+    },
+    /// News of the target's telephone, by the provider's NOTIFY or from our own leg to it.
+    TransferProgress {
+        code: u16,
+        phrase: String,
+    },
+    /// The provider does not transfer; we call the target ourselves.
+    TransferFellBack {
+        reason: String,
+    },
+    /// The caller and the target are together: `joined` by us, or `referred` by the provider.
+    TransferCompleted {
+        how: Completion,
+    },
+    /// The agent goes on with the caller, unless the call is over.
+    TransferFailed {
+        reason: String,
+    },
+    /// Another leg took the place of the call's (RFC 3891).
+    LegReplaced {
+        sip_call_id: String,
     },
     /// Something degraded but the call goes on.
     Warning {

@@ -6,7 +6,7 @@ pub mod signalling;
 pub mod termination;
 pub mod turn;
 
-pub use cdr::{Cdr, Direction, MediaSummary};
+pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
 pub use event::{CallEvent, CallFact, Speaker};
 pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};

@@ -4,6 +4,7 @@
 //! (`sip.sip_username`, `calls.default_greeting`) are both accepted; a fault names the field as the client wrote it.
 
 use super::field::Field;
+use super::routing::{Routing, TransferTarget, read_targets};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
 use crate::audio::LineMedia;
 use crate::{AcceptFrom, Faults, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
@@ -43,10 +44,12 @@ pub struct UserInput {
     pub voice: Option<Option<String>>,
     pub language: Option<Option<String>>,
     pub instructions: Option<Option<String>>,
+    pub transfer_targets: Option<Vec<TransferTarget>>,
+    pub accept_refer: Option<bool>,
 }
 
 /// The maps of the document.
-const MAPS: [&str; 4] = ["sip", "device", "calls", "ai"];
+const MAPS: [&str; 5] = ["sip", "device", "calls", "ai", "routing"];
 
 /// Fields that responses carry and that a client may send back unchanged; they are not settings.
 const READ_ONLY: [&str; 9] = [
@@ -139,6 +142,8 @@ impl UserInput {
             "language" if map == "ai" => self.language = field.optional(|f| f.language(faults)),
             "voice" if map == "ai" => self.voice = field.optional(|f| f.text(faults, 1, 64)),
             "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
+            "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
+            "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             _ => faults.add(field.path, "is not a known field"),
         }
     }
@@ -212,6 +217,7 @@ impl UserInput {
                 use_fixed_rtp_port: true,
             },
             ai: AiSettings::default(),
+            routing: Routing::default(),
             id,
             display_name,
             created_at: now,
@@ -255,6 +261,8 @@ impl UserInput {
         set(&mut user.ai.voice, self.voice);
         set(&mut user.ai.language, self.language);
         set(&mut user.ai.instructions, self.instructions);
+        set(&mut user.routing.transfer_targets, self.transfer_targets);
+        set(&mut user.routing.accept_refer, self.accept_refer);
         check_ports(user.calls.rtp_port_min, user.calls.rtp_port_max, &mut faults);
         if user != *old {
             user.updated_at = now;

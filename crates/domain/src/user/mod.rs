@@ -5,10 +5,12 @@
 
 mod field;
 pub mod input;
+pub mod routing;
 
 use crate::audio::LineMedia;
 use crate::{AcceptFrom, Account, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
+pub use routing::{Routing, TransferMode, TransferTarget};
 
 /// A user: SIP credentials, the desk phone it imitates, how its calls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub struct User {
     pub device: Device,
     pub calls: CallSettings,
     pub ai: AiSettings,
+    pub routing: Routing,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -3,7 +3,7 @@
 use super::openapi::word_list;
 use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
-use callie_domain::user::ENGINES;
+use callie_domain::user::{ENGINES, TransferMode};
 use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! word_schemas {
@@ -23,6 +23,7 @@ word_schemas! {
     CallResultWord: &results(), "The outcome in one word";
     EndReasonWord: EndReason::ALL, "Why a call ended";
     SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";
+    TransferModeWord: TransferMode::ALL, "How a caller is handed over";
     EngineWord: &ENGINES, "A conversation engine";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
 }

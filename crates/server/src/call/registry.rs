@@ -214,6 +214,7 @@ impl Registry {
             // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
             recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
             media: None,
+            legs: Vec::new(),
             message,
         };
         let policy = Policy {

@@ -132,7 +132,7 @@ fn owner_of_mac(view: &UserView, user: &User) -> Option<UserId> {
 fn differences(stored: &User, wanted: &User) -> anyhow::Result<Vec<String>> {
     let (stored_document, wanted_document) = (document(stored)?, document(wanted)?);
     let mut different = Vec::new();
-    for map in ["sip", "device", "calls", "ai"] {
+    for map in ["sip", "device", "calls", "ai", "routing"] {
         let (a, b) = (stored_document[map].as_object(), wanted_document[map].as_object());
         let mut fields: Vec<&String> = a.into_iter().chain(b).flat_map(|map| map.keys()).collect();
         fields.sort_unstable();

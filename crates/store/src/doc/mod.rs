@@ -1,5 +1,5 @@
-//! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai` and
-//! some fields of `sip` of ours. All backends store this form; it never holds a password in clear that we wrote.
+//! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai`,
+//! `routing` and some fields of `sip` of ours. All backends store this form; it never holds a password in clear that we wrote.
 //!
 //! | function | does |
 //! |---|---|
@@ -24,7 +24,7 @@ pub use write::{is_sealed_from, reseal, seal_typed_password, write};
 pub const PASSWORD_PATH: &str = "sip.sip_password";
 
 /// The fields of each map that are settings: the ones that are read and written. Everything else is kept as it is.
-const MAPS: [(&str, &[&str]); 4] = [
+const MAPS: [(&str, &[&str]); 5] = [
     (
         "sip",
         &[
@@ -58,4 +58,5 @@ const MAPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("ai", &["engine", "model", "voice", "language", "instructions"]),
+    ("routing", &["transfer_targets", "accept_refer"]),
 ];

@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 /// Fields that the `sqlite3` shell writes as 0 and 1, because its `json_set` knows no booleans.
-const SWITCHES: [&str; 3] = ["is_active", "connect", "use_fixed_rtp_port"];
+const SWITCHES: [&str; 4] = ["is_active", "connect", "use_fixed_rtp_port", "accept_refer"];
 
 /// Times of the map `sip`.
 const TIMES: [&str; 2] = ["created_at", "updated_at"];

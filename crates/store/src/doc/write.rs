@@ -2,6 +2,7 @@
 
 use super::PASSWORD_PATH;
 use crate::seal::{AtRest, Keyring, SealError, classify};
+use callie_domain::user::{Routing, TransferMode, TransferTarget};
 use callie_domain::{Secret, User, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,6 +23,9 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
         set_optional(ai, "voice", user.ai.voice.as_deref());
         set_optional(ai, "language", user.ai.language.as_deref());
         set_optional(ai, "instructions", user.ai.instructions.as_deref());
+    }
+    if doc.contains_key("routing") || user.routing != Routing::default() {
+        write_routing(map(&mut doc, "routing"), &user.routing);
     }
     Ok(Value::Object(doc))
 }
@@ -128,6 +132,23 @@ fn write_calls(calls: &mut Map<String, Value>, user: &User) {
     set(calls, "rtp_port_min", settings.rtp_port_min);
     set(calls, "rtp_port_max", settings.rtp_port_max);
     set(calls, "use_fixed_rtp_port", settings.use_fixed_rtp_port);
+}
+
+/// What is the default is not written, unless it stands there already.
+fn write_routing(routing: &mut Map<String, Value>, settings: &Routing) {
+    let entry = |target: &TransferTarget| {
+        let mut entry = Map::new();
+        set(&mut entry, "name", target.name.as_str());
+        set(&mut entry, "target", target.target.to_string());
+        set_optional(&mut entry, "mode", target.mode.map(TransferMode::as_str));
+        Value::Object(entry)
+    };
+    if !settings.transfer_targets.is_empty() || routing.contains_key("transfer_targets") {
+        set(routing, "transfer_targets", settings.transfer_targets.iter().map(entry).collect::<Vec<_>>());
+    }
+    if settings.accept_refer || routing.contains_key("accept_refer") {
+        set(routing, "accept_refer", settings.accept_refer);
+    }
 }
 
 fn map<'a>(doc: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {

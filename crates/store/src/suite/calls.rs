@@ -31,6 +31,7 @@ pub(super) fn begun(user: &str, second: i64) -> Cdr {
         engine: None,
         recording: None,
         media: None,
+        legs: Vec::new(),
         message: None,
     }
 }

@@ -4,7 +4,7 @@ use super::summary::{EngineFailure, LatencySummary};
 use super::transcript::TurnDocument;
 use crate::api::words::{CallResultWord, DirectionWord, EndReasonWord};
 use crate::exchange::ActiveCall;
-use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, EndReason, MediaSummary, Termination};
+use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, EndReason, LegSummary, MediaSummary, Termination};
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -40,8 +40,20 @@ pub struct CallDocument {
     /// Its file name below the recordings folder.
     pub recording: Option<String>,
     pub media: Option<MediaDocument>,
+    /// Further legs: those to whom the caller was handed over, and those that another took the place of.
+    pub legs: Vec<LegDocument>,
     /// What the caller of the API attached.
     pub message: Option<String>,
+}
+
+/// A leg of the call beside its own.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LegDocument {
+    /// The number or address dialled.
+    pub to: String,
+    pub sip_call_id: String,
+    pub answered_at: Option<Timestamp>,
+    pub media: Option<MediaDocument>,
 }
 
 /// How a call ended.
@@ -86,7 +98,7 @@ pub struct CallEventDocument {
     /// Milliseconds since the call began.
     pub offset_ms: u64,
     /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `turn`, `tool_used`, `engine_failed`,
-    /// `dtmf`, `ended`, … A `turn` of an index that came before replaces it.
+    /// `dtmf`, `transfer_started`, `transfer_completed`, `ended`, … A `turn` of an index that came before replaces it.
     pub event: String,
     /// The event's own fields.
     #[serde(flatten)]
@@ -149,8 +161,15 @@ impl From<Cdr> for CallDocument {
             engine: cdr.engine,
             recording: cdr.recording,
             media: cdr.media.map(Into::into),
+            legs: cdr.legs.into_iter().map(Into::into).collect(),
             message: cdr.message,
         }
+    }
+}
+
+impl From<LegSummary> for LegDocument {
+    fn from(LegSummary { to, sip_call_id, answered_at, media }: LegSummary) -> Self {
+        Self { to, sip_call_id, answered_at, media: media.map(Into::into) }
     }
 }
 

@@ -39,6 +39,7 @@ fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
         engine: Some("local".into()),
         recording: Some(format!("{}.wav", call_id(n))),
         media: Some(MediaSummary { codec: "PCMU".into(), ..MediaSummary::default() }),
+        legs: Vec::new(),
         message: None,
     }
 }

@@ -40,6 +40,7 @@ impl World {
             engine: None,
             recording: None,
             media: None,
+            legs: Vec::new(),
             message: None,
         };
         let events: Vec<_> = events.into_iter().map(|fact| CallEvent { at: started_at, offset_ms: 0, fact }).collect();

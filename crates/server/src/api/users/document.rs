@@ -1,10 +1,10 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
 //! Whatever is shown here is accepted back by PUT. The password is never shown.
 
-use crate::api::words::{EngineWord, RegistrationStateWord};
+use crate::api::words::{EngineWord, RegistrationStateWord, TransferModeWord};
 use crate::exchange::LineStatus;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
-use callie_domain::user::{AiSettings, CallSettings, Device, SipSettings};
+use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, TransferMode};
 use callie_domain::{HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ pub struct UserDocument {
     pub device: Option<DeviceDocument>,
     pub calls: Option<CallsDocument>,
     pub ai: Option<AiDocument>,
+    pub routing: Option<RoutingDocument>,
 }
 
 /// The line in three fields.
@@ -144,6 +145,29 @@ pub struct AiDocument {
     pub instructions: Option<String>,
 }
 
+/// To whom a call may be handed over.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RoutingDocument {
+    /// Those to whom the agent may hand a caller over, by itself.
+    pub transfer_targets: Vec<TransferTargetDocument>,
+    /// Follow a transfer that the other side asks for (REFER) to one of the targets; otherwise it is declined.
+    pub accept_refer: bool,
+}
+
+/// Somebody to whom the agent may hand a caller over.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TransferTargetDocument {
+    /// As the agent knows them.
+    #[schema(example = "sales")]
+    pub name: String,
+    /// A telephone number, an extension, or an address such as `sip:name@host`.
+    #[schema(example = "+1234567890")]
+    pub target: String,
+    /// Blind when null.
+    #[schema(value_type = Option<TransferModeWord>)]
+    pub mode: Option<TransferMode>,
+}
+
 impl UserDocument {
     pub fn good(stored: &StoredUser, line: Option<LineStatus>) -> Self {
         Self::of(&stored.user.id, Some(stored), ConfigState::Ok, line)
@@ -176,6 +200,7 @@ impl UserDocument {
             device: user.map(|u| DeviceDocument::of(&u.id, &u.device)),
             calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
             ai: user.map(|u| AiDocument::of(&u.ai)),
+            routing: user.map(|u| RoutingDocument::of(&u.routing)),
         }
     }
 }
@@ -250,5 +275,16 @@ impl AiDocument {
     fn of(ai: &AiSettings) -> Self {
         let AiSettings { engine, model, voice, language, instructions } = ai.clone();
         Self { engine, model, voice, language, instructions }
+    }
+}
+
+impl RoutingDocument {
+    fn of(routing: &Routing) -> Self {
+        let targets = routing.transfer_targets.iter().map(|target| TransferTargetDocument {
+            name: target.name.clone(),
+            target: target.target.to_string(),
+            mode: target.mode,
+        });
+        Self { transfer_targets: targets.collect(), accept_refer: routing.accept_refer }
     }
 }

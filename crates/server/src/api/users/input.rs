@@ -3,7 +3,7 @@
 
 use super::document::UserDocument;
 use crate::api::error::Problem;
-use crate::api::words::EngineWord;
+use crate::api::words::{EngineWord, TransferModeWord};
 use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
 use callie_store::UserView;
@@ -183,6 +183,7 @@ pub struct UserChange {
     #[schema(value_type = Object)]
     calls: Option<Value>,
     ai: Option<AiChange>,
+    routing: Option<RoutingChange>,
 }
 
 /// Which engine talks and how; null means the server's default.
@@ -197,6 +198,31 @@ pub struct AiChange {
     /// A language tag (BCP 47) such as `de-AT`.
     language: Option<String>,
     instructions: Option<String>,
+}
+
+/// To whom a call may be handed over.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct RoutingChange {
+    /// The whole list; null empties it.
+    #[schema(max_items = 32)]
+    transfer_targets: Option<Vec<TransferTargetChange>>,
+    #[schema(default = false)]
+    accept_refer: Option<bool>,
+}
+
+/// Somebody to whom the agent may hand a caller over.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct TransferTargetChange {
+    /// As the agent knows them; unique in the list.
+    #[schema(example = "sales", max_length = 64)]
+    name: String,
+    /// A telephone number, an extension, or an address such as `sip:name@host`.
+    #[schema(example = "+1234567890")]
+    target: String,
+    #[schema(value_type = Option<TransferModeWord>)]
+    mode: Option<String>,
 }
 
 #[cfg(test)]

@@ -147,6 +147,12 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::Dtmf { digit } => format!("key {digit}"),
         CallFact::Hold { on } => if *on { "held" } else { "taken back from hold" }.to_owned(),
         CallFact::EngineFailed { engine, detail, .. } => format!("engine {engine} failed: {detail}"),
+        CallFact::TransferStarted { mode, target } => format!("hands over to {target} ({})", mode.as_str()),
+        CallFact::TransferProgress { code, phrase } => format!("of the transfer: {code} {phrase}"),
+        CallFact::TransferFellBack { reason } => format!("calls the target itself: {reason}"),
+        CallFact::TransferCompleted { .. } => "handed over".to_owned(),
+        CallFact::TransferFailed { reason } => format!("not handed over: {reason}"),
+        CallFact::LegReplaced { .. } => "another leg took the place of the call's".to_owned(),
         CallFact::Turn { .. }
         | CallFact::Established
         | CallFact::EngineUsage { .. }
