@@ -1,5 +1,6 @@
 //! What can go wrong between us and a peer, told apart by what a caller can do about it.
 
+use crate::stack::TlsFault;
 use std::net::SocketAddr;
 
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,8 @@ pub enum SipError {
     Resolve { host: String, reason: String },
     #[error("cannot connect to {address}: {reason}")]
     Connect { address: SocketAddr, reason: String },
+    #[error("no secure connection to {address}: {fault}")]
+    Tls { address: SocketAddr, fault: TlsFault },
     #[error("cannot send to {address}: {reason}")]
     Send { address: SocketAddr, reason: String },
     /// A value that would break out of its header field. It is never sent.

@@ -3,13 +3,25 @@
 use crate::register::RegisterPolicy;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Where to listen for TLS, and the certificate to show there: PEM files, read again when they change.
+#[derive(Debug, Clone)]
+pub struct TlsListen {
+    pub listen: SocketAddr,
+    /// The chain, our own certificate first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
 
 /// How to listen, how to be reached, and how patient to be.
 #[derive(Debug, Clone)]
 pub struct SipOptions {
     /// UDP and TCP on the same port. Port 0 picks one that is free for both.
     pub listen: SocketAddr,
+    /// SIP over TLS for peers that connect to us; connections that we open need none.
+    pub tls: Option<TlsListen>,
     /// The address others reach us under, when it is not that of the interface (a fixed NAT mapping).
     pub external_address: Option<IpAddr>,
     /// Names resolved here instead of in the DNS, like `curl --resolve`.
@@ -26,6 +38,7 @@ impl SipOptions {
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            tls: None,
             external_address: None,
             hosts: HashMap::new(),
             dns_servers: Vec::new(),

@@ -64,8 +64,8 @@ impl Switchboard {
     }
 }
 
-/// What is up, and what was turned away. At rest all but the counters (`datagrams`, `garbage`, `refused_requests`,
-/// `lost_events`) are back where they were.
+/// What is up, and what was turned away. At rest all but the counters (`datagrams`, `garbage`, `lost_events`
+/// and those of what was refused) are back where they were.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StackStats {
     pub accounts: usize,
@@ -75,11 +75,17 @@ pub struct StackStats {
     /// Kept for 64·T1 to answer repeated requests.
     pub finished_transactions: usize,
     pub waiting_ack: usize,
-    /// Open TCP connections.
+    /// Open TCP and TLS connections.
     pub connections: usize,
     pub datagrams: u64,
     /// Datagrams that were no SIP message.
     pub garbage: u64,
+    /// Messages on connections that could not be read; each was dropped and its connection went on.
+    pub malformed_messages: u64,
+    /// Connections closed for what the peer sent, or did not take.
+    pub broken_connections: u64,
+    /// Connections of strangers turned away because there were too many.
+    pub refused_connections: u64,
     /// Requests refused before any leg saw them.
     pub refused_requests: u64,
     /// Events of all legs lost because nobody took them.
@@ -114,6 +120,11 @@ impl SipStack {
     /// Where we listen, UDP and TCP.
     pub fn local_address(&self) -> SocketAddr {
         self.switchboard.wire.local
+    }
+
+    /// Where we listen for TLS, if we do.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.switchboard.wire.tls_local
     }
 
     /// The address to write into SDP for this peer.
@@ -162,6 +173,9 @@ impl SipStack {
             connections: wire.connections,
             datagrams: wire.datagrams,
             garbage: wire.garbage,
+            malformed_messages: wire.malformed_messages,
+            broken_connections: wire.broken_connections,
+            refused_connections: wire.refused_connections,
             refused_requests: self.switchboard.refused.load(Ordering::Relaxed),
             lost_events: leg::lost_events(),
         }

@@ -5,7 +5,7 @@ use crate::digest::AuthAttempt;
 use crate::error::SipError;
 use crate::header::{self, SipTarget};
 use crate::register::{Input, Response};
-use crate::stack::{Draft, Flow, Heard, Method, Reply, Wire};
+use crate::stack::{Draft, Flow, Heard, Hop, Method, Reply, Wire};
 use callie_domain::Transport;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Register {
         let input = match within_turn(self.exchange(&flow, &mut auth), &mut turn).await {
             Ok(Heard::Reply(reply)) => Input::Response(self.read(&reply, &flow, &mut auth)),
             Ok(Heard::Timeout) => Input::Timeout,
-            Ok(Heard::ConnectionLost) => Input::TransportError("connection lost".into()),
+            Ok(Heard::ConnectionLost) => Input::TransportError(flow.loss()),
             Err(error) => Input::TransportError(error.to_string()),
         };
         Attempted { input, auth, flow: Some(flow) }
@@ -63,7 +63,7 @@ impl Register {
         if let (None, Some(redirect)) = (&account.outbound_proxy, &self.target) {
             let transport = redirect.transport.unwrap_or(account.transport);
             let address = self.wire.resolver.first(&redirect.host.host, redirect.host.port, transport).await?;
-            return self.wire.flow_to(transport, address).await;
+            return self.wire.flow_to(transport, address, Hop::of(&account, &redirect.host.host)).await;
         }
         let skipped = self.failures.checked_rem(hops.targets.len()).unwrap_or(0);
         hops.targets.rotate_left(skipped);
@@ -125,10 +125,11 @@ impl Register {
 
     /// Behind a NAT the registrar sees another address than ours: the authorised REGISTER that follows names that one.
     fn learn_address(&self, reply: &Reply, flow: &Flow) {
-        let here = self.wire.socket_toward(flow.remote.ip());
+        let here = self.wire.socket_of(flow);
         let (received, rport) = reply.seen_at();
         let seen = SocketAddr::new(received.unwrap_or(here.ip()), rport.unwrap_or(here.port()));
-        if flow.transport == Transport::Udp && !self.wire.has_external() {
+        let is_known = flow.transport == Transport::Udp && self.wire.has_external();
+        if self.wire.is_reached_by(flow) && !is_known {
             self.line.learn((seen != here && rport.is_some()).then_some(seen));
         }
     }

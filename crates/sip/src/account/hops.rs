@@ -4,8 +4,8 @@ use super::Line;
 use crate::error::SipError;
 use crate::register::{Role, Target};
 use crate::resolver::Places;
-use crate::stack::{Flow, Wire};
-use callie_domain::HostPort;
+use crate::stack::{Flow, Hop, Wire};
+use callie_domain::{Account, HostPort};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -65,13 +65,22 @@ fn addresses(found: [Option<&Result<Places, SipError>>; 3]) -> Vec<IpAddr> {
 
 /// The way to the first of them that can be sent to.
 pub(super) async fn first_that_takes(wire: &Arc<Wire>, line: &Line, hops: &Hops) -> Result<Flow, SipError> {
-    let host = &line.account().server.host;
-    let mut failure = SipError::Resolve { host: host.clone(), reason: "no address".into() };
+    let account = line.account();
+    let mut failure = SipError::Resolve { host: account.server.host.clone(), reason: "no address".into() };
     for target in &hops.targets {
-        match wire.flow_to(target.transport, target.address).await {
+        match wire.flow_to(target.transport, target.address, configured(&account, target.role)).await {
             Ok(flow) => return Ok(flow),
             Err(error) => failure = error,
         }
     }
     Err(failure)
+}
+
+/// What the account calls it. Over TLS this is whom it must prove to be, whatever name the DNS led to (RFC 5922 §4).
+fn configured(account: &Account, role: Role) -> Hop<'_> {
+    let host = match role {
+        Role::Primary => account.outbound_proxy.as_ref(),
+        Role::Backup => account.backup_server.as_ref(),
+    };
+    Hop::of(account, &host.unwrap_or(&account.server).host)
 }

@@ -108,8 +108,8 @@ impl Line {
     /// Our Contact URI toward a peer.
     pub fn contact_uri(&self, wire: &Wire, flow: &Flow) -> String {
         let here = match *lock(&self.seen_at) {
-            Some(seen) if flow.transport == Transport::Udp => seen,
-            _ => wire.socket_toward(flow.remote.ip()),
+            Some(seen) if wire.is_reached_by(flow) => seen,
+            _ => wire.socket_of(flow),
         };
         let transport = match flow.transport {
             Transport::Udp => "",
@@ -117,7 +117,7 @@ impl Line {
             Transport::Tcp => ";transport=tcp",
             Transport::Tls => ";transport=tls",
         };
-        format!("sip:{}@{here}{transport}", self.token)
+        format!("{}:{}@{here}{transport}", self.account().scheme(), self.token)
     }
 
     /// Takes in the challenges of a 401 or 407.

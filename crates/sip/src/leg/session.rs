@@ -9,7 +9,7 @@ use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::header;
-use crate::stack::{Answer, Draft, Field, Flow, Heard, Method, NamedCall, Wire};
+use crate::stack::{Answer, Draft, Field, Flow, Heard, Hop, Method, NamedCall, Wire};
 use crate::trace::CallTrace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -224,6 +224,7 @@ impl Session {
         Ok(heard)
     }
 
+    /// A live connection is the way, wherever the dialog points; otherwise where it points.
     async fn next_hop(&self) -> Result<Flow, SipError> {
         if self.flow.transport.is_stream() && !self.flow.is_closed() {
             return Ok(self.flow.clone());
@@ -233,8 +234,14 @@ impl Session {
             return Ok(self.flow.clone());
         };
         let transport = target.transport.unwrap_or(self.flow.transport);
+        let account = self.line.account();
         match self.wire.resolver.first(&target.host.host, target.host.port, transport).await {
-            Ok(address) => self.wire.flow_to(transport, address).await,
+            Ok(address) => {
+                // The same peer again: it proves to be who it was, whatever its route calls it.
+                let known = self.flow.server_name().filter(|_| address == self.flow.remote);
+                let named = Hop::of(&account, &target.host.host);
+                self.wire.flow_to(transport, address, Hop { server_name: known.or(named.server_name), ..named }).await
+            }
             // The peer's name means nothing to us: answer where it came from.
             Err(_) => Ok(self.flow.clone()),
         }

@@ -8,6 +8,7 @@ use super::flow::Flow;
 use super::message::{Draft, Heard, Method};
 use super::{Wire, flow};
 use crate::error::SipError;
+use callie_domain::Transport;
 use futures::stream::{BoxStream, StreamExt};
 use rsipstack::sip::SipMessage;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
@@ -53,6 +54,9 @@ impl Wire {
         let is_invite = draft.method == Method::Invite;
         let request = draft.into_request(&via)?;
         let failed = |reason: String| SipError::Send { address: flow.remote, reason };
+        if flow.is_closed() {
+            return Err(failed(flow.loss()));
+        }
         let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(|e| failed(e.to_string()))?;
         let connection = Some(flow.connection.clone());
         let mut tx = Box::new(Transaction::new_client(key, request, self.endpoint.inner.clone(), connection));
@@ -62,26 +66,65 @@ impl Wire {
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(failed(format!("not taken within {SEND_WITHIN:?}"))),
         }
-        Ok(ClientTransaction { heard: replies(tx, is_invite), via })
+        Ok(ClientTransaction { heard: replies(tx, is_invite, flow.clone()), via })
     }
 
     fn new_via(&self, flow: &Flow) -> Result<String, SipError> {
-        let sent_by = flow::sip_addr(flow.transport, self.socket_toward(flow.remote.ip()));
+        let sent_by = flow::sip_addr(flow.transport, self.socket_of(flow));
         let via = self.endpoint.inner.get_via(Some(sent_by), None).map_err(|e| SipError::Stack(e.to_string()))?;
         Ok(rsipstack::sip::headers::Via::from(via).value().to_owned())
     }
 }
 
-fn replies(tx: Box<Transaction>, is_invite: bool) -> BoxStream<'static, Heard> {
-    futures::stream::unfold(Some(tx), move |tx| async move {
-        let mut tx = tx?;
+/// A transaction and what is known of it.
+struct Awaited {
+    tx: Box<Transaction>,
+    flow: Flow,
+    is_invite: bool,
+    /// The highest status code so far.
+    code: u16,
+}
+
+impl Awaited {
+    /// The loss of its connection ends the transaction (RFC 3261 §17.1.4). Not when the peer, who is ringing already, can
+    /// still answer over a connection of its own (§18.2.2), and not when it has answered.
+    fn needs_connection(&self) -> bool {
+        self.code <= 100 || self.code < 200 && (!self.is_invite || self.flow.transport == Transport::Tls)
+    }
+
+    async fn next(&mut self) -> Option<Heard> {
         loop {
-            let SipMessage::Response(response) = tx.receive().await? else { continue };
-            let heard = Heard::from(response);
-            // An INVITE stays to acknowledge repeated and forked answers; anything else is over with its final reply.
-            let over = !is_invite && !matches!(&heard, Heard::Reply(reply) if reply.code < 200);
-            return Some((heard, if over { None } else { Some(tx) }));
+            let received = if self.needs_connection() {
+                tokio::select! {
+                    biased;
+                    received = self.tx.receive() => received,
+                    () = self.flow.closed() => return Some(Heard::ConnectionLost),
+                }
+            } else {
+                self.tx.receive().await
+            };
+            if let SipMessage::Response(response) = received? {
+                return Some(Heard::from(response));
+            }
         }
+    }
+}
+
+fn replies(tx: Box<Transaction>, is_invite: bool, flow: Flow) -> BoxStream<'static, Heard> {
+    let awaited = Awaited { tx, flow, is_invite, code: 0 };
+    futures::stream::unfold(Some(awaited), |awaited| async move {
+        let mut awaited = awaited?;
+        let heard = awaited.next().await?;
+        if let Heard::Reply(reply) = &heard {
+            awaited.code = awaited.code.max(reply.code);
+        }
+        // An INVITE stays to acknowledge repeated and forked answers; anything else is over with its final reply.
+        let goes_on = match &heard {
+            Heard::Reply(reply) => awaited.is_invite || reply.code < 200,
+            Heard::Timeout => awaited.is_invite,
+            Heard::ConnectionLost => false,
+        };
+        Some((heard, goes_on.then_some(awaited)))
     })
     .boxed()
 }

@@ -1,18 +1,20 @@
-//! Where a message goes and how: a UDP destination or a live TCP connection.
+//! Where a message goes and how: a UDP destination or a live connection, TCP or TLS.
 //!
-//! TCP connections are shared by everything that talks to the same peer; opening one is serialised for each peer, so
-//! that a thousand accounts starting at once open one connection and not a thousand.
+//! Connections are shared by everything that talks to the same peer, over TLS only where accounts also agree on whom they
+//! believe and who they are; opening one is serialised, so that a thousand accounts starting at once open one connection
+//! and not a thousand.
 
 use super::Wire;
+use super::stream::{Key, Stream, Streams, id_of};
+use super::tls::{Hop, Identity};
 use crate::error::SipError;
 use callie_domain::Transport;
-use rsipstack::sip::Transport as StackTransport;
-use rsipstack::transport::stream::StreamConnection;
+use rsipstack::sip::{Host, Transport as StackTransport};
 use rsipstack::transport::{SipAddr, SipConnection};
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// A line pair that keeps NAT mappings and idle connections open (RFC 5626 §3.5.1).
 const KEEPALIVE: &[u8] = b"\r\n\r\n";
@@ -25,17 +27,25 @@ pub(crate) struct Flow {
     pub(super) connection: SipConnection,
     pub transport: Transport,
     pub remote: SocketAddr,
+    /// The connection, over TCP and TLS.
+    pub(super) stream: Option<Arc<Stream>>,
 }
 
 impl Flow {
-    pub(super) fn of_connection(connection: &SipConnection) -> Option<Self> {
-        let remote = connection.get_remote_addr()?.get_socketaddr().ok()?;
-        let transport = match connection {
-            SipConnection::Tls(_) => Transport::Tls,
-            _ if connection.is_reliable() => Transport::Tcp,
-            _ => Transport::Udp,
-        };
-        Some(Self { connection: connection.clone(), transport, remote })
+    /// The way by which something came; `None` when it has been closed since.
+    pub(super) fn of_connection(connection: &SipConnection, streams: &Streams) -> Option<Self> {
+        let name = connection.get_remote_addr()?;
+        if let (SipConnection::Channel(_), Host::Domain(name)) = (connection, &name.addr.host) {
+            return streams.get(id_of(&name.0)?).map(Self::of_stream);
+        }
+        let remote = name.get_socketaddr().ok()?;
+        let transport = if connection.is_reliable() { Transport::Tcp } else { Transport::Udp };
+        Some(Self { connection: connection.clone(), transport, remote, stream: None })
+    }
+
+    fn of_stream(stream: Arc<Stream>) -> Self {
+        let (connection, transport, remote) = (stream.connection.clone(), stream.transport, stream.remote);
+        Self { connection, transport, remote, stream: Some(stream) }
     }
 
     pub(super) fn destination(&self) -> SipAddr {
@@ -44,14 +54,25 @@ impl Flow {
 
     /// Resolves when the connection has gone; never for UDP.
     pub async fn closed(&self) {
-        match (self.transport, self.connection.cancel_token()) {
-            (Transport::Tcp | Transport::Tls, Some(token)) => token.cancelled().await,
-            _ => std::future::pending().await,
+        match &self.stream {
+            Some(stream) => stream.closed().await,
+            None => std::future::pending().await,
         }
     }
 
     pub fn is_closed(&self) -> bool {
-        self.transport.is_stream() && self.connection.cancel_token().is_none_or(|token| token.is_cancelled())
+        self.stream.as_ref().is_some_and(|stream| stream.is_closed())
+    }
+
+    /// Why the connection has gone, for a person.
+    pub fn loss(&self) -> String {
+        self.stream.as_ref().and_then(|stream| stream.ending()).unwrap_or("connection lost").to_owned()
+    }
+
+    /// The name that the peer's certificate was verified for.
+    pub fn server_name(&self) -> Option<&str> {
+        let key = self.stream.as_ref()?.key.as_ref()?;
+        key.identity.as_ref().map(|identity| identity.server_name.as_str())
     }
 }
 
@@ -65,56 +86,74 @@ pub(super) fn sip_addr(transport: Transport, address: SocketAddr) -> SipAddr {
 }
 
 impl Wire {
-    /// The way to `remote`; over TCP an open connection, or a new one.
-    pub async fn flow_to(self: &Arc<Self>, transport: Transport, remote: SocketAddr) -> Result<Flow, SipError> {
-        let connect = |reason: String| SipError::Connect { address: remote, reason };
-        let gate = match transport {
-            Transport::Udp => None,
-            Transport::Tcp | Transport::Tls => Some(self.connecting.gate(remote)),
-        };
-        let lookup = async {
-            let _turn = match &gate {
-                Some(gate) => Some(gate.lock().await),
-                None => None,
-            };
-            self.endpoint.inner.transport_layer.lookup(&sip_addr(transport, remote), None).await
-        };
-        let found = tokio::time::timeout(CONNECT_WITHIN, lookup).await;
-        drop(gate);
-        self.connecting.forget_idle(remote);
-        let connection = match found {
-            Ok(Ok((connection, _))) => connection,
-            Ok(Err(error)) => return Err(connect(error.to_string())),
-            Err(_) => return Err(connect(format!("no connection within {CONNECT_WITHIN:?}"))),
-        };
-        if let Some((local, remote)) = super::inspector::ends(&connection) {
-            self.recorder.stream_opened(local, remote);
+    /// The way to `remote`, which is an address of `hop`; over TCP and TLS an open connection, or a new one.
+    pub async fn flow_to(self: &Arc<Self>, transport: Transport, remote: SocketAddr, hop: Hop<'_>) -> Result<Flow, SipError> {
+        if transport == Transport::Udp {
+            let found = self.endpoint.inner.transport_layer.lookup(&sip_addr(transport, remote), None).await;
+            let (connection, _) = found.map_err(|e| SipError::Connect { address: remote, reason: e.to_string() })?;
+            return Ok(Flow { connection, transport, remote, stream: None });
         }
-        if transport.is_stream() && self.connecting.keep(remote) {
-            self.keep_alive(connection.clone(), remote);
+        let identity = (transport == Transport::Tls).then(|| Arc::new(Identity::of(hop)));
+        let key = Key { transport, remote, identity };
+        if let Some(stream) = self.streams.shared(&key) {
+            return Ok(Flow::of_stream(stream));
         }
-        Ok(Flow { connection, transport, remote })
+        let gate = self.streams.gate(&key);
+        let connected = {
+            let _turn = gate.lock().await;
+            match self.streams.shared(&key) {
+                Some(stream) => Ok(stream),
+                None => self.connect(&key, hop).await,
+            }
+        };
+        self.streams.leave_gate(&key, gate);
+        connected.map(Flow::of_stream).inspect_err(|error| self.streams.is_in_trouble(&key, &error.to_string()))
     }
 
-    fn keep_alive(self: &Arc<Self>, connection: SipConnection, remote: SocketAddr) {
-        let wire = self.clone();
+    async fn connect(self: &Arc<Self>, key: &Key, hop: Hop<'_>) -> Result<Arc<Stream>, SipError> {
+        let connect = |reason: String| SipError::Connect { address: key.remote, reason };
+        let tcp = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(key.remote));
+        let tcp = match tcp.await {
+            Ok(tcp) => tcp.map_err(|error| connect(error.to_string()))?,
+            Err(_) => return Err(connect(format!("no connection within {CONNECT_WITHIN:?}"))),
+        };
+        tcp.set_nodelay(true).ok();
+        let local = tcp.local_addr().map_err(|error| connect(error.to_string()))?;
+        let admit = || self.streams.admit(key.transport, (local, key.remote), Some(key.clone()));
+        let stack = |error: rsipstack::Error| SipError::Stack(error.to_string());
+        let Some(identity) = &key.identity else {
+            let (stream, outbox) = admit().await.map_err(stack)?;
+            self.tracker.spawn(self.streams.clone().carry(stream.clone(), outbox, self.feed.clone(), tcp));
+            self.keep_alive(stream.clone());
+            return Ok(stream);
+        };
+        let shaken = tokio::time::timeout(CONNECT_WITHIN, self.clients.connect(tcp, identity, hop.tls)).await;
+        let (tls, config) = match shaken {
+            Ok(shaken) => shaken.map_err(|fault| SipError::Tls { address: key.remote, fault })?,
+            Err(_) => return Err(connect(format!("no TLS handshake within {CONNECT_WITHIN:?}"))),
+        };
+        let (stream, outbox) = admit().await.map_err(stack)?;
+        let carried = self.streams.clone().carry(stream.clone(), outbox, self.feed.clone(), tls);
         self.tracker.spawn(async move {
-            if let (SipConnection::Tcp(tcp), Some(closed)) = (&connection, connection.cancel_token()) {
-                let ping = async {
-                    loop {
-                        tokio::time::sleep(KEEPALIVE_EVERY).await;
-                        if tcp.send_raw(KEEPALIVE).await.is_err() {
-                            return;
-                        }
-                    }
-                };
-                tokio::select! {
-                    () = closed.cancelled() => {}
-                    () = wire.cancel.cancelled() => {}
-                    () = ping => {}
+            carried.await;
+            drop(config);
+        });
+        self.keep_alive(stream.clone());
+        Ok(stream)
+    }
+
+    fn keep_alive(self: &Arc<Self>, stream: Arc<Stream>) {
+        self.tracker.spawn(async move {
+            let ping = async {
+                loop {
+                    tokio::time::sleep(KEEPALIVE_EVERY).await;
+                    stream.ping();
                 }
+            };
+            tokio::select! {
+                () = stream.closed() => {}
+                () = ping => {}
             }
-            wire.connecting.let_go(remote);
         });
     }
 
@@ -143,9 +182,20 @@ impl Wire {
         self.external.is_some()
     }
 
-    /// The same with our port, as written into Via and Contact.
-    pub fn socket_toward(&self, peer: IpAddr) -> SocketAddr {
-        SocketAddr::new(self.address_toward(Some(peer)), self.local.port())
+    /// Where peers reach us by this flow, as written into Via and Contact. Over TLS without a listener that is the
+    /// connection's own end: nothing else of ours speaks TLS, and a peer that looks for a connection to it finds this one.
+    pub fn socket_of(&self, flow: &Flow) -> SocketAddr {
+        let port = match (&flow.stream, self.tls_local) {
+            (Some(stream), None) if flow.transport == Transport::Tls => stream.local.port(),
+            (_, Some(listening)) if flow.transport == Transport::Tls => listening.port(),
+            _ => self.local.port(),
+        };
+        SocketAddr::new(self.address_toward(Some(flow.remote.ip())), port)
+    }
+
+    /// The flow itself is where peers reach us, and not a listener of ours.
+    pub fn is_reached_by(&self, flow: &Flow) -> bool {
+        flow.transport == Transport::Udp || flow.transport == Transport::Tls && self.tls_local.is_none()
     }
 }
 
@@ -155,33 +205,4 @@ pub(crate) fn source_address(peer: IpAddr) -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
     socket.connect((peer, 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
-}
-
-/// The peers to which connections are being opened (one lock each), and those whose connection is kept alive.
-#[derive(Default)]
-pub(super) struct Connecting {
-    gates: Mutex<HashMap<SocketAddr, Arc<tokio::sync::Mutex<()>>>>,
-    kept: Mutex<HashSet<SocketAddr>>,
-}
-
-impl Connecting {
-    fn gate(&self, remote: SocketAddr) -> Arc<tokio::sync::Mutex<()>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).entry(remote).or_default().clone()
-    }
-
-    fn forget_idle(&self, remote: SocketAddr) {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.get(&remote).is_some_and(|gate| Arc::strong_count(gate) == 1) {
-            gates.remove(&remote);
-        }
-    }
-
-    /// `true` when nobody keeps this peer's connection alive yet.
-    fn keep(&self, remote: SocketAddr) -> bool {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(remote)
-    }
-
-    fn let_go(&self, remote: SocketAddr) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&remote);
-    }
 }

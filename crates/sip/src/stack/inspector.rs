@@ -2,16 +2,12 @@
 //! how many messages came in.
 
 use super::message::{LOCAL_MARK, verbatim};
-use crate::trace::{Recorder, Seen};
 use async_trait::async_trait;
-use callie_domain::Transport;
-use callie_domain::record::Way;
 use rsipstack::sip::headers::Header;
 use rsipstack::sip::{HasHeaders, Method as StackMethod, SipMessage};
 use rsipstack::transaction::endpoint::{MessageInspector, TransportEventInspector};
-use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use rsipstack::transport::{SipAddr, TransportEvent};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -45,13 +41,10 @@ impl UserAgents {
 
 pub(super) struct Inspector {
     pub user_agents: Arc<UserAgents>,
-    pub recorder: Arc<Recorder>,
-    /// Where we listen: our end of a stream that is not known yet.
-    pub local: SocketAddr,
 }
 
 impl MessageInspector for Inspector {
-    fn before_send(&self, mut message: SipMessage, to: Option<&SipAddr>) -> SipMessage {
+    fn before_send(&self, mut message: SipMessage, _to: Option<&SipAddr>) -> SipMessage {
         let headers = message.headers_mut();
         let is_placeholder = |h: &Header| matches!(h, Header::UserAgent(agent) if agent.value() == PLACEHOLDER);
         if headers.0.iter().any(is_placeholder) {
@@ -63,7 +56,6 @@ impl MessageInspector for Inspector {
             }
         }
         unescape_ack(&mut message);
-        self.hear_sent(&message, to);
         message
     }
 
@@ -75,82 +67,21 @@ impl MessageInspector for Inspector {
     }
 }
 
-/// The transport in a Via value, when it is a stream.
-fn stream_of(via: &str) -> Option<Transport> {
-    let transport = via.split_whitespace().next()?.rsplit('/').next()?.parse().ok()?;
-    Some(transport).filter(|transport: &Transport| transport.is_stream())
-}
-
-impl Inspector {
-    /// What goes out by UDP is heard at the socket, repetitions too; streams have no such place, and repeat nothing.
-    fn hear_sent(&self, message: &SipMessage, to: Option<&SipAddr>) {
-        let headers = message.headers();
-        let Some(via) = super::message::first(headers, "Via") else { return };
-        let Some(transport) = stream_of(via) else { return };
-        let Some(remote) = to.and_then(|to| to.get_socketaddr().ok()).or_else(|| seen_in(via)) else { return };
-        let local = self.recorder.stream_end(remote).unwrap_or(self.local);
-        self.recorder.hear(&message.to_bytes(), Seen { way: Way::Sent, transport, local, remote });
-    }
-}
-
-/// Where the stack saw the request come from whose Via this is: `received` and `rport` (RFC 3581 §4).
-fn seen_in(via: &str) -> Option<SocketAddr> {
-    let first = via.split(',').next()?;
-    let param = |wanted: &str| {
-        first.split(';').skip(1).find_map(|p| {
-            let (name, value) = p.split_once('=')?;
-            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches(['[', ']']))
-        })
-    };
-    let sent_by = first.split(';').next()?.split_whitespace().nth(1)?;
-    let here: Option<SocketAddr> = sent_by.parse().ok();
-    let ip = param("received").and_then(|ip| ip.parse().ok()).or(here.map(|here| here.ip()))?;
-    let port = param("rport").and_then(|port| port.parse().ok()).or(here.map(|here| here.port()))?;
-    Some(SocketAddr::new(ip, port))
-}
-
-/// Counts the messages that could be parsed; what came in beyond them was garbage. Hears what comes by streams.
+/// Counts the datagrams that could be parsed; what came in beyond them was garbage.
 pub(super) struct Gate {
     pub parsed: Arc<AtomicU64>,
-    pub recorder: Arc<Recorder>,
-}
-
-impl Gate {
-    fn hear(&self, message: &SipMessage, connection: &SipConnection) {
-        let Some(flow) = super::Flow::of_connection(connection) else { return };
-        let Ok(local) = connection.get_addr().get_socketaddr() else { return };
-        let seen = Seen { way: Way::Received, transport: flow.transport, local, remote: flow.remote };
-        self.recorder.hear(&message.to_bytes(), seen);
-    }
 }
 
 #[async_trait]
 impl TransportEventInspector for Gate {
     async fn handle(&self, event: TransportEvent) -> Option<TransportEvent> {
-        match &event {
-            TransportEvent::Incoming(message, connection, _) if connection.is_reliable() => self.hear(message, connection),
-            TransportEvent::Incoming(..) => {
-                self.parsed.fetch_add(1, Ordering::Relaxed);
-            }
-            TransportEvent::New(connection) => {
-                if let Some((local, remote)) = ends(connection) {
-                    self.recorder.stream_opened(local, remote);
-                }
-            }
-            TransportEvent::Closed(connection) => {
-                if let Some((_, remote)) = ends(connection) {
-                    self.recorder.stream_closed(remote);
-                }
-            }
+        if let TransportEvent::Incoming(_, connection, _) = &event
+            && !connection.is_reliable()
+        {
+            self.parsed.fetch_add(1, Ordering::Relaxed);
         }
         Some(event)
     }
-}
-
-/// Our end and the other of a stream.
-pub(super) fn ends(connection: &SipConnection) -> Option<(SocketAddr, SocketAddr)> {
-    let flow = super::Flow::of_connection(connection).filter(|flow| flow.transport.is_stream())?;
-    Some((connection.get_addr().get_socketaddr().ok()?, flow.remote))
 }
 
 /// The stack writes the ACK of a 2xx to the peer's Contact and escapes what is escaped there already.

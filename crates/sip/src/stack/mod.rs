@@ -7,7 +7,7 @@
 //! ```text
 //!   account, leg ──Draft──▶ client ─┐                ┌─▶ UDP socket (filtered)
 //!                 ◀─Heard──         ├─ rsipstack ────┤
-//!   inbound, leg ◀─Incoming─ server ┘   transactions └─▶ TCP connections
+//!   inbound, leg ◀─Incoming─ server ┘   transactions └─▶ stream: TCP and TLS connections
 //! ```
 
 mod client;
@@ -17,33 +17,41 @@ mod inspector;
 mod message;
 mod server;
 mod socket;
+mod stream;
+mod tls;
 mod unknown_method;
 
 pub(crate) use client::ClientTransaction;
 pub(crate) use flow::{Flow, source_address};
 pub(crate) use message::{Draft, Field, Heard, Method, Reply, tag_of};
 pub(crate) use server::{Answer, Incoming, InviteHeard, InviteServer};
+pub(crate) use tls::Hop;
+pub use tls::TlsFault;
 
 use crate::error::SipError;
-use crate::options::SipOptions;
+use crate::options::{SipOptions, TlsListen};
 use crate::resolver::{Families, Resolver};
 use crate::trace::{CallTrace, Followed, Recorder};
 use rsipstack::EndpointBuilder;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, TransactionReceiver};
-use rsipstack::transport::tcp::TcpConnection;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
 use rsipstack::transport::{SipConnection, TransportLayer};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use stream::Streams;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections that strangers may hold open; each costs the stack two buffers of 64 KB.
-const MAX_STREAMS: usize = 512;
+/// TLS handshakes that strangers may have under way.
+const HANDSHAKES: usize = 64;
+/// How often the listener looks whether its certificate was replaced.
+const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// One endpoint for all accounts.
 pub(crate) struct Wire {
@@ -52,9 +60,13 @@ pub(crate) struct Wire {
     counts: Arc<socket::UdpCounts>,
     parsed: Arc<AtomicU64>,
     user_agents: Arc<inspector::UserAgents>,
-    connecting: flow::Connecting,
+    streams: Arc<Streams>,
+    feed: stream::Feed,
+    clients: tls::Clients,
     external: Option<IpAddr>,
     pub local: SocketAddr,
+    /// Where we listen for TLS, if we do.
+    pub tls_local: Option<SocketAddr>,
     pub t1: Duration,
     pub resolver: Resolver,
     pub recorder: Arc<Recorder>,
@@ -71,6 +83,9 @@ pub(crate) struct WireStats {
     pub connections: usize,
     pub datagrams: u64,
     pub garbage: u64,
+    pub malformed_messages: u64,
+    pub broken_connections: u64,
+    pub refused_connections: u64,
 }
 
 impl Wire {
@@ -87,20 +102,17 @@ impl Wire {
             .map_err(|source| SipError::Listen { address: options.listen, source })?;
         let resolver = Resolver::new(options.hosts.clone(), options.dns_servers.clone(), Families::of(options.listen));
         let layer = TransportLayer::new_with_domain_resolver(cancel.child_token(), Box::new(dns::ForStack(resolver.clone())));
-        layer.set_stream_idle_timeout(Duration::ZERO);
         layer.add_transport(SipConnection::Udp(udp_transport(&bound, &cancel).await));
+        let feed = stream::Feed::new(&layer, flow::sip_addr(callie_domain::Transport::Tcp, bound.local)).await.map_err(stack)?;
+        let listening = options.tls.as_ref().map(listen_tls).transpose()?;
         let (parsed, user_agents) = (Arc::<AtomicU64>::default(), Arc::<inspector::UserAgents>::default());
         let endpoint = EndpointBuilder::new()
             .with_cancel_token(cancel.child_token())
             .with_user_agent(inspector::PLACEHOLDER)
             .with_transport_layer(layer)
             .with_option(times(options.t1))
-            .with_inspector(Box::new(inspector::Inspector {
-                user_agents: user_agents.clone(),
-                recorder: recorder.clone(),
-                local: bound.local,
-            }))
-            .with_transport_inspector(Box::new(inspector::Gate { parsed: parsed.clone(), recorder: recorder.clone() }))
+            .with_inspector(Box::new(inspector::Inspector { user_agents: user_agents.clone() }))
+            .with_transport_inspector(Box::new(inspector::Gate { parsed: parsed.clone() }))
             .build();
         let incoming = endpoint.incoming_transactions().map_err(stack)?;
         let wire = Arc::new(Self {
@@ -109,9 +121,12 @@ impl Wire {
             counts,
             parsed,
             user_agents,
-            connecting: flow::Connecting::default(),
+            streams: Arc::new(Streams::new(cancel.clone(), recorder.clone())),
+            feed,
+            clients: tls::Clients::default(),
             external: options.external_address,
             local: bound.local,
+            tls_local: listening.as_ref().map(|(_, _, address)| *address),
             t1: options.t1,
             resolver,
             recorder,
@@ -122,32 +137,85 @@ impl Wire {
             let wire = wire.clone();
             async move { wire.endpoint.serve().await }
         });
-        tracker.spawn(wire.clone().accept(bound.tcp));
-        Ok((wire, Requests(incoming)))
+        tracker.spawn(wire.clone().accept(bound.tcp, None));
+        if let Some((tcp, listener, _)) = listening {
+            let listener = Arc::new(listener);
+            tracker.spawn(wire.clone().accept(tcp, Some(listener.clone())));
+            tracker.spawn(wire.clone().renew(listener));
+        }
+        let requests = Requests { incoming, streams: wire.streams.clone() };
+        Ok((wire, requests))
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    /// Takes connections of strangers, within limits.
+    async fn accept(self: Arc<Self>, listener: TcpListener, tls: Option<Arc<tls::Listener>>) {
         const PAUSE: Duration = Duration::from_millis(100);
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+        let mut refused = false;
         loop {
             let accepted = tokio::select! {
                 () = self.cancel.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
-            let layer = &self.endpoint.inner.transport_layer;
-            match accepted {
-                Ok((stream, peer)) if layer.connections_count() < MAX_STREAMS => {
-                    stream.set_nodelay(true).ok();
-                    let here = flow::sip_addr(callie_domain::Transport::Tcp, self.socket_toward(peer.ip()));
-                    match TcpConnection::from_stream(stream, here, Some(self.cancel.child_token())) {
-                        Ok(connection) => layer.add_connection(SipConnection::Tcp(connection)),
-                        Err(error) => tracing::debug!(%error, "connection gone before it began"),
-                    }
-                }
-                Ok((_, peer)) => tracing::warn!(%peer, "connection refused: {MAX_STREAMS} are open"),
+            let (tcp, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
                     tokio::time::sleep(PAUSE).await;
+                    continue;
                 }
+            };
+            if let Err(reason) = self.streams.has_room(peer.ip()) {
+                // Once, until one is taken again: strangers must not fill the log.
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(%peer, "connections are refused: {reason}");
+                }
+                continue;
+            }
+            refused = false;
+            tcp.set_nodelay(true).ok();
+            match (&tls, handshakes.clone().try_acquire_owned()) {
+                (None, _) => self.tracker.spawn(self.clone().serve(callie_domain::Transport::Tcp, peer, tcp)),
+                (Some(tls), Ok(place)) => self.tracker.spawn(self.clone().shake_hands(tls.clone(), peer, tcp, place)),
+                (Some(_), Err(_)) => continue,
+            };
+        }
+    }
+
+    async fn shake_hands(
+        self: Arc<Self>,
+        listener: Arc<tls::Listener>,
+        peer: SocketAddr,
+        tcp: TcpStream,
+        place: OwnedSemaphorePermit,
+    ) {
+        let accepted = tokio::select! {
+            () = self.cancel.cancelled() => return,
+            accepted = listener.accept(tcp) => accepted,
+        };
+        drop(place);
+        match accepted {
+            Ok(tls) => self.serve(callie_domain::Transport::Tls, peer, tls).await,
+            Err(error) => tracing::debug!(%peer, %error, "no TLS handshake"),
+        }
+    }
+
+    async fn serve<S>(self: Arc<Self>, transport: callie_domain::Transport, peer: SocketAddr, socket: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        match self.streams.admit(transport, (self.local, peer), None).await {
+            Ok((stream, outbox)) => self.streams.clone().carry(stream, outbox, self.feed.clone(), socket).await,
+            Err(error) => tracing::debug!(%peer, %error, "connection not taken"),
+        }
+    }
+
+    /// Reads the listener's certificate again when it was replaced.
+    async fn renew(self: Arc<Self>, listener: Arc<tls::Listener>) {
+        loop {
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                () = tokio::time::sleep(CERTIFICATE_LOOK_EVERY) => listener.reload(),
             }
         }
     }
@@ -174,9 +242,12 @@ impl Wire {
             running_transactions: stats.running_transactions,
             finished_transactions: stats.finished_transactions,
             waiting_ack: stats.waiting_ack,
-            connections: self.endpoint.inner.transport_layer.connections_count(),
+            connections: self.streams.count(),
             datagrams,
             garbage: datagrams.saturating_sub(readable),
+            malformed_messages: load(&self.streams.counts.malformed),
+            broken_connections: load(&self.streams.counts.broken),
+            refused_connections: load(&self.streams.counts.refused),
         }
     }
 }
@@ -196,17 +267,31 @@ impl Drop for NamedCall {
 }
 
 /// New requests from peers. The queue is the stack's own and has no bound; its reader must be quick.
-pub(crate) struct Requests(TransactionReceiver);
+pub(crate) struct Requests {
+    incoming: TransactionReceiver,
+    streams: Arc<Streams>,
+}
 
 impl Requests {
     pub async fn next(&mut self) -> Option<Incoming> {
-        self.0.recv().await.map(Incoming::new)
+        let tx = self.incoming.recv().await?;
+        let flow = tx.connection.as_ref().and_then(|connection| Flow::of_connection(connection, &self.streams));
+        Some(Incoming::new(tx, flow))
     }
 }
 
 /// Letters and digits out of fresh random bits: tags, Call-IDs, client nonces.
 pub(crate) fn random_token(len: usize) -> String {
     rsipstack::transaction::random_text(len)
+}
+
+/// Binds the listener of TLS and reads its certificate.
+fn listen_tls(options: &TlsListen) -> Result<(TcpListener, tls::Listener, SocketAddr), SipError> {
+    let failed = |source| SipError::Listen { address: options.listen, source };
+    let listener = tls::Listener::open(options).map_err(failed)?;
+    let tcp = socket::bind_tcp(options.listen).map_err(failed)?;
+    let address = tcp.local_addr().map_err(failed)?;
+    Ok((tcp, listener, address))
 }
 
 async fn udp_transport(bound: &socket::Bound, cancel: &CancellationToken) -> UdpConnection {

@@ -41,12 +41,13 @@ impl Answer {
 pub(crate) struct Incoming {
     tx: Box<Transaction>,
     pub method: Method,
+    flow: Option<Flow>,
 }
 
 impl Incoming {
-    pub(super) fn new(tx: Transaction) -> Self {
+    pub(super) fn new(tx: Transaction, flow: Option<Flow>) -> Self {
         let method = Method::from_stack(*tx.original.method());
-        Self { tx: Box::new(tx), method }
+        Self { tx: Box::new(tx), method, flow }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -80,7 +81,7 @@ impl Incoming {
 
     /// The way it came.
     pub fn flow(&self) -> Option<Flow> {
-        self.tx.connection.as_ref().and_then(Flow::of_connection)
+        self.flow.clone()
     }
 
     /// Puts our tag into To, if the peer's request has none, so that all answers carry it (RFC 3261 §8.2.6.2).

@@ -44,8 +44,6 @@ pub(crate) struct Recorder {
     pool: Arc<AtomicUsize>,
     /// What we are called toward a peer, where we listen on all addresses.
     here: Mutex<HashMap<IpAddr, IpAddr>>,
-    /// Our end of the streams that we opened or took, by the other end.
-    streams: Mutex<HashMap<SocketAddr, SocketAddr>>,
 }
 
 /// Follows a Call-ID until dropped.
@@ -156,19 +154,6 @@ impl Recorder {
         }
         let ip = *here.entry(peer).or_insert_with(|| crate::stack::source_address(peer).unwrap_or(local.ip()));
         SocketAddr::new(ip, local.port())
-    }
-
-    /// Takes note of our end of a stream.
-    pub fn stream_opened(&self, local: SocketAddr, remote: SocketAddr) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(remote, local);
-    }
-
-    pub fn stream_closed(&self, remote: SocketAddr) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&remote);
-    }
-
-    pub fn stream_end(&self, remote: SocketAddr) -> Option<SocketAddr> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).get(&remote).copied()
     }
 
     fn unclaimed(&self) -> MutexGuard<'_, VecDeque<(Box<str>, SipMessage)>> {
