@@ -1,7 +1,10 @@
 //! Steering a call's media from its task.
 
-use super::shared::{MediaStats, Ownership};
-use crate::{record::Finished, rtp::srtp::SrtpParams};
+use super::{
+    relay::RelayEnd,
+    shared::{MediaStats, Ownership, RelayChange},
+};
+use crate::{playout::SpeechRate, record::Finished, rtp::srtp::SrtpParams};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -29,6 +32,7 @@ pub struct MediaControl {
     /// Ends when the call has left its media thread.
     pub(super) closed: watch::Receiver<()>,
     pub(super) recording: Option<Finished>,
+    pub(super) ear_rate: SpeechRate,
 }
 
 impl MediaControl {
@@ -72,6 +76,11 @@ impl MediaControl {
             mail.digits.extend(digits.chars().map(|digit| digit.to_ascii_uppercase()));
             Ok(())
         })
+    }
+
+    /// `None` parts.
+    pub(super) fn post_relay(&self, end: Option<Box<RelayEnd>>) {
+        self.owner.0.post(|mail| mail.relay = Some(end.map_or(RelayChange::Part, RelayChange::Join)));
     }
 
     /// How the call's media is doing; at most 20 ms old.

@@ -2,6 +2,7 @@
 
 use super::{
     ear::EarFeed,
+    relay::RelayEnd,
     shared::{MediaEvent, MediaStats, Shared},
     sys::{BATCH, Datagrams},
     voice::VoiceFeed,
@@ -28,6 +29,7 @@ pub(super) struct Line {
     pub(super) session: Session,
     pub(super) ear: EarFeed,
     pub(super) voice: VoiceFeed,
+    pub(super) relay: Option<Box<RelayEnd>>,
     pub(super) tap: Option<Tap>,
     pub(super) stats: MediaStats,
     pub(super) shared: Arc<Shared>,
@@ -45,11 +47,19 @@ impl Line {
     pub(super) fn beat(&mut self, now: Duration, datagrams: &mut Datagrams, beat: &mut Beat) {
         self.read_mail(now);
         self.receive(datagrams);
-        self.voice.feed(self.session.playout(), &self.shared);
+        match &mut self.relay {
+            Some(relay) => relay.feed(self.session.playout()),
+            None => self.voice.feed(self.session.playout(), &self.shared),
+        }
         self.session.tick(now, beat);
         self.send(beat.packet());
-        self.voice.report(self.session.playout(), &self.shared);
-        self.ear.push(beat.ear(), beat.ear_at(), &self.shared);
+        match &mut self.relay {
+            Some(relay) => relay.hand_over(beat.ear()),
+            None => {
+                self.voice.report(self.session.playout(), &self.shared);
+                self.ear.push(beat.ear(), beat.ear_at(), &self.shared);
+            }
+        }
         if let Some(tap) = &mut self.tap {
             tap.push(beat.stereo());
         }
@@ -64,7 +74,7 @@ impl Line {
     }
 
     fn read_mail(&mut self, now: Duration) {
-        let session = &mut self.session;
+        let (session, relay) = (&mut self.session, &mut self.relay);
         self.shared.collect(|mail| {
             if let Some(remote) = mail.remote.take() {
                 session.set_remote(remote, now);
@@ -77,6 +87,15 @@ impl Line {
             }
             if let Some(srtp) = mail.srtp.take() {
                 session.rekey(srtp, now);
+            }
+            if let Some(change) = mail.relay.take() {
+                if let Some(former) = relay {
+                    former.swap(session.playout());
+                }
+                *relay = change.into_end();
+                if let Some(end) = relay {
+                    end.swap(session.playout());
+                }
             }
             // What does not fit waits for the sender's queue to move on.
             while let Some(digit) = mail.digits.pop_front() {

@@ -137,11 +137,18 @@ impl MediaEngine {
         let (ear, ear_feed) = ear(params.ear_rate, self.ear_chunk, Arc::clone(&owner));
         let (voice, voice_feed) = voice(params.voice_rate, Arc::clone(&owner));
         let (closed_in, closed) = watch::channel(());
-        let control = MediaControl { owner, dtmf_negotiated: params.dtmf_payload_type.is_some(), closed, recording: finished };
+        let control = MediaControl {
+            owner,
+            dtmf_negotiated: params.dtmf_payload_type.is_some(),
+            closed,
+            recording: finished,
+            ear_rate: params.ear_rate,
+        };
         let line = Line {
             session: Session::new(params, sys::now()),
             ear: ear_feed,
             voice: voice_feed,
+            relay: None,
             tap,
             events: events_in,
             stats,

@@ -1,6 +1,7 @@
 //! What a call's tasks and its media thread share. The media thread never waits for any of it: it tries a lock, and when
 //! somebody holds it, comes back with the next beat.
 
+use super::relay::RelayEnd;
 use crate::{
     codec::Codec,
     rtp::srtp::{SrtpParams, SrtpSuite},
@@ -126,8 +127,24 @@ pub(super) struct Mail {
     pub(super) held: Option<bool>,
     pub(super) muted: Option<bool>,
     pub(super) srtp: Option<SrtpParams>,
+    pub(super) relay: Option<RelayChange>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<char>,
+}
+
+#[derive(Debug)]
+pub(super) enum RelayChange {
+    Join(Box<RelayEnd>),
+    Part,
+}
+
+impl RelayChange {
+    pub(super) fn into_end(self) -> Option<Box<RelayEnd>> {
+        match self {
+            Self::Join(end) => Some(end),
+            Self::Part => None,
+        }
+    }
 }
 
 /// See the module.
