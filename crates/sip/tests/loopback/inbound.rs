@@ -4,7 +4,7 @@ use crate::peer::{Dialog, Peer, SDP, World, event, over, soon};
 use callie_sip::{LegEvent, LegFailure};
 
 /// A call that has been taken by the product, with its caller's dialog.
-async fn invited(world: &mut World, caller: &Peer, extra: &[&str]) -> (callie_sip::InboundCall, Dialog) {
+pub async fn invited(world: &mut World, caller: &Peer, extra: &[&str]) -> (callie_sip::InboundCall, Dialog) {
     let (handle, register) = world.registered(caller).await;
     let mut dialog = Dialog::new(caller, &register.contact());
     caller.send(world.address(), dialog.request("INVITE", extra, SDP)).await;
@@ -15,7 +15,7 @@ async fn invited(world: &mut World, caller: &Peer, extra: &[&str]) -> (callie_si
 }
 
 /// The same, answered and acknowledged.
-async fn established(world: &mut World, caller: &Peer) -> (callie_sip::InboundCall, Dialog) {
+pub async fn established(world: &mut World, caller: &Peer) -> (callie_sip::InboundCall, Dialog) {
     let (mut call, mut dialog) = invited(world, caller, &[]).await;
     call.leg.control.answer(SDP.into()).await;
     let ok = caller.expect("SIP/2.0 200").await;
@@ -118,7 +118,7 @@ async fn an_unanswered_call_can_be_cancelled() {
 }
 
 /// The ACK of a refusal has the branch of its INVITE (RFC 3261 §17.1.1.3).
-fn ack_of_refusal(dialog: &Dialog) -> String {
+pub fn ack_of_refusal(dialog: &Dialog) -> String {
     dialog.same("CANCEL", &[], "").replace("CANCEL", "ACK")
 }
 

@@ -4,8 +4,10 @@
 
 mod hostile;
 mod inbound;
+mod offers;
 mod outbound;
 mod peer;
 mod register;
 mod tcp;
 mod trace;
+mod transfers;

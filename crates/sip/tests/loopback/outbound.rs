@@ -4,23 +4,23 @@ use crate::peer::{Message, Peer, SDP, World, account, event, over, soon};
 use callie_domain::DialTarget;
 use callie_sip::{AccountHandle, Leg, LegEvent, LegFailure};
 
-fn target(text: &str) -> DialTarget {
+pub fn target(text: &str) -> DialTarget {
     text.parse().expect("dialable")
 }
 
 /// A call on its way: the leg and the INVITE that the carrier got.
-async fn dialled(world: &World, carrier: &Peer) -> (Leg, Message, AccountHandle) {
+pub async fn dialled(world: &World, carrier: &Peer) -> (Leg, Message, AccountHandle) {
     let (handle, _) = world.registered(carrier).await;
     let leg = world.stack.dial(&handle, &target("+1 234 567"), SDP.into());
     let invite = carrier.expect("INVITE").await;
     (leg, invite, handle)
 }
 
-fn contact(carrier: &Peer) -> String {
+pub fn contact(carrier: &Peer) -> String {
     format!("Contact: <sip:callee@{}>", carrier.address)
 }
 
-async fn answered(world: &World, carrier: &Peer) -> (Leg, Message, AccountHandle) {
+pub async fn answered(world: &World, carrier: &Peer) -> (Leg, Message, AccountHandle) {
     let (mut leg, invite, handle) = dialled(world, carrier).await;
     carrier.reply(&invite, "200 OK", &[&contact(carrier)], SDP).await;
     carrier.expect("ACK").await;
@@ -29,7 +29,7 @@ async fn answered(world: &World, carrier: &Peer) -> (Leg, Message, AccountHandle
 }
 
 /// The callee's request inside the call.
-fn from_callee(carrier: &Peer, invite: &Message, method: &str, cseq: u32) -> String {
+pub fn from_callee(carrier: &Peer, invite: &Message, method: &str, cseq: u32) -> String {
     format!(
         "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK{method}{cseq};rport\r\nMax-Forwards: 70\r\n\
          From: {};tag=peer\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n",
