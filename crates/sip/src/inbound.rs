@@ -104,6 +104,10 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
         Ok(replaces) => replaces,
         Err(code) => return Err((Box::new(invite), Answer::of(code))),
     };
+    let timed = match callee::session_timer(&line, &invite) {
+        Ok(timed) => timed,
+        Err(least_s) => return Err((Box::new(invite), Answer::of(422).with("Min-SE", least_s.to_string()))),
+    };
     let (Some(flow), Ok(place)) = (invite.flow(), calls.try_reserve()) else {
         return Err((Box::new(invite), Answer::of(503).with("Retry-After", "5")));
     };
@@ -122,7 +126,7 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
         offer,
         replaces,
         referred_by: invite.header("Referred-By").map(|value| header::scan::printable(value, 256)),
-        leg: callee::open(&switchboard.wire, &switchboard.legs, line, invite, flow),
+        leg: callee::open(&switchboard.wire, &switchboard.legs, callee::Admitted { line, invite, flow, timed }),
     };
     place.send(call);
     Ok(())

@@ -171,6 +171,13 @@ impl CallTask {
                 }
                 let _ = reply.send(outcome.map(|reoffered| reoffered.answer));
             }
+            // They have moved without a word before; our answer has been said already.
+            Some(LegEvent::Reanswered { sdp }) => {
+                if let Err(code) = self.audio.reoffered(Some(&sdp)) {
+                    let text = format!("the other side's new description could not be used ({code})");
+                    self.birth.journal.note(CallFact::Warning { text });
+                }
+            }
             // Nobody has asked for a transfer, and nobody may send us elsewhere: without a reply the peer hears 603.
             Some(LegEvent::TransferProgress { .. } | LegEvent::ReferAsked { .. }) => {}
             Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
@@ -440,6 +447,7 @@ fn termination_of(failure: LegFailure) -> Termination {
     match failure {
         LegFailure::Timeout => Termination::new(EndReason::SignallingTimeout),
         LegFailure::Transport(detail) => Termination::because(EndReason::TransportFailed, detail),
+        LegFailure::SessionExpired(detail) => Termination::because(EndReason::SessionExpired, detail),
         LegFailure::PeerVanished(detail) => Termination::because(EndReason::PeerVanished, detail),
         LegFailure::AckMissing => Termination::new(EndReason::AckMissing),
         LegFailure::AuthenticationFailed(detail) => Termination::because(EndReason::AuthenticationFailed, detail),

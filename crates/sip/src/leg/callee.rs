@@ -1,9 +1,11 @@
 //! An inbound leg until its answer: ringing, refusing, cancelled (RFC 3261 §13.3).
 
 use super::dialog::Dialog;
+use super::refresh::{self, Agreement};
 use super::registry::{Legs, Mailbox};
 use super::reoffer::acknowledgement;
 use super::session::{Founding, Session};
+use super::session_timer::{Input, SessionTimer};
 use super::talk::{Opening, Talk};
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::Line;
@@ -18,10 +20,34 @@ struct Callee {
     commands: mpsc::Receiver<Command>,
     mailbox: Mailbox,
     invite: InviteServer,
+    /// What the 200 says about the session timer.
+    agreement: Agreement,
 }
 
-/// Opens the leg of an INVITE that came by `flow`. Its task runs from now on.
-pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, invite: Incoming, flow: Flow) -> Leg {
+/// The session timer that an INVITE gets, or the `Min-SE` of the 422 that refuses it (RFC 4028 §9).
+pub(crate) fn session_timer(line: &Line, invite: &Incoming) -> Result<Timed, u32> {
+    let timer = SessionTimer::new(line.account().upkeep.session_expires_s);
+    let agreement = timer.answer(refresh::asked(invite))?;
+    Ok(Timed { timer, agreement })
+}
+
+/// See [`session_timer`].
+pub(crate) struct Timed {
+    timer: SessionTimer,
+    agreement: Agreement,
+}
+
+/// An INVITE, how it came, and what has been settled before the leg.
+pub(crate) struct Admitted {
+    pub line: Arc<Line>,
+    pub invite: Incoming,
+    pub flow: Flow,
+    pub timed: Timed,
+}
+
+/// Opens the leg of an INVITE. Its task runs from now on.
+pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, admitted: Admitted) -> Leg {
+    let Admitted { line, invite, flow, timed: Timed { timer, agreement } } = admitted;
     let tag = random_token(10);
     let contact = line.contact_uri(wire, &flow);
     let dialog = Dialog::of_invite(&invite, &tag, contact);
@@ -30,11 +56,14 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, invite: 
     facts.learn(invite.headers("Allow"), invite.headers("Supported"));
     let mailbox = legs.admit(&facts, &tag, &line.account().user);
     let auth = AuthAttempt::default();
-    let founding = Founding { wire: wire.clone(), line, dialog, flow, auth, facts: facts.clone(), owns_call_id: false };
+    let (wire, owns_call_id) = (wire.clone(), false);
+    let founding = Founding { wire, line, dialog, flow, auth, facts: facts.clone(), owns_call_id, timer };
     let session = Session::new(founding);
+    session.heard_description(invite.body());
     let (leg, sink, commands) = super::pair(facts, session.trace());
-    let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag) };
-    wire.tracker.spawn(callee.run());
+    let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag), agreement };
+    let tracker = callee.session.wire.tracker.clone();
+    tracker.spawn(callee.run());
     leg
 }
 
@@ -82,8 +111,10 @@ impl Callee {
     async fn accept(self, sdp: String) {
         self.session.described(&sdp);
         self.session.facts.confirm();
-        self.invite.answer(self.answer(200).with_sdp(sdp));
-        let Self { session, sink, commands, mailbox, invite } = self;
+        let (terms, fields) = self.agreement.clone();
+        self.invite.answer(self.answer(200).with_fields(fields).with_sdp(sdp));
+        self.session.timing.tell(Input::Agreed(terms));
+        let Self { session, sink, commands, mailbox, invite, .. } = self;
         Talk { session, sink, commands, mailbox, opening: Opening::Served(Box::new(invite)), cause: HangUpCause::Normal }
             .run()
             .await;

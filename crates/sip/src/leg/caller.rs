@@ -11,6 +11,7 @@
 use super::dialog::Dialog;
 use super::registry::{Legs, Mailbox};
 use super::session::{Founding, Session};
+use super::session_timer::SessionTimer;
 use super::talk::{Opening, Talk};
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::{Line, route_to};
@@ -45,6 +46,7 @@ pub(crate) struct Caller {
     commands: mpsc::Receiver<Command>,
     mailbox: Mailbox,
     facts: Arc<Facts>,
+    timer: SessionTimer,
     local_tag: String,
     cause: HangUpCause,
     /// We do not want the call any more.
@@ -75,6 +77,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
     let mailbox = legs.admit(&facts, local_tag, &line.account().user);
     let named = wire.name_call(&placed.dialog.call_id, &line.account().user_agent);
     let (leg, sink, commands) = super::pair(facts.clone(), named.trace.clone());
+    let timer = SessionTimer::new(line.account().upkeep.session_expires_s);
     let caller = Caller {
         wire: wire.clone(),
         line,
@@ -84,6 +87,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
         commands,
         mailbox,
         facts,
+        timer,
         local_tag: local_tag.to_owned(),
         cause: HangUpCause::Normal,
         leaving: false,
@@ -140,6 +144,7 @@ impl Caller {
         let mut draft = self.placed.dialog.request(Method::Invite);
         draft.fields.push(("Allow", Method::ALLOW.into()));
         draft.fields.push(("Supported", extension::SUPPORTED.into()));
+        draft.fields.extend(self.timer.request_fields());
         draft.fields.push(("User-Agent", account.user_agent.clone()));
         if let Some(proxy) = &account.outbound_proxy {
             draft.fields.push(("Route", route_to(proxy, account.transport)));
@@ -200,6 +205,9 @@ impl Caller {
     }
 
     fn on_refusal(&mut self, reply: &Reply) -> Fate {
+        if reply.code == 422 && !self.leaving && self.timer.raise(reply.header("Min-SE")) {
+            return Fate::Again;
+        }
         if !matches!(reply.code, 401 | 407) {
             self.sink.end(LegEvent::Refused { code: reply.code, phrase: reply.phrase.clone() });
             return Fate::Over;
@@ -265,7 +273,10 @@ impl Caller {
             auth: self.auth,
             facts: self.facts,
             owns_call_id: true,
+            timer: self.timer,
         });
+        session.timing.settle(reply);
+        session.heard_description(&reply.body);
         session.described(&self.placed.sdp_offer);
         if !self.leaving {
             self.sink.tell(LegEvent::Answered { sdp: reply.body.clone() });

@@ -36,6 +36,10 @@ pub enum LegEvent {
         sdp: Option<Vec<u8>>,
         reply: oneshot::Sender<Result<String, u16>>,
     },
+    /// The peer's answer to a session refresh of ours describes something else than before.
+    Reanswered {
+        sdp: Vec<u8>,
+    },
     /// A key pressed, signalled by INFO.
     Dtmf(char),
     /// What the peer tells of the transfer that [`super::LegControl::refer`] asked for: 202 when it has taken it, then how its own
@@ -70,6 +74,9 @@ pub enum LegFailure {
     /// A request inside the call showed that the peer does not know it any more, or is not there (RFC 3261 §12.2.1.2).
     #[error("{0}")]
     PeerVanished(String),
+    /// Nobody refreshed the session in time (RFC 4028 §10).
+    #[error("{0}")]
+    SessionExpired(String),
 }
 
 /// Why a request of ours inside a call came to nothing. The call goes on unless [`LegEvent::Failed`] says otherwise.

@@ -3,6 +3,7 @@
 //! ```text
 //!   INVITE ── 2xx ─────▶ ACK (by the stack), their answer
 //!          ── 491 ─────▶ wait, again
+//!          ── 422 ─────▶ again with the interval that the peer accepts (RFC 4028 §7.3)
 //!          ── 500 with Retry-After ─▶ wait, again
 //!          ── 408, 481, silence ────▶ refused, and the call is over (§12.2.1.2)
 //!          ── others ──▶ refused; the session stays as it was
@@ -31,11 +32,13 @@ pub(super) async fn offer(session: &Arc<Session>, sdp: &str) -> Result<Vec<u8>, 
         let ask = Ask::new(Method::Invite)
             .with("Allow", Method::ALLOW)
             .with("Supported", extension::SUPPORTED)
+            .with_fields(session.timing.timer().request_fields())
             .with_body("application/sdp", sdp);
         let reply = match heard(session, session.ask(&ask).await)? {
             Ok(reply) => {
                 session.dialog().retarget_by(&reply);
                 session.described(sdp);
+                session.timing.settle(&reply);
                 return Ok(reply.body);
             }
             Err(reply) => reply,
@@ -81,6 +84,7 @@ pub(super) fn refused(reply: &Reply) -> RequestFailure {
 /// How long to wait before the same offer is sent again; `None` when that would not help.
 fn pause(session: &Session, reply: &Reply) -> Option<Duration> {
     match reply.code {
+        422 => session.timing.timer().raise(reply.header("Min-SE")).then_some(Duration::ZERO),
         491 => Some(glare_pause(session.wire.t1, session.owns_call_id, rand::random())),
         500 => {
             let asked = reply.header("Retry-After").and_then(header::retry_after)?;

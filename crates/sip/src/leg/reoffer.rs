@@ -2,10 +2,11 @@
 //! for a description, and the leg goes on meanwhile.
 
 use super::session::Session;
+use super::session_timer::Input;
 use super::sink::Teller;
 use super::turn::Turn;
-use super::{LegEvent, LegFailure, extension};
-use crate::stack::{Answer, Incoming, InviteHeard, InviteServer, Method, random_token};
+use super::{LegEvent, LegFailure, extension, refresh};
+use crate::stack::{Answer, Field, Incoming, InviteHeard, InviteServer, Method, random_token};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -25,12 +26,24 @@ pub(super) fn begin(session: &Arc<Session>, request: Incoming, events: Teller, t
 }
 
 async fn serve(session: &Session, request: Incoming, events: &Teller) {
+    // The session timer first: who cannot have it need not be asked about anything else.
+    let agreement = session.timing.timer().answer(refresh::asked(&request));
+    let (terms, fields) = match agreement {
+        Ok(agreement) => agreement,
+        Err(least_s) => return request.answer(refresh::too_short(|code| session.answer(code), least_s)).await,
+    };
     let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
+    session.heard_description(request.body());
     let (reply, replied) = oneshot::channel();
     events.tell(LegEvent::Reoffer { sdp: offer, reply });
     if request.method != Method::Invite {
         let decided = decide(replied).await;
-        return request.answer(answer(session, decided)).await;
+        let accepted = decided.is_ok();
+        request.answer(answer(session, decided, fields)).await;
+        if accepted {
+            session.timing.tell(Input::Agreed(terms));
+        }
+        return;
     }
     let mut invite = request.into_invite(&random_token(10));
     invite.answer(Answer::of(100));
@@ -46,9 +59,15 @@ async fn serve(session: &Session, request: Incoming, events: &Teller) {
         }
     };
     let accepted = decided.is_ok();
-    invite.answer(answer(session, decided));
+    invite.answer(answer(session, decided, fields));
+    if accepted {
+        session.timing.tell(Input::Agreed(terms));
+    }
     match acknowledgement(&mut invite).await {
-        Some(body) if accepted => events.tell(LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) }),
+        Some(body) if accepted => {
+            session.heard_description(&body);
+            events.tell(LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) });
+        }
         None if accepted => session.fail(LegFailure::AckMissing),
         _ => {}
     }
@@ -64,13 +83,13 @@ async fn decide(replied: oneshot::Receiver<Result<String, u16>>) -> Result<Strin
     }
 }
 
-fn answer(session: &Session, decided: Result<String, u16>) -> Answer {
+fn answer(session: &Session, decided: Result<String, u16>, fields: Vec<Field>) -> Answer {
     let code = decided.as_ref().map_or_else(|code| *code, |_| 200);
     let answer = session.answer(code).with("Contact", session.contact()).with("Supported", extension::SUPPORTED);
     match decided {
         Ok(sdp) => {
             session.described(&sdp);
-            answer.with_sdp(sdp)
+            answer.with_fields(fields).with_sdp(sdp)
         }
         Err(_) => answer,
     }

@@ -3,6 +3,8 @@
 
 use super::dialog::Dialog;
 use super::refer::Refers;
+use super::refresh::Timing;
+use super::session_timer::SessionTimer;
 use super::turn::Turns;
 use super::{Facts, LegFailure};
 use crate::account::Line;
@@ -27,8 +29,10 @@ pub(super) struct Session {
     flow: Flow,
     /// Whose offer is under way.
     pub turns: Arc<Turns>,
-    /// Our last description.
+    /// Our last description, and the peer's.
     local_sdp: Mutex<Option<String>>,
+    remote_sdp: Mutex<Option<Vec<u8>>>,
+    pub timing: Timing,
     pub refers: Refers,
     /// INFO goes out one after the other: keys have an order.
     pub infos: tokio::sync::Mutex<()>,
@@ -58,6 +62,11 @@ impl Ask {
         self
     }
 
+    pub fn with_fields(mut self, fields: Vec<Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
     pub fn with_body(self, kind: impl Into<String>, body: &str) -> Self {
         let mut ask = self.with("Content-Type", kind);
         ask.body = body.as_bytes().to_vec();
@@ -74,11 +83,12 @@ pub(super) struct Founding {
     pub auth: AuthAttempt,
     pub facts: Arc<Facts>,
     pub owns_call_id: bool,
+    pub timer: SessionTimer,
 }
 
 impl Session {
     pub fn new(founding: Founding) -> Arc<Self> {
-        let Founding { wire, line, dialog, flow, auth, facts, owns_call_id } = founding;
+        let Founding { wire, line, dialog, flow, auth, facts, owns_call_id, timer } = founding;
         let user_agent = line.account().user_agent.clone();
         let named = wire.name_call(&dialog.call_id, &user_agent);
         let over = wire.cancel.child_token();
@@ -93,6 +103,8 @@ impl Session {
             flow,
             turns: Arc::default(),
             local_sdp: Mutex::default(),
+            remote_sdp: Mutex::default(),
+            timing: Timing::new(timer),
             refers: Refers::default(),
             infos: tokio::sync::Mutex::default(),
             failure: Mutex::default(),
@@ -112,6 +124,7 @@ impl Session {
             flow: self.flow.clone(),
             auth: self.auth().clone(),
             owns_call_id: self.owns_call_id,
+            timer: SessionTimer::new(Some(0)),
         })
     }
 
@@ -139,6 +152,21 @@ impl Session {
     /// Remembers what we described last: a refresh repeats it.
     pub fn described(&self, sdp: &str) {
         *self.local_sdp.lock().unwrap_or_else(PoisonError::into_inner) = Some(sdp.to_owned());
+    }
+
+    pub fn description(&self) -> Option<String> {
+        self.local_sdp.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in a description of the peer; `true` when it is another than before.
+    pub fn heard_description(&self, sdp: &[u8]) -> bool {
+        if sdp.is_empty() {
+            return false;
+        }
+        let mut known = self.remote_sdp.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.as_deref() != Some(sdp);
+        *known = Some(sdp.to_vec());
+        is_new
     }
 
     /// Runs beside the leg's loop, until the leg is over.

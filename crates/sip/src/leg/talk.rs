@@ -8,8 +8,11 @@
 
 use super::registry::Mailbox;
 use super::session::{Ask, Session};
+use super::session_timer::Input;
 use super::turn::Side;
-use super::{Command, EventSink, HangUpCause, LegEvent, LegFailure, RequestFailure, dtmf, extension, offer, refer, reoffer};
+use super::{
+    Command, EventSink, HangUpCause, LegEvent, LegFailure, RequestFailure, dtmf, extension, offer, refer, refresh, reoffer,
+};
 use crate::header;
 use crate::stack::{Answer, ClientTransaction, Heard, Incoming, InviteHeard, InviteServer, Method};
 use std::sync::Arc;
@@ -62,6 +65,10 @@ impl Talk {
                 command = self.commands.recv(), if !leaving => self.on_command(command),
                 request = self.mailbox.next() => self.on_request(request).await,
                 opened = self.opening.next() => self.on_opened(opened),
+                output = session.timing.due(), if !leaving => {
+                    refresh::carry_out(&session, output, self.sink.teller());
+                    Next::Go
+                }
             };
             match next {
                 Next::Go => {}
@@ -87,6 +94,9 @@ impl Talk {
     }
 
     fn fail(&mut self, failure: LegFailure) -> Next {
+        if matches!(failure, LegFailure::SessionExpired(_)) {
+            self.cause = HangUpCause::SessionExpired;
+        }
         self.sink.end(LegEvent::Failed(failure));
         Next::Leave
     }
@@ -127,6 +137,7 @@ impl Talk {
         match opened {
             Opened::Acknowledged(body) => {
                 self.opening = Opening::Done;
+                self.session.heard_description(&body);
                 self.sink.tell(LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) });
                 Next::Go
             }
@@ -196,9 +207,19 @@ impl Talk {
         self.session.facts.learn(request.headers("Allow"), request.headers("Supported"));
         if request.method == Method::Update && request.body().is_empty() {
             // A session refresh (RFC 4028).
+            let answer = match self.session.timing.timer().answer(refresh::asked(&request)) {
+                Err(least_s) => Err(least_s),
+                Ok((terms, fields)) => Ok((terms, fields)),
+            };
+            let (terms, fields) = match answer {
+                Ok(agreed) => agreed,
+                Err(least_s) => return request.answer(refresh::too_short(|code| self.plain(code), least_s)).await,
+            };
             self.session.dialog().retarget(&request);
-            let contact = self.session.contact();
-            return request.answer(self.plain(200).with("Contact", contact)).await;
+            let answer = self.plain(200).with("Contact", self.session.contact()).with("Supported", extension::SUPPORTED);
+            request.answer(answer.with_fields(fields)).await;
+            self.session.timing.tell(Input::Agreed(terms));
+            return;
         }
         if matches!(self.opening, Opening::Served(_)) || !self.sink.is_open() {
             return request.answer(self.plain(491)).await;

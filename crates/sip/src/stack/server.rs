@@ -30,6 +30,11 @@ impl Answer {
         self
     }
 
+    pub fn with_fields(mut self, fields: Vec<Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
     pub fn with_sdp(mut self, sdp: String) -> Self {
         self.fields.push(("Content-Type", "application/sdp".into()));
         self.body = sdp.into_bytes();

@@ -125,7 +125,8 @@ async fn keys_go_out_one_after_the_other() {
     let (leg, _, _handle) = answered(&world, &carrier).await;
     let control = leg.control.clone();
     let sent = tokio::spawn(async move {
-        let both = [control.send_info("application/dtmf-relay", "Signal=1"), control.send_info("application/dtmf-relay", "Signal=2")];
+        let both =
+            [control.send_info("application/dtmf-relay", "Signal=1"), control.send_info("application/dtmf-relay", "Signal=2")];
         futures::future::join_all(both).await
     });
     let first = carrier.expect("INFO").await;

@@ -91,10 +91,14 @@ async fn the_peer_asks_for_a_transfer_and_hears_how_it_goes() {
     let id = format!("refer;id={}", dialog.cseq);
     call.leg.control.report_refer(180, "Ringing").await;
     call.leg.control.report_refer(200, "OK").await;
-    for (fragment, state) in [("SIP/2.0 100 Trying", "active"), ("SIP/2.0 180 Ringing", "active"), ("SIP/2.0 200 OK", "terminated")] {
+    for (fragment, state) in
+        [("SIP/2.0 100 Trying", "active"), ("SIP/2.0 180 Ringing", "active"), ("SIP/2.0 200 OK", "terminated")]
+    {
         let notice = caller.expect_where("NOTIFY", |m: &Message| m.body().trim() == fragment).await;
         assert_eq!(notice.must("Event"), id);
-        assert!(notice.must("Subscription-State").starts_with(state) && notice.must("Content-Type").starts_with("message/sipfrag"));
+        assert!(
+            notice.must("Subscription-State").starts_with(state) && notice.must("Content-Type").starts_with("message/sipfrag")
+        );
         caller.reply(&notice, "200 OK", &[], "").await;
     }
     for (extra, want) in [
@@ -121,9 +125,7 @@ async fn a_call_may_take_the_place_of_another() {
     let ours = call.leg.control.dialog_id().expect("named");
     assert_eq!((ours.call_id.as_str(), ours.remote_tag.as_str()), (dialog.call_id.as_str(), "c1"));
     let uri = dialog.uri.clone();
-    let replaces = |from: &str, more: &str| {
-        format!("Replaces: {};to-tag={};from-tag={from}{more}", ours.call_id, ours.local_tag)
-    };
+    let replaces = |from: &str, more: &str| format!("Replaces: {};to-tag={};from-tag={from}{more}", ours.call_id, ours.local_tag);
     for (fields, want) in [
         (vec![replaces("wrong", "")], "SIP/2.0 481"),
         (vec![replaces("c1", ";early-only")], "SIP/2.0 486"),
