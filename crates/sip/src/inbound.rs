@@ -104,7 +104,7 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
         Ok(replaces) => replaces,
         Err(code) => return Err((Box::new(invite), Answer::of(code))),
     };
-    let timed = match callee::session_timer(&line, &invite) {
+    let timed = match callee::session_timer(&switchboard.wire, &line, &invite) {
         Ok(timed) => timed,
         Err(least_s) => return Err((Box::new(invite), Answer::of(422).with("Min-SE", least_s.to_string()))),
     };

@@ -31,6 +31,8 @@ pub struct SipOptions {
     /// RFC 3261's estimate of the round trip; every other time of a transaction is a multiple. 500 ms on a network.
     pub t1: Duration,
     pub register: RegisterPolicy,
+    /// How often the peer of a call without a session timer is asked whether it is still there.
+    pub ask_peer_every: Duration,
 }
 
 impl SipOptions {
@@ -44,6 +46,7 @@ impl SipOptions {
             dns_servers: Vec::new(),
             t1: Duration::from_millis(500),
             register: RegisterPolicy::default(),
+            ask_peer_every: Duration::from_secs(180),
         }
     }
 }

@@ -25,8 +25,8 @@ struct Callee {
 }
 
 /// The session timer that an INVITE gets, or the `Min-SE` of the 422 that refuses it (RFC 4028 §9).
-pub(crate) fn session_timer(line: &Line, invite: &Incoming) -> Result<Timed, u32> {
-    let timer = SessionTimer::new(line.account().upkeep.session_expires_s);
+pub(crate) fn session_timer(wire: &Wire, line: &Line, invite: &Incoming) -> Result<Timed, u32> {
+    let timer = SessionTimer::new(line.account().upkeep.session_expires_s, wire.ask_peer_every);
     let agreement = timer.answer(refresh::asked(invite))?;
     Ok(Timed { timer, agreement })
 }

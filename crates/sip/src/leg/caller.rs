@@ -77,7 +77,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
     let mailbox = legs.admit(&facts, local_tag, &line.account().user);
     let named = wire.name_call(&placed.dialog.call_id, &line.account().user_agent);
     let (leg, sink, commands) = super::pair(facts.clone(), named.trace.clone());
-    let timer = SessionTimer::new(line.account().upkeep.session_expires_s);
+    let timer = SessionTimer::new(line.account().upkeep.session_expires_s, wire.ask_peer_every);
     let caller = Caller {
         wire: wire.clone(),
         line,

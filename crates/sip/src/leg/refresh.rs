@@ -91,7 +91,7 @@ pub(super) fn carry_out(session: &Arc<Session>, output: Output, events: Teller) 
         Output::Refresh => session.clone().beside(async move { refresh(&beside, &events).await }),
         Output::Ping => session.clone().beside(async move { ping(&beside).await }),
         Output::Expired { interval_s, refresher } => {
-            let whose = if refresher == Side::Ours { "our refreshes were refused" } else { "the peer did not refresh it" };
+            let whose = if refresher == Side::Ours { "our refreshes did not succeed" } else { "the peer did not refresh it" };
             session.fail(LegFailure::SessionExpired(format!("{whose} within its session interval of {interval_s} s")));
         }
         Output::Vanished => vanished(session),

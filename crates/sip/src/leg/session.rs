@@ -124,7 +124,7 @@ impl Session {
             flow: self.flow.clone(),
             auth: self.auth().clone(),
             owns_call_id: self.owns_call_id,
-            timer: SessionTimer::new(Some(0)),
+            timer: SessionTimer::new(Some(0), self.wire.ask_peer_every),
         })
     }
 

@@ -19,8 +19,6 @@ const ASKED_S: u32 = 1800;
 const LEAST_S: u32 = 90;
 /// What we honour when somebody imposes less: below it refreshes would be all there is.
 const HONOURED_S: u32 = 4;
-/// Without a session timer the peer is asked this often.
-const PING_EVERY: Duration = Duration::from_secs(180);
 /// Soon after silence, once more: one lost question ends no call.
 const PING_AGAIN: Duration = Duration::from_secs(10);
 const PINGS_LOST: u8 = 2;
@@ -101,14 +99,16 @@ pub(super) struct SessionTimer {
     asked_s: Option<u32>,
     /// What a peer's 422 or `Min-SE` has taught us.
     least_s: u32,
+    /// Without a session timer the peer is asked this often.
+    ping_every: Duration,
     state: State,
 }
 
 impl SessionTimer {
     /// `wanted_s` is the account's: `None` is the default, 0 asks for nothing.
-    pub fn new(wanted_s: Option<u32>) -> Self {
+    pub fn new(wanted_s: Option<u32>, ping_every: Duration) -> Self {
         let asked_s = Some(wanted_s.unwrap_or(ASKED_S)).filter(|s| *s > 0).map(|s| s.max(LEAST_S));
-        Self { asked_s, least_s: LEAST_S, state: State::Idle }
+        Self { asked_s, least_s: LEAST_S, ping_every, state: State::Idle }
     }
 
     pub fn handle(&mut self, input: Input, now: Duration) -> Option<Output> {
@@ -117,7 +117,7 @@ impl SessionTimer {
                 self.state = match (terms.or_else(|| self.kept()), &self.state) {
                     (Some(terms), _) => running(terms, now),
                     (None, State::Asking { ping_at: None, lost }) => State::Asking { ping_at: None, lost: *lost },
-                    (None, _) => State::Asking { ping_at: Some(now + PING_EVERY), lost: 0 },
+                    (None, _) => State::Asking { ping_at: Some(now + self.ping_every), lost: 0 },
                 };
                 None
             }
@@ -153,14 +153,15 @@ impl SessionTimer {
     }
 
     fn pinged(&mut self, answered: bool, now: Duration) -> Option<Output> {
+        let every = self.ping_every;
         let State::Asking { ping_at: ping_at @ None, lost } = &mut self.state else { return None };
         if answered {
-            (*ping_at, *lost) = (Some(now + PING_EVERY), 0);
+            (*ping_at, *lost) = (Some(now + every), 0);
             return None;
         }
         *lost = lost.saturating_add(1);
         if *lost < PINGS_LOST {
-            *ping_at = Some(now + PING_AGAIN);
+            *ping_at = Some(now + PING_AGAIN.min(every));
             return None;
         }
         self.state = State::Idle;
@@ -289,5 +290,7 @@ fn seconds(value: &str) -> Option<u32> {
     delta_seconds(value.split(';').next().unwrap_or_default())
 }
 
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod tests;

@@ -63,15 +63,10 @@ mod tests {
     #[tokio::test]
     async fn one_offers_at_a_time_and_the_next_waits() {
         let turns = Arc::<Turns>::default();
-        let theirs = turns.take(Side::Theirs).ok().expect("free");
+        let theirs = turns.take(Side::Theirs);
+        assert!(theirs.is_ok());
         assert_eq!(turns.take(Side::Ours).err(), Some(Side::Theirs));
-        let waiting = tokio::spawn({
-            let turns = turns.clone();
-            async move { turns.wait(Side::Ours).await }
-        });
-        tokio::task::yield_now().await;
-        drop(theirs);
-        let ours = waiting.await.expect("not cancelled");
+        let (ours, ()) = tokio::join!(turns.wait(Side::Ours), async { drop(theirs) });
         assert_eq!(turns.take(Side::Theirs).err(), Some(Side::Ours));
         drop(ours);
         assert!(turns.take(Side::Theirs).is_ok());

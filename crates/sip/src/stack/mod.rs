@@ -68,6 +68,7 @@ pub(crate) struct Wire {
     /// Where we listen for TLS, if we do.
     pub tls_local: Option<SocketAddr>,
     pub t1: Duration,
+    pub ask_peer_every: Duration,
     pub resolver: Resolver,
     pub recorder: Arc<Recorder>,
     pub tracker: TaskTracker,
@@ -128,6 +129,7 @@ impl Wire {
             local: bound.local,
             tls_local: listening.as_ref().map(|(_, _, address)| *address),
             t1: options.t1,
+            ask_peer_every: options.ask_peer_every,
             resolver,
             recorder,
             tracker: tracker.clone(),

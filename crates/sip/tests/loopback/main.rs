@@ -8,6 +8,7 @@ mod offers;
 mod outbound;
 mod peer;
 mod register;
+mod session_timer;
 mod tcp;
 mod trace;
 mod transfers;

@@ -16,7 +16,7 @@ async fn our_offer_answers_a_challenge_and_follows_the_peer() {
     let (mut world, caller) = (World::new().await, Peer::new().await);
     let (call, dialog) = established(&mut world, &caller).await;
     let control = call.leg.control.clone();
-    let offered = tokio::spawn(async move { control.reoffer("v=0 hold".into()).await });
+    let offered = world.tracker.spawn(async move { control.reoffer("v=0 hold".into()).await });
     let first = caller.expect("INVITE").await;
     assert_eq!((first.body(), first.must("Call-ID")), ("v=0 hold", dialog.call_id.as_str()));
     assert!(first.must("To").ends_with(";tag=c1") && first.must("Supported").contains("replaces"));
@@ -46,7 +46,7 @@ async fn offers_that_cross_are_repeated() {
     let (mut world, caller) = (World::new().await, Peer::new().await);
     let (mut call, mut dialog) = established(&mut world, &caller).await;
     let control = call.leg.control.clone();
-    let offered = tokio::spawn(async move { control.reoffer("v=0 ours".into()).await });
+    let offered = world.tracker.spawn(async move { control.reoffer("v=0 ours".into()).await });
     let ours = caller.expect("INVITE").await;
     // Theirs, while ours is not answered.
     caller.send(world.address(), dialog.request("INVITE", &[], SDP)).await;
@@ -77,7 +77,7 @@ async fn a_refused_offer_leaves_the_call_and_a_lost_peer_ends_it() {
         let (world, carrier) = (World::new().await, Peer::new().await);
         let (mut leg, _, _handle) = answered(&world, &carrier).await;
         let control = leg.control.clone();
-        let offered = tokio::spawn(async move { control.reoffer("v=0".into()).await });
+        let offered = world.tracker.spawn(async move { control.reoffer("v=0".into()).await });
         let invite = carrier.expect_where("INVITE", |m| m.must("To").contains("tag=peer")).await;
         carrier.reply(&invite, status, &[], "").await;
         let outcome = soon("the refusal", offered).await.expect("no panic").expect_err("refused");
@@ -103,7 +103,7 @@ async fn an_offer_that_is_never_answered_is_cancelled() {
     let (world, carrier) = (World::new().await, Peer::new().await);
     let (mut leg, _, _handle) = answered(&world, &carrier).await;
     let control = leg.control.clone();
-    let offered = tokio::spawn(async move { control.reoffer("v=0".into()).await });
+    let offered = world.tracker.spawn(async move { control.reoffer("v=0".into()).await });
     let invite = carrier.expect_where("INVITE", |m| m.must("To").contains("tag=peer")).await;
     carrier.reply(&invite, "100 Trying", &[], "").await;
     let cancel = carrier.expect("CANCEL").await;
@@ -124,7 +124,7 @@ async fn keys_go_out_one_after_the_other() {
     let (world, carrier) = (World::new().await, Peer::new().await);
     let (leg, _, _handle) = answered(&world, &carrier).await;
     let control = leg.control.clone();
-    let sent = tokio::spawn(async move {
+    let sent = world.tracker.spawn(async move {
         let both =
             [control.send_info("application/dtmf-relay", "Signal=1"), control.send_info("application/dtmf-relay", "Signal=2")];
         futures::future::join_all(both).await

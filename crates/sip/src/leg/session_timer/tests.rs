@@ -4,13 +4,17 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+fn timer(wanted_s: Option<u32>) -> SessionTimer {
+    SessionTimer::new(wanted_s, s(180))
+}
+
 fn terms(interval_s: u32, refresher: Side) -> Option<Terms> {
     Some(Terms { interval_s, refresher })
 }
 
 #[test]
 fn we_refresh_at_half_and_give_up_before_the_expiry() {
-    let mut timer = SessionTimer::new(None);
+    let mut timer = super::tests::timer(None);
     assert_eq!(timer.deadline(), None);
     timer.handle(Input::Agreed(terms(1800, Side::Ours)), s(100));
     assert_eq!(timer.deadline(), Some(s(1000)));
@@ -31,7 +35,7 @@ fn we_refresh_at_half_and_give_up_before_the_expiry() {
 #[test]
 fn a_peer_that_stops_refreshing_is_found_before_the_expiry() {
     for (interval_s, found_after) in [(1800, s(1768)), (96, s(64)), (90, s(60)), (4, s(4) - s(4) / 3), (1, s(4) - s(4) / 3)] {
-        let mut timer = SessionTimer::new(None);
+        let mut timer = super::tests::timer(None);
         timer.handle(Input::Agreed(terms(interval_s, Side::Theirs)), s(10));
         assert_eq!(timer.deadline(), Some(s(10) + found_after), "{interval_s}");
         let found = timer.handle(Input::Due, s(10) + found_after);
@@ -41,7 +45,7 @@ fn a_peer_that_stops_refreshing_is_found_before_the_expiry() {
 
 #[test]
 fn a_peer_without_a_timer_is_asked_now_and_then() {
-    let mut timer = SessionTimer::new(Some(0));
+    let mut timer = super::tests::timer(Some(0));
     timer.handle(Input::Agreed(None), s(0));
     assert_eq!(timer.handle(Input::Due, s(180)), Some(Output::Ping));
     assert_eq!(timer.deadline(), None, "one question at a time");
@@ -59,11 +63,11 @@ fn a_peer_without_a_timer_is_asked_now_and_then() {
 
 #[test]
 fn a_refresh_without_terms_goes_on_only_where_it_is_ours() {
-    let mut ours = SessionTimer::new(None);
+    let mut ours = timer(None);
     ours.handle(Input::Agreed(terms(600, Side::Ours)), s(0));
     ours.handle(Input::Agreed(None), s(300));
     assert_eq!(ours.deadline(), Some(s(600)));
-    let mut theirs = SessionTimer::new(None);
+    let mut theirs = timer(None);
     theirs.handle(Input::Agreed(terms(600, Side::Theirs)), s(0));
     theirs.handle(Input::Agreed(None), s(300));
     assert_eq!(theirs.handle(Input::Due, s(480)), Some(Output::Ping));
@@ -75,11 +79,11 @@ fn requests_ask_to_refresh_and_learn_from_a_422() {
         timer.request_fields().into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
     };
     for (wanted, first) in [(None, "1800"), (Some(600), "600"), (Some(10), "90")] {
-        assert_eq!(shown(&SessionTimer::new(wanted)), [format!("Session-Expires: {first};refresher=uac")]);
+        assert_eq!(shown(&timer(wanted)), [format!("Session-Expires: {first};refresher=uac")]);
     }
-    let mut silent = SessionTimer::new(Some(0));
+    let mut silent = timer(Some(0));
     assert!(shown(&silent).is_empty());
-    let mut timer = SessionTimer::new(Some(120));
+    let mut timer = super::tests::timer(Some(120));
     assert!(!timer.raise(None) && !timer.raise(Some("90")) && !timer.raise(Some("soon")));
     assert!(timer.raise(Some("3600")));
     assert_eq!(shown(&timer), ["Session-Expires: 3600;refresher=uac", "Min-SE: 3600"]);
@@ -129,7 +133,7 @@ fn peers_get_the_terms_of_rfc_4028() {
         (None, of("89", "", true), Err(90)),
         (None, of("60", "", false), Ok("60;refresher=uas")),
     ] {
-        let got = SessionTimer::new(wanted).answer(asked);
+        let got = timer(wanted).answer(asked);
         match (got, want) {
             (Ok((terms, fields)), Ok(value)) => {
                 let se = fields.iter().find(|(name, _)| *name == "Session-Expires").map_or("", |(_, value)| value.as_str());
@@ -145,7 +149,7 @@ fn peers_get_the_terms_of_rfc_4028() {
 
 #[test]
 fn a_running_session_keeps_its_terms_when_a_request_names_none() {
-    let mut timer = SessionTimer::new(None);
+    let mut timer = super::tests::timer(None);
     for (refresher, supports_timer, want) in
         [(Side::Theirs, true, Side::Theirs), (Side::Theirs, false, Side::Ours), (Side::Ours, true, Side::Ours)]
     {
