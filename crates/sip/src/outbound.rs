@@ -61,17 +61,17 @@ pub(crate) fn dial(
 /// The number at the account's own domain, unless the target names another. A server that is named by its address is its own
 /// domain, port and all: without it a proxy behind a port of its own would take the number for somebody else's.
 pub(crate) fn callee_uri(account: &Account, target: &DialTarget) -> String {
-    let user = escape_user(&target.user);
+    let (scheme, user) = (account.scheme(), escape_user(&target.user));
     if let Some(host) = &target.host {
-        return format!("sip:{user}@{}", uri_host(host));
+        return format!("{scheme}:{user}@{}", uri_host(host));
     }
     let own_domain = uri_host(&account.aor_host);
     let server = &account.server;
     match server.port {
         Some(port) if port != 5060 && server.ip().is_some() && server.host == account.aor_host => {
-            format!("sip:{user}@{own_domain}:{port}")
+            format!("{scheme}:{user}@{own_domain}:{port}")
         }
-        _ => format!("sip:{user}@{own_domain}"),
+        _ => format!("{scheme}:{user}@{own_domain}"),
     }
 }
 

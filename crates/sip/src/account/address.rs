@@ -2,9 +2,10 @@
 
 use callie_domain::{Account, HostPort, Transport};
 
-/// `sip:user@host` of the account, or of another user at its host.
+/// `sip:user@host` of the account, or of another user at its host; `sips:` where the account says so.
 pub(crate) fn aor_uri(account: &Account, user: Option<&str>) -> String {
-    format!("sip:{}@{}", escape_user(user.unwrap_or(&account.aor_user)), uri_host(&account.aor_host))
+    let user = escape_user(user.unwrap_or(&account.aor_user));
+    format!("{}:{user}@{}", account.scheme(), uri_host(&account.aor_host))
 }
 
 /// A user part with everything escaped that RFC 3261 §25.1 does not allow there, `#` of a feature code among it.

@@ -79,7 +79,7 @@ impl Register {
         let account = self.line.account();
         let uri = match &self.target {
             Some(target) => format!("sip:{}", target.host),
-            None => format!("sip:{}", uri_host(&account.aor_host)),
+            None => format!("{}:{}", account.scheme(), uri_host(&account.aor_host)),
         };
         let aor = aor_uri(&account, None);
         let mut fields = vec![

@@ -46,13 +46,13 @@ impl Answer {
 pub(crate) struct Incoming {
     tx: Box<Transaction>,
     pub method: Method,
-    flow: Option<Flow>,
+    flow: Option<Box<Flow>>,
 }
 
 impl Incoming {
     pub(super) fn new(tx: Transaction, flow: Option<Flow>) -> Self {
         let method = Method::from_stack(*tx.original.method());
-        Self { tx: Box::new(tx), method, flow }
+        Self { tx: Box::new(tx), method, flow: flow.map(Box::new) }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -86,7 +86,7 @@ impl Incoming {
 
     /// The way it came.
     pub fn flow(&self) -> Option<Flow> {
-        self.flow.clone()
+        self.flow.as_deref().cloned()
     }
 
     /// Puts our tag into To, if the peer's request has none, so that all answers carry it (RFC 3261 §8.2.6.2).

@@ -2,6 +2,8 @@
 //!
 //! The peers are as simple as can be and share no code with the crate: what they check they check in the bytes.
 
+mod authority;
+mod connection;
 mod hostile;
 mod inbound;
 mod offers;
@@ -10,5 +12,6 @@ mod peer;
 mod register;
 mod session_timer;
 mod tcp;
+mod tls;
 mod trace;
 mod transfers;

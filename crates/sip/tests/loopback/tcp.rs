@@ -1,63 +1,10 @@
 //! Over TCP: one shared connection, its Contact, its loss.
 
-use crate::peer::{Dialog, Message, SDP, World, account, event, over, soon};
+use crate::connection::Connection;
+use crate::peer::{Dialog, SDP, World, account, event, over, soon};
 use callie_domain::{Account, Transport};
 use callie_sip::LegEvent;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-struct Connection {
-    stream: TcpStream,
-    read: String,
-}
-
-impl Connection {
-    async fn accept(listener: &TcpListener) -> Self {
-        let (stream, _) = soon("a connection", listener.accept()).await.expect("accept");
-        Self { stream, read: String::new() }
-    }
-
-    /// The next message.
-    async fn next(&mut self) -> Message {
-        let source = self.stream.peer_addr().expect("connected");
-        soon("a message", async {
-            loop {
-                self.read = self.read.trim_start().to_owned();
-                if let Some(end) = self.read.find("\r\n\r\n") {
-                    let head = Message { text: self.read[..end].to_owned(), source };
-                    let body: usize = head.must("Content-Length").parse().expect("a length");
-                    if self.read.len() >= end + 4 + body {
-                        let rest = self.read.split_off(end + 4 + body);
-                        return Message { text: std::mem::replace(&mut self.read, rest), source };
-                    }
-                }
-                let mut chunk = [0; 4096];
-                let len = self.stream.read(&mut chunk).await.expect("read");
-                assert_ne!(len, 0, "closed");
-                self.read.push_str(&String::from_utf8_lossy(&chunk[..len]));
-            }
-        })
-        .await
-    }
-
-    async fn expect(&mut self, start: &str) -> Message {
-        loop {
-            let message = self.next().await;
-            if message.start().starts_with(start) {
-                return message;
-            }
-        }
-    }
-
-    async fn send(&mut self, text: String) {
-        self.stream.write_all(text.as_bytes()).await.expect("write");
-    }
-
-    async fn grant(&mut self, register: &Message) {
-        let contact = format!("Contact: <{}>;expires=600", register.contact());
-        self.send(register.response("200 OK", &[&contact], "")).await;
-    }
-}
 
 #[tokio::test]
 async fn calls_stay_on_the_connection_of_their_account() {
@@ -135,15 +82,15 @@ async fn accounts_share_a_connection_and_survive_its_loss() {
 #[tokio::test]
 async fn requests_come_over_our_listener_too() {
     let world = World::new().await;
-    let mut stream = TcpStream::connect(world.address()).await.expect("connect");
+    let stream = TcpStream::connect(world.address()).await.expect("connect");
     let source = stream.local_addr().expect("connected");
+    let mut connection = Connection::over(stream, source);
     let request = format!(
         "OPTIONS sip:{} SIP/2.0\r\nVia: SIP/2.0/TCP {source};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
          From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: t1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
         world.address()
     );
-    stream.write_all(request.as_bytes()).await.expect("write");
-    let mut connection = Connection { stream, read: String::new() };
+    connection.send(request).await;
     assert!(connection.next().await.start().starts_with("SIP/2.0 200"));
     world.end().await;
 }

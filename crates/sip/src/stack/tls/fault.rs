@@ -77,8 +77,11 @@ fn of_certificate(fault: &CertificateError, identity: &Identity) -> TlsFault {
         CertificateError::ExpiredContext { not_after, .. } => TlsFault::Expired { name, when: on(*not_after) },
         CertificateError::NotValidYet => TlsFault::NotValidYet { name, when: String::new() },
         CertificateError::NotValidYetContext { not_before, .. } => TlsFault::NotValidYet { name, when: on(*not_before) },
-        CertificateError::UnknownIssuer if identity.own_roots => TlsFault::OtherIssuer { name },
-        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer { name },
+        // A bad signature: an authority of the same name, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => match identity.own_roots {
+            true => TlsFault::OtherIssuer { name },
+            false => TlsFault::UnknownIssuer { name },
+        },
         CertificateError::NotValidForName => TlsFault::WrongName { name, presented: "another".into() },
         CertificateError::NotValidForNameContext { presented, .. } => TlsFault::WrongName { name, presented: listed(presented) },
         CertificateError::Revoked => TlsFault::Revoked { name },
@@ -163,7 +166,9 @@ mod tests {
         ] {
             texts.push(told(Error::InvalidCertificate(fault), false, false));
         }
-        texts.push(told(Error::InvalidCertificate(CertificateError::UnknownIssuer), true, false));
+        for fault in [CertificateError::UnknownIssuer, CertificateError::BadSignature] {
+            texts.push(told(Error::InvalidCertificate(fault), true, false));
+        }
         for alert in
             [AlertDescription::CertificateRequired, AlertDescription::HandshakeFailure, AlertDescription::ProtocolVersion]
         {
