@@ -10,6 +10,7 @@
 //! | [`fault`] | what is wrong with an input, field by field |
 //! | [`user`] | the configuration document of one user, parsed |
 //! | [`audio`] | how a user's audio travels: codecs, encryption, keys |
+//! | [`pem`] | certificates and keys as texts: their shape |
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
 //! | [`registration`] | the states a registration can be in, as shown to people |
 //! | [`dial`] | what may be dialled |
@@ -22,6 +23,7 @@ pub mod call;
 pub mod dial;
 pub mod fault;
 pub mod ids;
+pub mod pem;
 pub mod record;
 pub mod registration;
 pub mod secret;

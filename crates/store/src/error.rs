@@ -32,12 +32,12 @@ impl StoreError {
         Self::Faulty { user: id.clone(), fault: fault.to_string() }
     }
 
-    /// The user's password could not be sealed for writing.
+    /// The user's secrets could not be sealed for writing.
     pub(crate) fn not_sealed(id: &UserId, fault: &SealError) -> Self {
         match fault {
             SealError::NoRandomness => Self::Unavailable(fault.to_string()),
-            // Fresh passwords have no other fault; the others are those of the stored one.
-            SealError::TooLong => Self::faulty(id, DocFault::Fields(Faults::one(doc::PASSWORD_PATH, fault.to_string()))),
+            // Fresh passwords have no other fault, and keys none at all; the others are those of what is stored.
+            SealError::TooLong => Self::faulty(id, DocFault::Fields(Faults::one(doc::PASSWORD.path, fault.to_string()))),
             _ => Self::faulty(id, DocFault::SecretUndecryptable(fault.to_string())),
         }
     }

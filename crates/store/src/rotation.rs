@@ -60,7 +60,7 @@ pub async fn sweep(
     while let Some(page) = pages.next(store).await? {
         for document in &page {
             swept.looked_at += 1;
-            let (Some(_), Ok(id)) = (secret_of(document), document.name.parse::<UserId>()) else { continue };
+            let (Some(_), Ok(id)) = (secrets_of(document).next(), document.name.parse::<UserId>()) else { continue };
             match store.reseal(&id).await {
                 Ok(Resealed::Done) => {
                     swept.resealed += 1;
@@ -85,18 +85,24 @@ impl Census {
 
     fn count(&mut self, document: &StoredDocument) {
         self.documents += 1;
-        match secret_of(document).map(classify) {
-            None => {}
-            Some(AtRest::Sealed { kid: Some(kid) }) => *self.sealed.entry(kid.to_owned()).or_default() += 1,
-            Some(AtRest::Sealed { kid: None }) => self.unknown.push(document.name.clone()),
-            Some(AtRest::Plain) => self.in_clear.push(document.name.clone()),
+        let (mut is_unknown, mut is_in_clear) = (false, false);
+        for secret in secrets_of(document) {
+            match classify(secret) {
+                AtRest::Sealed { kid: Some(kid) } => *self.sealed.entry(kid.to_owned()).or_default() += 1,
+                AtRest::Sealed { kid: None } => is_unknown = true,
+                AtRest::Plain => is_in_clear = true,
+            }
+        }
+        for (list, belongs) in [(&mut self.unknown, is_unknown), (&mut self.in_clear, is_in_clear)] {
+            if belongs {
+                list.push(document.name.clone());
+            }
         }
     }
 }
 
-fn secret_of(document: &StoredDocument) -> Option<&str> {
-    let (map, field) = doc::PASSWORD_PATH.split_once('.')?;
-    document.body.as_ref()?.get(map)?.get(field)?.as_str().filter(|text| !text.is_empty())
+fn secrets_of(document: &StoredDocument) -> impl Iterator<Item = &str> {
+    document.body.iter().flat_map(doc::secrets)
 }
 
 #[cfg(test)]
@@ -161,6 +167,18 @@ mod tests {
         let sealed = [("lost", 1), ("new", 350), ("old", 350)].map(|(kid, n)| (kid.to_owned(), n));
         assert_eq!(census.sealed, BTreeMap::from(sealed));
         assert_eq!((census.in_clear, census.unknown), (vec!["a".to_owned()], vec!["c".to_owned()]));
+    }
+
+    #[test]
+    fn every_secret_of_a_document_is_counted() {
+        let mut census = Census::default();
+        for (password, key) in [(OLD, OLD), (NEW, "typed"), ("typed", "typed"), (NEW, "callie-enc:v9:x"), (NEW, "")] {
+            let body = Some(json!({"sip": {"sip_password": password, "tls_client_key": key}}));
+            census.count(&StoredDocument { name: format!("{password} {key}"), revision: 1, body });
+        }
+        assert_eq!((census.sealed_with("old"), census.sealed_with("new")), (2, 3));
+        assert_eq!(census.in_clear, [format!("{NEW} typed"), "typed typed".to_owned()]);
+        assert_eq!(census.unknown, [format!("{NEW} callie-enc:v9:x")]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,15 @@
 //! One field of a client's JSON read as what it must be; whatever it is not is a fault under its path.
 
 use super::ENGINES;
-use crate::{Faults, HostPort, Secret, Transport};
+use crate::audio::AudioCodec;
+use crate::{Faults, HostPort, Secret, pem};
 use serde_json::Value;
+use std::net::IpAddr;
+
+/// A bundle of a few authorities; all of a system's roots are not a user's setting.
+const MAX_CERTIFICATES_BYTES: usize = 65_536;
+/// What the store seals at most; a key of RSA-4096 has 3,300.
+const MAX_KEY_BYTES: usize = 4_096;
 
 /// One field of the body with its path, for fault messages.
 pub(super) struct Field<'a> {
@@ -116,18 +123,64 @@ impl Field<'_> {
         tag.map(str::to_owned)
     }
 
-    pub fn transport(&self, faults: &mut Faults) -> Option<Transport> {
-        let parsed = self.value.as_str().and_then(|t| t.parse().ok());
+    /// One word of a few; `words` names them all.
+    pub fn word<T: std::str::FromStr>(&self, faults: &mut Faults, words: &str) -> Option<T> {
+        let parsed = self.value.as_str().and_then(|t| t.trim().parse().ok());
         if parsed.is_none() {
-            faults.add(self.path, "must be udp or tcp");
+            faults.add(self.path, format!("must be {words}"));
         }
         parsed
+    }
+
+    /// Codecs, the most wanted first.
+    pub fn codecs(&self, faults: &mut Faults) -> Option<Vec<AudioCodec>> {
+        let read = |item: &Value| item.as_str().and_then(|word| word.trim().parse::<AudioCodec>().ok());
+        let list: Option<Vec<_>> = self.value.as_array().and_then(|items| items.iter().map(read).collect());
+        let list = list.filter(|list| !list.is_empty() && !(1..list.len()).any(|i| list[..i].contains(&list[i])));
+        if list.is_none() {
+            faults.add(self.path, "must be a list of some of opus, g722, pcmu and pcma, each once, the most wanted first");
+        }
+        list
+    }
+
+    /// Certificates in PEM.
+    pub fn certificates(&self, faults: &mut Faults) -> Option<String> {
+        let text = self.string(faults)?;
+        if text.len() > MAX_CERTIFICATES_BYTES {
+            faults.add(self.path, format!("must have at most {MAX_CERTIFICATES_BYTES} bytes"));
+            return None;
+        }
+        pem::certificates(text).map_err(|fault| faults.add(self.path, fault.to_string())).ok()
+    }
+
+    /// A private key in PEM. No fault quotes it.
+    pub fn private_key(&self, faults: &mut Faults) -> Option<Secret> {
+        let text = self.string(faults)?;
+        private_key(text).map_err(|problem| faults.add(self.path, problem)).ok()
+    }
+
+    pub fn address(&self, faults: &mut Faults) -> Option<IpAddr> {
+        let address = self.value.as_str().and_then(|text| text.trim().trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let address = address.filter(|address| !address.is_unspecified() && !address.is_multicast());
+        if address.is_none() {
+            faults.add(self.path, "must be an address such as 203.0.113.7 or 2001:db8::7");
+        }
+        address
     }
 
     pub fn boolean(&self, faults: &mut Faults) -> Option<bool> {
         let value = self.value.as_bool();
         if value.is_none() {
             faults.add(self.path, "must be true or false");
+        }
+        value
+    }
+
+    /// 0, which switches off, or a number of the range.
+    pub fn number_or_off(&self, faults: &mut Faults, min: u64, max: u64) -> Option<u32> {
+        let value = self.value.as_u64().filter(|n| *n == 0 || (min..=max).contains(n)).and_then(|n| u32::try_from(n).ok());
+        if value.is_none() {
+            faults.add(self.path, format!("must be 0 (off) or a whole number from {min} to {max}"));
         }
         value
     }
@@ -139,6 +192,16 @@ impl Field<'_> {
         }
         value
     }
+}
+
+/// A key in the form that [`pem`] writes.
+pub(super) fn private_key(text: &str) -> Result<Secret, String> {
+    if text.len() > MAX_KEY_BYTES {
+        return Err(format!("must have at most {MAX_KEY_BYTES} bytes"));
+    }
+    let key = pem::private_key(text).map(Secret::new).map_err(|fault| fault.to_string())?;
+    // With its line breaks it may be longer.
+    if key.expose().len() > MAX_KEY_BYTES { private_key(key.expose()) } else { Ok(key) }
 }
 
 fn is_language_tag(tag: &str) -> bool {

@@ -3,6 +3,10 @@
 //! Flat fields of the first version (`sip_username`, `greeting`) and the nested maps of the document
 //! (`sip.sip_username`, `calls.default_greeting`) are both accepted; a fault names the field as the client wrote it.
 
+mod line;
+
+pub use line::LineInput;
+
 use super::field::Field;
 use super::routing::{Routing, TransferTarget, read_targets};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
@@ -28,6 +32,7 @@ pub struct UserInput {
     pub from_user: Option<Option<String>>,
     pub caller_id: Option<Option<String>>,
     pub outbound_proxy: Option<Option<HostPort>>,
+    pub line: LineInput,
     pub mac_address: Option<MacAddress>,
     pub model: Option<String>,
     pub firmware: Option<String>,
@@ -52,15 +57,17 @@ pub struct UserInput {
 const MAPS: [&str; 5] = ["sip", "device", "calls", "ai", "routing"];
 
 /// Fields that responses carry and that a client may send back unchanged; they are not settings.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 11] = [
     "created_at",
     "updated_at",
     "sip_status",
     "registration",
     "user_agent",
     "has_password",
+    "has_tls_client_key",
     "password_encrypted_at",
     "config_state",
+    "warnings",
     "revision",
 ];
 
@@ -119,7 +126,7 @@ impl UserInput {
             "account_label" if within("sip") => self.account_label = field.text(faults, 0, 128),
             "is_active" if within("sip") => self.is_active = field.boolean(faults),
             "connect" if map == "sip" => self.connect = field.boolean(faults),
-            "transport" if within("sip") => self.transport = field.transport(faults),
+            "transport" if within("sip") => self.transport = field.word(faults, "udp, tcp or tls"),
             "auth_username" if within("sip") => self.auth_username = field.optional(|f| f.text(faults, 1, 128)),
             "from_user" if within("sip") => self.from_user = field.optional(|f| f.uri_user(faults)),
             "caller_id" if within("sip") => self.caller_id = field.optional(|f| f.uri_user(faults)),
@@ -144,6 +151,7 @@ impl UserInput {
             "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
+            _ if within("sip") && self.line.read_field(key, field, faults) => {}
             _ => faults.add(field.path, "is not a known field"),
         }
     }
@@ -166,6 +174,7 @@ impl UserInput {
         }
         let (min, max) = (self.rtp_port_min, self.rtp_port_max);
         check_ports(min.unwrap_or(defaults::RTP_PORT_MIN), max.unwrap_or(defaults::RTP_PORT_MAX), &mut faults);
+        self.line.unfit_for_creation(self.transport.unwrap_or_default(), &mut faults);
         faults
     }
 
@@ -246,6 +255,7 @@ impl UserInput {
         set(&mut user.sip.from_user, self.from_user);
         set(&mut user.sip.caller_id, self.caller_id);
         set(&mut user.sip.outbound_proxy, self.outbound_proxy);
+        self.line.apply(&mut user.sip);
         set(&mut user.device.mac_address, self.mac_address);
         set(&mut user.device.model, self.model);
         set(&mut user.device.firmware, self.firmware);
@@ -264,6 +274,7 @@ impl UserInput {
         set(&mut user.routing.transfer_targets, self.transfer_targets);
         set(&mut user.routing.accept_refer, self.accept_refer);
         check_ports(user.calls.rtp_port_min, user.calls.rtp_port_max, &mut faults);
+        line::contradictions(user.sip.transport, user.sip.sips, &user.sip.tls, &mut faults);
         if user != *old {
             user.updated_at = now;
         }
@@ -283,6 +294,7 @@ fn is_explained(field: &str, faults: &Faults) -> bool {
     faults.0.iter().any(|fault| match field {
         "user_id" => fault.field.rsplit('.').next() == Some(field),
         "rtp_port_max" => is_about(fault, field) || is_about(fault, "rtp_port_min"),
+        "sips" => is_about(fault, field) || is_about(fault, "transport"),
         _ => is_about(fault, field),
     })
 }
@@ -333,7 +345,7 @@ mod tests {
         assert_eq!(user.sip.server.to_string(), "sip.zoho.com");
         assert_eq!(user.user_agent(), "Yealink SIP-T46S 66.85.0.5 ~00:15:65:01:02:03");
         assert_eq!(user.account().aor(), "sip:alice@company.com");
-        assert_eq!(user.account().server.to_string(), "sip.zoho.com:5060");
+        assert_eq!(user.account().server.to_string(), "sip.zoho.com", "the usual port leaves the choice to the DNS");
         assert_eq!(user.sip.account_label, "Alice");
         assert!(!user.wants_line(), "connect is asked for, not assumed");
     }

@@ -7,8 +7,8 @@ mod field;
 pub mod input;
 pub mod routing;
 
-use crate::audio::LineMedia;
-use crate::{AcceptFrom, Account, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
+use crate::audio::{LineMedia, SrtpPolicy};
+use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
 pub use routing::{Routing, TransferMode, TransferTarget};
 
@@ -116,6 +116,28 @@ impl User {
     /// Whether a registration is wanted.
     pub fn wants_line(&self) -> bool {
         self.sip.is_active && self.sip.connect
+    }
+
+    /// Settings that work, but not as somebody may expect; the fields are those of the document.
+    pub fn warnings(&self) -> Vec<FieldFault> {
+        let sip = &self.sip;
+        let (transport, clear) = (sip.transport.as_str(), sip.transport != Transport::Tls);
+        let warn = |field: &str, problem: String| FieldFault { field: format!("sip.{field}"), problem };
+        let mut warnings = Vec::new();
+        if clear && sip.media.srtp == SrtpPolicy::Required {
+            let problem = format!("the keys of SRTP travel in SIP, which {transport} does not encrypt; use transport tls");
+            warnings.push(warn("srtp", problem));
+        }
+        for (field, is_set) in [
+            ("tls_ca", sip.tls.ca_certificates.is_some()),
+            ("tls_client_certificate", sip.tls.client_certificate.is_some()),
+            ("tls_server_name", sip.tls.server_name.is_some()),
+        ] {
+            if clear && is_set {
+                warnings.push(warn(field, format!("has no effect with transport {transport}")));
+            }
+        }
+        warnings
     }
 
     /// `sip_port` stands in every document of the first version, so its default says nothing: then the DNS may name another.

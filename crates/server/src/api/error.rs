@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use callie_domain::{Faults, UserId};
+use callie_domain::{Faults, FieldFault, UserId};
 use callie_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -102,7 +102,7 @@ impl Problem {
     pub fn invalid(faults: Faults) -> Self {
         let detail = faults.to_string();
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields", "Fields are missing or faulty", detail);
-        problem.errors = faults.0.into_iter().map(|f| FieldProblem { field: f.field, problem: f.problem }).collect();
+        problem.errors = faults.0.into_iter().map(FieldProblem::from).collect();
         problem
     }
 
@@ -116,6 +116,12 @@ impl Problem {
 
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now", detail)
+    }
+}
+
+impl From<FieldFault> for FieldProblem {
+    fn from(fault: FieldFault) -> Self {
+        Self { field: fault.field, problem: fault.problem }
     }
 }
 

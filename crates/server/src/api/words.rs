@@ -1,9 +1,11 @@
 //! The closed lists of the domain as schemas: the same words in the API, the records and the dashboard.
 
 use super::openapi::word_list;
+use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
 use callie_domain::user::{ENGINES, TransferMode};
+use callie_domain::{AcceptFrom, Transport};
 use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! word_schemas {
@@ -25,6 +27,11 @@ word_schemas! {
     SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";
     TransferModeWord: TransferMode::ALL, "How a caller is handed over";
     EngineWord: &ENGINES, "A conversation engine";
+    TransportWord: &[Transport::Udp, Transport::Tcp, Transport::Tls], "How SIP messages travel";
+    AcceptFromWord: &[AcceptFrom::Provider, AcceptFrom::Anyone], "Whose INVITEs are taken: those of the provider's addresses, or anyone's who knows the Contact";
+    SrtpWord: SrtpPolicy::ALL, "Whether media is encrypted (SRTP with keys in SDP)";
+    CodecWord: AudioCodec::ALL, "An audio codec";
+    DtmfWord: DtmfMode::ALL, "How keys are sent: by telephone events where negotiated and else INFO, by one of the two, or as tones";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
 }
 

@@ -143,16 +143,26 @@ fn differences(stored: &User, wanted: &User) -> anyhow::Result<Vec<String>> {
         different.extend(unequal.map(|field| format!("{map}.{field}")));
     }
     if stored.sip.password != wanted.sip.password {
-        different.push(doc::PASSWORD_PATH.to_owned());
+        different.push(doc::PASSWORD.path.to_owned());
+    }
+    // Where both have one; otherwise the documents differ.
+    if let (Some(stored), Some(wanted)) = (&stored.sip.tls.client_key, &wanted.sip.tls.client_key)
+        && stored != wanted
+    {
+        different.push(doc::TLS_CLIENT_KEY.path.to_owned());
     }
     Ok(different)
 }
 
-/// As it is stored, with the password masked.
+/// As it is stored, with the secrets masked.
 fn document(user: &User) -> anyhow::Result<Value> {
     let keyring = Keyring::from_master_key(KEY_OF_NOTHING)?;
     let mut document = doc::write(user, None, &keyring, user.created_at).context("the document cannot be made")?;
-    document["sip"]["sip_password"] = json!("********");
+    for secret in doc::SECRETS {
+        if let Some(sealed) = document["sip"].get_mut(secret.field) {
+            *sealed = json!("********");
+        }
+    }
     Ok(document)
 }
 

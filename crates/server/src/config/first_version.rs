@@ -27,10 +27,11 @@ pub struct FirstVersion {
 }
 
 /// Shown by `callie config check` where they are given.
-pub const KEYS: [Key; 21] = [
+pub const KEYS: [Key; 22] = [
     key("ZOHO_SIP_SERVER", "", "provider of user primary"),
     key("ZOHO_SIP_USERNAME", "", "sip_username of user primary"),
     secret("ZOHO_SIP_PASSWORD", "sip_password of user primary"),
+    key("ZOHO_SIP_BACKUP_SERVER", "", "backup_server of user primary"),
     key("SIP_PORT", "", "sip_port of user primary"),
     key("ACCOUNT_LABEL", "", "display_name and account_label of user primary"),
     key("CUSTOM_USER_AGENT", "", "mac_address of user primary"),
@@ -74,10 +75,11 @@ enum Form {
 }
 
 /// Each variable with the field of a user that it is.
-const FIELDS: [(&str, &str, Form); 15] = [
+const FIELDS: [(&str, &str, Form); 16] = [
     ("ZOHO_SIP_SERVER", "sip_server", Form::Text),
     ("ZOHO_SIP_USERNAME", "sip_username", Form::Text),
     ("ZOHO_SIP_PASSWORD", "sip_password", Form::Text),
+    ("ZOHO_SIP_BACKUP_SERVER", "backup_server", Form::Text),
     ("SIP_PORT", "sip_port", Form::Number),
     ("ACCOUNT_LABEL", "account_label", Form::Text),
     ("CUSTOM_USER_AGENT", "mac_address", Form::Mac),

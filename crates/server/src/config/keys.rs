@@ -62,8 +62,7 @@ pub const KEYS: [Key; 32] = [
 ];
 
 /// Names of the first version and of engines to come. They are known, and do nothing yet.
-pub const LATER: [&str; 6] =
-    ["OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "ZOHO_SIP_BACKUP_SERVER", "FLASK_DEBUG", "TEST_CALL_NUMBER"];
+pub const LATER: [&str; 5] = ["OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "FLASK_DEBUG", "TEST_CALL_NUMBER"];
 
 const PREFIX: &str = "CALLIE_";
 

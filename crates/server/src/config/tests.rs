@@ -153,7 +153,7 @@ fn values_become_what_they_mean() {
 
 #[test]
 fn names_of_other_versions_are_warned_about() {
-    let loaded = loaded("flask_debug = 1", "OPENAI_API_KEY=canary", &[("ZOHO_SIP_BACKUP_SERVER", "x")]);
+    let loaded = loaded("flask_debug = 1", "OPENAI_API_KEY=canary", &[("TEST_CALL_NUMBER", "x")]);
     assert_eq!(loaded.warnings.len(), 3);
     assert!(loaded.warnings.iter().all(|w| w.contains("later version") && !w.contains("canary")));
 }

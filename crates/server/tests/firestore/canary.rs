@@ -195,6 +195,9 @@ impl Aviary {
             json!({"sip_password": song.repeat(200)}).to_string(),
             json!({"sip_password": song, "sip_port": 0}).to_string(),
             json!({"sip_password": song, "sip": {"sip_password": canary("another")}}).to_string(),
+            json!({"tls_client_key": song}).to_string(),
+            json!({"sip": {"tls_client_key": [song], "tls_ca": song}}).to_string(),
+            json!({"tls_client_key": format!("-----BEGIN PRIVATE KEY-----\n{song}\n-----END PRIVATE KEY-----")}).to_string(),
             json!({"sip_passwort": song}).to_string(),
             json!({"password": song}).to_string(),
             json!({"sip": song}).to_string(),
@@ -237,6 +240,7 @@ impl Aviary {
         let with = |name: &str, place: &str, value: Value| {
             let mut document = good(name);
             document["sip"]["sip_password"] = song();
+            document["sip"]["tls_client_key"] = json!("");
             *document.pointer_mut(place).expect("a place") = value;
             (name.to_owned(), document)
         };
@@ -253,6 +257,7 @@ impl Aviary {
             with("broken3", "/sip/sip_password", json!(format!("{}\r\nVia: x", canary("malformed")))),
             with("broken4", "/sip/sip_password", sealed_form),
             with("broken5", "/sip/sip_password", unknown_form),
+            with("broken10", "/sip/tls_client_key", song()),
             with("broken6", "/sip/sip_server", json!("a b")),
             with("broken7", "/calls/use_fixed_rtp_port", song()),
             with("broken8", "/device/mac_address", song()),

@@ -1,27 +1,29 @@
 //! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai`,
-//! `routing` and some fields of `sip` of ours. All backends store this form; it never holds a password in clear that we wrote.
+//! `routing` and some fields of `sip` of ours. All backends store this form; it never holds a secret in clear that we wrote.
 //!
 //! | function | does |
 //! |---|---|
 //! | [`read`] | document → user; all that is wrong with it at once |
 //! | [`essence`] | the document without what [`read`] does not look at |
 //! | [`write()`] | user → document, keeping every field of the old one that we do not know |
-//! | [`reseal`] | seals a password with the primary key, from clear or from another key |
-//! | [`seal_typed_password`] | seals a password that somebody typed into a document in clear |
+//! | [`reseal`] | seals the secrets with the primary key, from clear or from another key |
+//! | [`seal_typed`] | seals the secrets that somebody typed into a document in clear |
 //! | [`is_sealed_from`] | whether that is all that was done to a document |
+//! | [`secrets`] | the secrets as they stand in a document |
 //!
 //! Missing maps and fields have the documented defaults; `null` is the same as missing. Times are RFC 3339 texts.
 
 mod read;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use read::{derived_mac, essence, read};
-pub use write::{is_sealed_from, reseal, seal_typed_password, write};
-
-/// The field that is sealed, as its sealed value is bound to it.
-pub const PASSWORD_PATH: &str = "sip.sip_password";
+pub use secret::{
+    PASSWORD, SECRETS, SecretField, TLS_CLIENT_KEY, holds_typed_secret, is_sealed_from, reseal, seal_typed, secrets,
+};
+pub use write::write;
 
 /// The fields of each map that are settings: the ones that are read and written. Everything else is kept as it is.
 const MAPS: [(&str, &[&str]); 5] = [
@@ -42,6 +44,21 @@ const MAPS: [(&str, &[&str]); 5] = [
             "from_user",
             "caller_id",
             "outbound_proxy",
+            "sips",
+            "backup_server",
+            "tls_ca",
+            "tls_client_certificate",
+            "tls_client_key",
+            "tls_server_name",
+            "accept_from",
+            "registration_expires",
+            "keepalive",
+            "session_expires",
+            "external_address",
+            "stun_server",
+            "srtp",
+            "codecs",
+            "dtmf",
         ],
     ),
     ("device", &["user_id", "mac_address", "model", "firmware", "custom_user_agent"]),

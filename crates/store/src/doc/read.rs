@@ -1,7 +1,7 @@
 //! Document → user. The fields themselves are parsed by the domain's [`UserInput`], so that a document and a client's
 //! request obey one set of rules; here is what only documents have: defaults, sealed passwords, times, unknown fields.
 
-use super::{MAPS, PASSWORD_PATH};
+use super::{MAPS, PASSWORD, SecretField, TLS_CLIENT_KEY};
 use crate::DocFault;
 use crate::seal::{AtRest, Keyring, classify};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 /// Fields that the `sqlite3` shell writes as 0 and 1, because its `json_set` knows no booleans.
-const SWITCHES: [&str; 4] = ["is_active", "connect", "use_fixed_rtp_port", "accept_refer"];
+const SWITCHES: [&str; 5] = ["is_active", "connect", "use_fixed_rtp_port", "sips", "accept_refer"];
 
 /// Times of the map `sip`.
 const TIMES: [&str; 2] = ["created_at", "updated_at"];
@@ -22,14 +22,20 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
     let mut faults = Faults::default();
     let mut settings = known_fields(map, &mut faults);
     check_names(id, &settings, &mut faults);
-    let sealed = take_sealed_password(&mut settings);
-    require(&settings, sealed.is_some(), &mut faults);
+    let [password, client_key] = [PASSWORD, TLS_CLIENT_KEY].map(|field| take_sealed(&mut settings, field));
+    require(&settings, password.is_some(), &mut faults);
     let [created_at, updated_at] = TIMES.map(|field| time(map, field, &mut faults));
     let input = UserInput::from_json(&Value::Object(settings)).map_err(|more| faults.0.extend(more.0)).ok();
     let (Some(input), true) = (input, faults.is_empty()) else { return Err(DocFault::Fields(faults)) };
 
-    let password = sealed.map(|text| open(id, &text, keyring)).transpose()?;
+    let password = password.map(|text| open(id, PASSWORD, &text, keyring)).transpose()?;
+    let mut line = input.line;
+    if let Some(sealed) = client_key {
+        let opened = open(id, TLS_CLIENT_KEY, &sealed, keyring)?;
+        line.take_opened_key(&opened).map_err(|problem| DocFault::Fields(Faults::one(TLS_CLIENT_KEY.path, problem)))?;
+    }
     let input = UserInput {
+        line,
         user_id: Some(id.clone()),
         display_name: input.display_name.or_else(|| Some(id.to_string())),
         sip_password: password.or(input.sip_password),
@@ -90,11 +96,11 @@ fn check_names(id: &UserId, settings: &Map<String, Value>, faults: &mut Faults) 
     }
 }
 
-/// Takes a sealed password out, so that the parser of clear ones does not see it.
-fn take_sealed_password(settings: &mut Map<String, Value>) -> Option<String> {
+/// Takes a sealed secret out, so that the parser of clear ones does not see it.
+fn take_sealed(settings: &mut Map<String, Value>, secret: SecretField) -> Option<String> {
     let sip = settings.get_mut("sip")?.as_object_mut()?;
-    let sealed = sip.get("sip_password")?.as_str().filter(|text| classify(text) != AtRest::Plain)?.to_owned();
-    sip.remove("sip_password");
+    let sealed = secret.stored(sip).filter(|text| classify(text) != AtRest::Plain)?.to_owned();
+    sip.remove(secret.field);
     Some(sealed)
 }
 
@@ -107,8 +113,8 @@ fn require(settings: &Map<String, Value>, has_sealed: bool, faults: &mut Faults)
     }
 }
 
-fn open(id: &UserId, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
-    keyring.open(id, PASSWORD_PATH, sealed).map_err(|fault| DocFault::SecretUndecryptable(fault.to_string()))
+fn open(id: &UserId, secret: SecretField, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
+    keyring.open(id, secret.path, sealed).map_err(|fault| DocFault::SecretUndecryptable(fault.to_string()))
 }
 
 /// RFC 3339; a time without an offset, as the first version wrote it, is UTC.

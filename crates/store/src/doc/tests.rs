@@ -3,7 +3,7 @@
 //! `golden/<name>.json` is the document, `<name>.user.txt` the user it means, `<name>.written.json` the document after one
 //! write of that user. After a wanted change run the tests with `CALLIE_GOLDEN=write` and look at the difference.
 
-use super::{PASSWORD_PATH, essence, read, seal_typed_password, write};
+use super::{PASSWORD, SECRETS, TLS_CLIENT_KEY, essence, holds_typed_secret, is_sealed_from, read, reseal, seal_typed, write};
 use crate::{DocFault, Keyring};
 use callie_domain::{Secret, User, UserId};
 use jiff::Timestamp;
@@ -57,9 +57,11 @@ fn check(name: &str) {
     assert_eq!(alice_from(&written).as_ref(), Ok(&user), "{name}: what is written reads as the same user");
     let again = write(&user, Some(&written), &keyring(), now()).expect("written");
     assert_eq!(again, written, "{name}: a second write changes nothing");
-    if doc["sip"]["sip_password"] != written["sip"]["sip_password"] {
-        // The nonce is drawn anew each time.
-        written["sip"]["sip_password"] = json!("(sealed)");
+    for secret in SECRETS {
+        if doc["sip"].get(secret.field) != written["sip"].get(secret.field) {
+            // The nonce is drawn anew each time.
+            written["sip"][secret.field] = json!("(sealed)");
+        }
     }
     golden(&format!("{name}.written.json"), &format!("{written:#}\n"));
 }
@@ -77,6 +79,11 @@ fn a_document_with_the_first_versions_maps_only() {
 #[test]
 fn a_document_of_the_first_version_with_missing_maps() {
     check("python");
+}
+
+#[test]
+fn a_document_with_every_setting_of_the_line() {
+    check("line");
 }
 
 #[test]
@@ -162,7 +169,7 @@ fn what_is_not_an_object_is_malformed() {
 #[test]
 fn faults_do_not_quote_passwords() {
     let ring = keyring();
-    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD_PATH, &Secret::new("CANARY")).expect("sealed");
+    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD.path, &Secret::new("CANARY")).expect("sealed");
     for password in [json!("CANARY\r\n"), json!({"x": "CANARY"}), json!(moved), json!("callie-enc:v9:CANARY")] {
         let fault = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": password}})).expect_err("faulty");
         assert!(!format!("{fault} {fault:?}").contains("CANARY"));
@@ -172,13 +179,13 @@ fn faults_do_not_quote_passwords() {
 #[test]
 fn a_sealed_password_that_does_not_open_is_neither_used_nor_overwritten() {
     let ring = keyring();
-    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD_PATH, &Secret::new("p")).expect("sealed");
+    let moved = ring.seal(&"bob".parse().expect("valid"), PASSWORD.path, &Secret::new("p")).expect("sealed");
     for sealed in [moved.as_str(), "callie-enc:v1:k1999x:AAAA", "callie-enc:v2:x", "callie-enc:v1:k2026a:AAAA"] {
         let mut doc = json!({"sip": {"sip_username": "a", "sip_password": sealed}});
         assert!(matches!(alice_from(&doc), Err(DocFault::SecretUndecryptable(_))), "{sealed}");
         let user = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "p"}})).expect("usable");
         assert!(write(&user, Some(&doc), &ring, now()).is_err(), "{sealed}");
-        assert_eq!(seal_typed_password(&alice(), &mut doc, &ring, now()), Ok(false), "{sealed}");
+        assert_eq!(seal_typed(&alice(), &mut doc, &ring, now()), Ok(false), "{sealed}");
         assert_eq!(doc["sip"]["sip_password"], sealed);
     }
 }
@@ -187,7 +194,7 @@ fn a_sealed_password_that_does_not_open_is_neither_used_nor_overwritten() {
 fn a_password_typed_in_clear_is_sealed_and_nothing_else_changes() {
     let typed = json!({"sip": {"sip_username": "a", "sip_password": "CANARY", "x": 1}, "y": 2});
     let mut doc = typed.clone();
-    assert_eq!(seal_typed_password(&alice(), &mut doc, &keyring(), now()), Ok(true));
+    assert_eq!(seal_typed(&alice(), &mut doc, &keyring(), now()), Ok(true));
     assert!(!doc.to_string().contains("CANARY"));
     assert_eq!(alice_from(&doc), alice_from(&typed));
     let sip = doc["sip"].as_object_mut().expect("a map");
@@ -195,8 +202,80 @@ fn a_password_typed_in_clear_is_sealed_and_nothing_else_changes() {
     sip.insert("sip_password".into(), json!("CANARY"));
     assert_eq!(doc, typed);
     for nothing_to_seal in [json!({}), json!([]), json!({"sip": 5}), json!({"sip": {"sip_password": 5}})] {
-        assert_eq!(seal_typed_password(&alice(), &mut nothing_to_seal.clone(), &keyring(), now()), Ok(false));
+        assert_eq!(seal_typed(&alice(), &mut nothing_to_seal.clone(), &keyring(), now()), Ok(false));
     }
+}
+
+/// A client key; its base64 is searched for.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIGHCANARYAMBMGB\n-----END PRIVATE KEY-----\n";
+
+fn with_key(key: &str) -> Value {
+    json!({"sip": {"sip_username": "a", "sip_password": "CANARY", "tls_client_key": key}})
+}
+
+#[test]
+fn a_client_key_is_sealed_under_its_own_path() {
+    let ring = keyring();
+    let user = alice_from(&with_key(KEY)).expect("usable");
+    let doc = write(&user, None, &ring, now()).expect("written");
+    assert!(!doc.to_string().contains("CANARY"));
+    assert_eq!(alice_from(&doc).as_ref(), Ok(&user));
+    assert_eq!(write(&user, Some(&doc), &ring, now()), Ok(doc.clone()), "what is sealed stays");
+
+    let mut swapped = doc.clone();
+    swapped["sip"]["tls_client_key"] = doc["sip"]["sip_password"].clone();
+    assert!(matches!(alice_from(&swapped), Err(DocFault::SecretUndecryptable(_))), "a secret of another field");
+    assert!(write(&user, Some(&swapped), &ring, now()).is_err(), "and nothing is written over it");
+
+    let keyless = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "CANARY"}})).expect("usable");
+    let doc = write(&keyless, Some(&doc), &ring, now()).expect("written");
+    assert_eq!(doc["sip"].get("tls_client_key"), None, "a key that was removed leaves nothing");
+}
+
+#[test]
+fn a_typed_client_key_is_sealed_as_a_password_is() {
+    let ring = keyring();
+    for typed in [KEY.to_owned(), KEY.replace('\n', " ")] {
+        let typed = with_key(&typed);
+        let mut doc = typed.clone();
+        assert!(holds_typed_secret(&doc));
+        assert_eq!(seal_typed(&alice(), &mut doc, &ring, now()), Ok(true));
+        assert!(!doc.to_string().contains("CANARY") && !holds_typed_secret(&doc));
+        assert_eq!(alice_from(&doc), alice_from(&typed), "the same user");
+        assert!(is_sealed_from(&alice(), &doc, &typed, &ring));
+        // Only one of the two was typed.
+        let mut half = typed.clone();
+        half["sip"]["sip_password"] = doc["sip"]["sip_password"].clone();
+        half["sip"]["password_encrypted_at"] = doc["sip"]["password_encrypted_at"].clone();
+        assert!(is_sealed_from(&alice(), &doc, &half, &ring));
+        half["sip"]["tls_client_key"] = json!("another");
+        assert!(!is_sealed_from(&alice(), &doc, &half, &ring));
+        assert!(!is_sealed_from(&alice(), &doc, &doc, &ring), "nothing was typed");
+    }
+}
+
+#[test]
+fn all_secrets_are_sealed_anew_together() {
+    let old = keyring();
+    let keys = [("k2026a", 7), ("k2027a", 8)].map(|(kid, byte)| (kid.to_owned(), Zeroizing::new([byte; 32])));
+    let new = Keyring::new("k2027a", keys, "test").expect("valid");
+    let mut doc = with_key(KEY);
+    assert_eq!(reseal(&alice(), &mut doc, &old, now()), Ok(true));
+    let user = read(&alice(), &doc, &old).expect("usable");
+    assert_eq!(reseal(&alice(), &mut doc, &new, now()), Ok(true));
+    assert!(SECRETS.iter().all(|secret| new.is_current(doc["sip"][secret.field].as_str().expect("a text"))), "{doc}");
+    assert_eq!(read(&alice(), &doc, &new), Ok(user));
+    assert_eq!(reseal(&alice(), &mut doc, &new, now()), Ok(false));
+}
+
+#[test]
+fn a_sealed_text_that_is_no_key_is_a_fault_of_its_field() {
+    let ring = keyring();
+    let mut doc = with_key("");
+    doc["sip"]["tls_client_key"] = json!(ring.seal(&alice(), TLS_CLIENT_KEY.path, &Secret::new("CANARY")).expect("sealed"));
+    assert_eq!(faulty_fields(&doc), ["sip.tls_client_key"]);
+    assert!(!format!("{:?}", alice_from(&doc)).contains("CANARY"));
+    assert!(matches!(alice_from(&with_key("callie-enc:v1:gone:AAAA")), Err(DocFault::SecretUndecryptable(_))));
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! User → document.
 
-use super::PASSWORD_PATH;
+use super::{PASSWORD, SecretField, TLS_CLIENT_KEY};
 use crate::seal::{AtRest, Keyring, SealError, classify};
-use callie_domain::user::{Routing, TransferMode, TransferTarget};
-use callie_domain::{Secret, User, UserId};
+use callie_domain::audio::LineMedia;
+use callie_domain::user::{Routing, SipSettings, TransferMode, TransferTarget};
+use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// The user's document: our fields over `existing`, whose other fields stay at every level.
 ///
-/// An existing sealed password stays as it is when it opens to the same password under the primary key. When it does not
+/// An existing sealed secret stays as it is when it opens to the same secret under the primary key. When it does not
 /// open at all it is not ours to overwrite: the error of [`Keyring::open`].
 pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Timestamp) -> Result<Value, SealError> {
     let mut doc = existing.and_then(Value::as_object).cloned().unwrap_or_default();
@@ -30,60 +31,10 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     Ok(Value::Object(doc))
 }
 
-/// Seals a password that stands in the document in clear, and changes nothing else. `false` when there is none.
-pub fn seal_typed_password(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
-    let Some(sip) = doc.get_mut("sip").and_then(Value::as_object_mut) else { return Ok(false) };
-    let Some(typed) = sip.get("sip_password").and_then(Value::as_str) else { return Ok(false) };
-    if typed.is_empty() || classify(typed) != AtRest::Plain {
-        return Ok(false);
-    }
-    let typed = Secret::new(typed);
-    set_password(sip, id, &typed, keyring, now)?;
-    Ok(true)
-}
-
-/// Whether `sealed` is what [`seal_typed_password`] made of `typed`.
-pub fn is_sealed_from(id: &UserId, sealed: &Value, typed: &Value, keyring: &Keyring) -> bool {
-    let (mut sealed, mut typed) = (sealed.clone(), typed.clone());
-    let (Some(stored), Some(clear)) = (take_password(&mut sealed), take_password(&mut typed)) else { return false };
-    let same = || keyring.open(id, PASSWORD_PATH, &stored).is_ok_and(|password| password == Secret::new(&clear));
-    sealed == typed && classify(&clear) == AtRest::Plain && same()
-}
-
-/// Takes the password out, with the time of its sealing.
-fn take_password(doc: &mut Value) -> Option<String> {
-    let sip = doc.get_mut("sip")?.as_object_mut()?;
-    sip.remove("password_encrypted_at");
-    sip.remove("sip_password")?.as_str().map(str::to_owned)
-}
-
-/// Seals the password with the primary key, whether it stands there in clear or under another key, and changes nothing
-/// else. `false` when that is so already, or there is none.
-pub fn reseal(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
-    let Some(sip) = doc.get_mut("sip").and_then(Value::as_object_mut) else { return Ok(false) };
-    let Some(stored) = sip.get("sip_password").and_then(Value::as_str).filter(|text| !text.is_empty()) else { return Ok(false) };
-    let password = match classify(stored) {
-        _ if keyring.is_current(stored) => {
-            keyring.open(id, PASSWORD_PATH, stored)?;
-            return Ok(false);
-        }
-        AtRest::Plain => Secret::new(stored),
-        AtRest::Sealed { .. } => keyring.open(id, PASSWORD_PATH, stored)?,
-    };
-    set_password(sip, id, &password, keyring, now)?;
-    Ok(true)
-}
-
 fn write_sip(sip: &mut Map<String, Value>, user: &User, keyring: &Keyring, now: Timestamp) -> Result<(), SealError> {
     let settings = &user.sip;
-    let stored = sip.get("sip_password").and_then(Value::as_str).filter(|text| classify(text) != AtRest::Plain);
-    let unchanged = match stored {
-        Some(sealed) => keyring.open(&user.id, PASSWORD_PATH, sealed)? == settings.password && keyring.is_current(sealed),
-        None => false,
-    };
-    if !unchanged {
-        set_password(sip, &user.id, &settings.password, keyring, now)?;
-    }
+    write_secret(sip, PASSWORD, Some(&settings.password), user, keyring, now)?;
+    write_secret(sip, TLS_CLIENT_KEY, settings.tls.client_key.as_ref(), user, keyring, now)?;
     set(sip, "user_id", user.id.as_str());
     set(sip, "display_name", &user.display_name);
     set(sip, "sip_username", &settings.username);
@@ -96,22 +47,52 @@ fn write_sip(sip: &mut Map<String, Value>, user: &User, keyring: &Keyring, now: 
     set_optional(sip, "auth_username", settings.auth_username.as_deref());
     set_optional(sip, "from_user", settings.from_user.as_deref());
     set_optional(sip, "caller_id", settings.caller_id.as_deref());
-    set_optional(sip, "outbound_proxy", settings.outbound_proxy.as_ref().map(ToString::to_string).as_deref());
+    set_optional(sip, "outbound_proxy", settings.outbound_proxy.as_ref().map(ToString::to_string));
+    write_line(sip, settings);
     set(sip, "created_at", user.created_at.to_string());
     set(sip, "updated_at", user.updated_at.to_string());
     Ok(())
 }
 
-fn set_password(
+fn write_secret(
     sip: &mut Map<String, Value>,
-    id: &UserId,
-    password: &Secret,
+    field: SecretField,
+    secret: Option<&Secret>,
+    user: &User,
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<(), SealError> {
-    set(sip, "sip_password", keyring.seal(id, PASSWORD_PATH, password)?);
-    set(sip, "password_encrypted_at", now.to_string());
-    Ok(())
+    let stored = field.stored(sip).filter(|text| classify(text) != AtRest::Plain);
+    let opened = stored.map(|sealed| keyring.open(&user.id, field.path, sealed)).transpose()?;
+    let is_current = stored.is_some_and(|sealed| keyring.is_current(sealed));
+    match secret {
+        Some(secret) if opened.as_ref() == Some(secret) && is_current => Ok(()),
+        Some(secret) => field.seal(sip, &user.id, secret, keyring, now),
+        None => {
+            sip.remove(field.field);
+            Ok(())
+        }
+    }
+}
+
+/// The settings that are ours alone: those that are as usual leave no field.
+fn write_line(sip: &mut Map<String, Value>, settings: &SipSettings) {
+    let SipSettings { tls, upkeep, media, .. } = settings;
+    let usual = LineMedia::default();
+    set_optional(sip, "sips", settings.sips.then_some(true));
+    set_optional(sip, "backup_server", settings.backup_server.as_ref().map(ToString::to_string));
+    set_optional(sip, "tls_ca", tls.ca_certificates.as_deref());
+    set_optional(sip, "tls_client_certificate", tls.client_certificate.as_deref());
+    set_optional(sip, "tls_server_name", tls.server_name.as_deref());
+    set_optional(sip, "accept_from", Some(settings.accept_from).filter(|from| *from != AcceptFrom::default()));
+    set_optional(sip, "registration_expires", upkeep.registration_expires_s);
+    set_optional(sip, "keepalive", upkeep.keepalive_s);
+    set_optional(sip, "session_expires", upkeep.session_expires_s);
+    set_optional(sip, "external_address", upkeep.external_address);
+    set_optional(sip, "stun_server", upkeep.stun_server.as_ref().map(ToString::to_string));
+    set_optional(sip, "srtp", Some(media.srtp).filter(|srtp| *srtp != usual.srtp));
+    set_optional(sip, "codecs", Some(&media.codecs).filter(|codecs| **codecs != usual.codecs));
+    set_optional(sip, "dtmf", Some(media.dtmf).filter(|dtmf| *dtmf != usual.dtmf));
 }
 
 fn write_device(device: &mut Map<String, Value>, user: &User) {
@@ -164,7 +145,7 @@ fn set<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: V)
 }
 
 /// A setting of ours that is not made leaves no field behind.
-fn set_optional(map: &mut Map<String, Value>, field: &str, value: Option<&str>) {
+fn set_optional<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: Option<V>) {
     match value {
         Some(value) => set(map, field, value),
         None => drop(map.remove(field)),

@@ -3,9 +3,8 @@
 use super::listen::Shared;
 use super::pending::Pending;
 use super::value::RawDocument;
-use super::view::{Keep, has_typed_password};
+use super::view::Keep;
 use crate::doc;
-use crate::seal::{AtRest, classify};
 use crate::sqlite::kept::{KeptChanges, KeptDocument};
 use callie_domain::UserId;
 use jiff::Timestamp;
@@ -79,14 +78,14 @@ async fn write(shared: &Shared, failing: bool) -> bool {
     false
 }
 
-/// The document without any password in clear, also where none belongs; `None` when there is one that cannot be sealed.
+/// The document without any secret in clear, also where none belongs; `None` when there is one that cannot be sealed.
 fn sealed(shared: &Shared, document: &RawDocument) -> Option<KeptDocument> {
     let mut body = doc::essence(&document.body);
-    if has_typed_password(document) {
+    if doc::holds_typed_secret(&body) {
         let id: UserId = document.name.parse().ok()?;
-        doc::seal_typed_password(&id, &mut body, &shared.keyring, Timestamp::now()).ok()?;
+        doc::seal_typed(&id, &mut body, &shared.keyring, Timestamp::now()).ok()?;
     }
-    let password = body.get("sip")?.get("sip_password")?.as_str()?;
-    (classify(password) != AtRest::Plain).then_some(())?;
+    doc::secrets(&body).next()?;
+    (!doc::holds_typed_secret(&body)).then_some(())?;
     Some(KeptDocument { revision: document.revision, body })
 }

@@ -1,4 +1,4 @@
-//! Seals passwords that somebody typed into a document in clear. They are in use already when this begins: sealing changes the
+//! Seals passwords and keys that somebody typed into a document in clear. They are in use already when this begins: sealing changes the
 //! document's form, not the user.
 //!
 //! A password that does not open never comes here. Nothing is sealed before the keys were found to be those of the other
@@ -57,19 +57,19 @@ async fn seal_one(shared: &Shared, name: String, document: RawDocument) -> bool 
     let Ok(id) = name.parse::<UserId>() else { return true };
     match seal(&shared.documents, &shared.keyring, &id, &document).await {
         Outcome::Sealed(sealed) => {
-            tracing::warn!(target: "audit", { user.id = %id }, "a password was typed in clear into the document; it is sealed now. \
-                 Copies may exist in backups and exports: consider another password");
+            tracing::warn!(target: "audit", { user.id = %id }, "a secret was typed in clear into the document; it is sealed now. \
+                 Copies may exist in backups and exports: consider another one");
             shared.apply(Event::Wrote(sealed));
         }
         Outcome::Overtaken => {}
-        Outcome::Never(fault) => tracing::error!(user.id = %id, %fault, "a password typed in clear cannot be sealed"),
+        Outcome::Never(fault) => tracing::error!(user.id = %id, %fault, "a secret typed in clear cannot be sealed"),
         Outcome::Later(cause) => {
             // An outage has its own line in the log.
             match shared.link.health() {
                 Ok(()) => {
-                    tracing::warn!(user.id = %id, cause, "a password typed in clear could not be sealed yet; it is tried again")
+                    tracing::warn!(user.id = %id, cause, "a secret typed in clear could not be sealed yet; it is tried again")
                 }
-                Err(_) => tracing::debug!(user.id = %id, cause, "a password typed in clear waits to be sealed"),
+                Err(_) => tracing::debug!(user.id = %id, cause, "a secret typed in clear waits to be sealed"),
             }
             shared.typed.put_back(name, document);
             return false;
@@ -90,7 +90,7 @@ async fn seal(documents: &Documents, keyring: &Keyring, id: &UserId, typed: &Raw
         return Outcome::Overtaken;
     }
     let mut body = now.body;
-    match doc::seal_typed_password(id, &mut body, keyring, Timestamp::now()) {
+    match doc::seal_typed(id, &mut body, keyring, Timestamp::now()) {
         Ok(true) => {}
         Ok(false) => return Outcome::Overtaken,
         Err(fault) => return Outcome::Never(fault),

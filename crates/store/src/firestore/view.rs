@@ -21,7 +21,6 @@ mod tests;
 pub(super) use event::{Event, Keep, Outputs};
 
 use super::value::RawDocument;
-use crate::seal::{AtRest, classify};
 use crate::{Entry, Keyring, Revision, StoredUser, UserView, doc};
 use callie_domain::UserId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -298,7 +297,7 @@ impl LiveView {
             Ok(user) => {
                 // An unchanged user stays the same value: whoever compares sees that nothing happened but a new revision.
                 let same = old.and_then(Entry::usable).filter(|old| *old.user == user).map(|old| old.user.clone());
-                if has_typed_password(&document) {
+                if doc::holds_typed_secret(&document.body) {
                     out.typed.push(document.clone());
                 }
                 let revision = document.revision;
@@ -330,12 +329,6 @@ impl LiveView {
         let going = self.dirty.iter().filter(|(name, change)| matches!(change, Change::Gone(_)) && self.held.contains_key(*name));
         self.held.len() + coming.count() != count + going.count()
     }
-}
-
-/// Whether somebody typed the password in clear.
-pub(super) fn has_typed_password(document: &RawDocument) -> bool {
-    let password = document.body.get("sip").and_then(|sip| sip.get("sip_password"));
-    password.and_then(|password| password.as_str()).is_some_and(|text| classify(text) == AtRest::Plain)
 }
 
 fn put_newer(staging: &mut HashMap<String, RawDocument>, document: RawDocument) {

@@ -50,10 +50,9 @@ impl Writer {
             let same = there.value.is_ok_and(|there| there == *body || doc::is_sealed_from(id, &there, body, &self.keyring));
             return Ok(if same { Adopted::Same } else { Adopted::Different });
         }
-        // Also where the document is faulty, which nobody would seal afterwards: no password in clear reaches the disk.
+        // Also where the document is faulty, which nobody would seal afterwards: no secret in clear reaches the disk.
         let mut body = body.clone();
-        doc::seal_typed_password(id, &mut body, &self.keyring, Timestamp::now())
-            .map_err(|fault| StoreError::not_sealed(id, &fault))?;
+        doc::seal_typed(id, &mut body, &self.keyring, Timestamp::now()).map_err(|fault| StoreError::not_sealed(id, &fault))?;
         tx.prepare_cached("INSERT INTO user_configs (user_id, doc) VALUES (?1, ?2)")?.execute((id.as_str(), body.to_string()))?;
         prune_changes(&tx)?;
         tx.commit()?;

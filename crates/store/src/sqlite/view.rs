@@ -118,14 +118,14 @@ impl LiveView {
         Ok(Some((id, Some(entry))))
     }
 
-    /// Seals a password that somebody typed into the document, unless it has been changed again. The revision that now holds.
+    /// Seals a secret that somebody typed into the document, unless it has been changed again. The revision that now holds.
     fn seal_typed(&mut self, conn: &Connection, id: &UserId, stored: &StoredDoc) -> rusqlite::Result<Revision> {
         let Ok(mut value) = stored.value.clone() else { return Ok(stored.revision) };
-        match doc::seal_typed_password(id, &mut value, &self.keyring, Timestamp::now()) {
+        match doc::seal_typed(id, &mut value, &self.keyring, Timestamp::now()) {
             Ok(true) => {}
             Ok(false) => return Ok(stored.revision),
             Err(fault) => {
-                tracing::error!(user.id = %id, %fault, "a password typed in clear could not be sealed");
+                tracing::error!(user.id = %id, %fault, "a secret typed in clear could not be sealed");
                 return Ok(stored.revision);
             }
         }
@@ -135,15 +135,15 @@ impl LiveView {
         match conn.execute(sql, (value.to_string(), id.as_str(), revision, old)) {
             Ok(0) => return Ok(stored.revision),
             Ok(_) => {}
-            // The password is used all the same, and the next change of the document tries again.
+            // The secret is used all the same, and the next change of the document tries again.
             Err(fault) => {
-                tracing::error!(user.id = %id, %fault, "a password typed in clear could not be sealed");
+                tracing::error!(user.id = %id, %fault, "a secret typed in clear could not be sealed");
                 return Ok(stored.revision);
             }
         }
         self.traces_left = true;
-        tracing::warn!(user.id = %id, "a password was typed in clear into the document; it is sealed now. \
-             Copies may exist in backups: consider another password");
+        tracing::warn!(user.id = %id, "a secret was typed in clear into the document; it is sealed now. \
+             Copies may exist in backups: consider another one");
         Ok(read_doc(conn, id)?.map_or(stored.revision, |sealed| sealed.revision))
     }
 

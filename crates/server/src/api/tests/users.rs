@@ -128,6 +128,40 @@ async fn what_get_shows_put_accepts() {
     assert_eq!((&put["sip"]["display_name"], &put["calls"]["default_greeting"]), (&json!("Alice B."), &json!("Ahoy")));
 }
 
+/// Each setting of the line comes back as it was sent; the key never does, and what is shown may be sent back.
+#[tokio::test]
+async fn the_settings_of_the_line_are_shown_and_the_key_is_not() {
+    let world = World::with_alice().await;
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIB\n-----END CERTIFICATE-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\nMIGHCANARYAMBMGB\n-----END PRIVATE KEY-----\n";
+    let mut sip = json!({"transport": "tls", "sips": true, "backup_server": "b.example:5071", "tls_ca": certificate,
+        "tls_client_certificate": certificate, "tls_server_name": "x.example", "accept_from": "anyone", "registration_expires": 600,
+        "keepalive": 0, "session_expires": 90, "external_address": "203.0.113.7", "stun_server": "stun.example", "srtp": "required",
+        "codecs": ["opus", "pcma"], "dtmf": "info"});
+    let without_key = world.put("/users/alice", &json!({ "sip": sip }).to_string()).await;
+    assert_eq!((without_key.status, without_key.fields()), (422, vec!["tls_client_key".to_owned()]));
+    sip["tls_client_key"] = json!(key);
+    let put = world.put("/users/alice", &json!({ "sip": sip }).to_string()).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    let shown = world.get("/users/alice").await;
+    assert!(!shown.text().contains("CANARY"));
+    let document = shown.json();
+    sip.as_object_mut().expect("a map").remove("tls_client_key");
+    for (field, value) in sip.as_object().expect("a map") {
+        assert_eq!(&document["sip"][field], value, "{field}");
+    }
+    assert_eq!((&document["sip"]["has_tls_client_key"], &document["warnings"]), (&json!(true), &json!([])));
+    assert_eq!(world.put("/users/alice", &shown.text()).await.json(), document, "what is shown is taken back");
+    let stored = world.store.user("alice").expect("there").sip.tls.client_key.clone();
+    assert_eq!(stored.as_ref().map(|key| key.expose().to_owned()).as_deref(), Some(key));
+
+    let clear = world.put("/users/alice", r#"{"sip": {"sips": false, "transport": "udp"}}"#).await.json();
+    let warned: Vec<_> = clear["warnings"].as_array().expect("a list").iter().map(|warning| warning["field"].clone()).collect();
+    assert_eq!(warned, ["sip.srtp", "sip.tls_ca", "sip.tls_client_certificate", "sip.tls_server_name"]);
+    let refused = world.put("/users/alice", r#"{"sip": {"sips": true}}"#).await;
+    assert_eq!((refused.status, refused.fields()), (422, vec!["sip.sips".to_owned()]));
+}
+
 #[tokio::test]
 async fn a_change_is_repeated_when_somebody_else_was_quicker() {
     let world = World::with_alice().await;

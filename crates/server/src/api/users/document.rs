@@ -1,14 +1,19 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
-//! Whatever is shown here is accepted back by PUT. The password is never shown.
+//! Whatever is shown here is accepted back by PUT. Secrets are never shown.
 
-use crate::api::words::{EngineWord, RegistrationStateWord, TransferModeWord};
+use crate::api::error::FieldProblem;
+use crate::api::words::{
+    AcceptFromWord, CodecWord, DtmfWord, EngineWord, RegistrationStateWord, SrtpWord, TransferModeWord, TransportWord,
+};
 use crate::exchange::LineStatus;
+use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, TransferMode};
-use callie_domain::{HostPort, User, UserId};
+use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 /// A user.
@@ -32,6 +37,8 @@ pub struct UserDocument {
     #[schema(example = "Yealink SIP-T46S 66.85.0.5 ~00:15:65:12:34:56")]
     pub user_agent: Option<String>,
     pub config_state: ConfigState,
+    /// Settings that work, but not as somebody may expect.
+    pub warnings: Vec<FieldProblem>,
     pub sip: Option<SipDocument>,
     pub device: Option<DeviceDocument>,
     pub calls: Option<CallsDocument>,
@@ -91,12 +98,42 @@ pub struct SipDocument {
     pub is_active: bool,
     /// Desired state: the line is kept registered while this and `is_active` hold.
     pub connect: bool,
-    #[schema(example = "udp")]
+    #[schema(value_type = TransportWord)]
     pub transport: &'static str,
     pub auth_username: Option<String>,
     pub from_user: Option<String>,
     pub caller_id: Option<String>,
     pub outbound_proxy: Option<String>,
+    /// Requests and Contact are `sips:`.
+    pub sips: bool,
+    pub backup_server: Option<String>,
+    /// Certificates (PEM) trusted instead of the system's.
+    pub tls_ca: Option<String>,
+    /// Certificate chain (PEM) shown to servers that ask for one.
+    pub tls_client_certificate: Option<String>,
+    /// A key of the client certificate is stored. It is never shown; send `tls_client_key` to change it.
+    pub has_tls_client_key: bool,
+    /// The name in the server's certificate, where it is not `sip_server`.
+    pub tls_server_name: Option<String>,
+    #[schema(value_type = AcceptFromWord)]
+    pub accept_from: AcceptFrom,
+    /// Seconds asked for in REGISTER; null is the server's default, as in the next two.
+    pub registration_expires: Option<u32>,
+    /// Seconds between keepalives; 0 sends none.
+    pub keepalive: Option<u32>,
+    /// Seconds of the session timer asked for; 0 asks for none.
+    pub session_expires: Option<u32>,
+    /// Where peers reach us; null is the server's own setting.
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    pub external_address: Option<IpAddr>,
+    pub stun_server: Option<String>,
+    #[schema(value_type = SrtpWord)]
+    pub srtp: SrtpPolicy,
+    /// The most wanted first.
+    #[schema(value_type = Vec<CodecWord>, example = json!(["pcmu", "pcma", "g722", "opus"]))]
+    pub codecs: Vec<AudioCodec>,
+    #[schema(value_type = DtmfWord)]
+    pub dtmf: DtmfMode,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -196,6 +233,7 @@ impl UserDocument {
             registration: line.map_or(RegistrationStatus::OFF, |l| l.registration).into(),
             user_agent: user.map(User::user_agent),
             config_state,
+            warnings: user.map(User::warnings).unwrap_or_default().into_iter().map(FieldProblem::from).collect(),
             sip: user.map(|u| SipDocument::of(u, &u.sip)),
             device: user.map(|u| DeviceDocument::of(&u.id, &u.device)),
             calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
@@ -239,6 +277,21 @@ impl SipDocument {
             from_user: sip.from_user.clone(),
             caller_id: sip.caller_id.clone(),
             outbound_proxy: sip.outbound_proxy.as_ref().map(HostPort::to_string),
+            sips: sip.sips,
+            backup_server: sip.backup_server.as_ref().map(HostPort::to_string),
+            tls_ca: sip.tls.ca_certificates.clone(),
+            tls_client_certificate: sip.tls.client_certificate.clone(),
+            has_tls_client_key: sip.tls.client_key.is_some(),
+            tls_server_name: sip.tls.server_name.clone(),
+            accept_from: sip.accept_from,
+            registration_expires: sip.upkeep.registration_expires_s,
+            keepalive: sip.upkeep.keepalive_s,
+            session_expires: sip.upkeep.session_expires_s,
+            external_address: sip.upkeep.external_address,
+            stun_server: sip.upkeep.stun_server.as_ref().map(HostPort::to_string),
+            srtp: sip.media.srtp,
+            codecs: sip.media.codecs.clone(),
+            dtmf: sip.media.dtmf,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }

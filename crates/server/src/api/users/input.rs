@@ -3,7 +3,7 @@
 
 use super::document::UserDocument;
 use crate::api::error::Problem;
-use crate::api::words::{EngineWord, TransferModeWord};
+use crate::api::words::{AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord};
 use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
 use callie_store::UserView;
@@ -84,6 +84,14 @@ fn remove_nested(body: &mut Map<String, Value>, map: &str, field: &str) {
     }
 }
 
+/// The faults of the whole user under the names that the client used.
+pub fn as_written(body: &Value, mut faults: Faults) -> Faults {
+    for fault in &mut faults.0 {
+        fault.field = written_as(body, &fault.field);
+    }
+    faults
+}
+
 /// How a client that named a MAC address spelled the field.
 pub fn mac_field(body: &Value) -> String {
     written_as(body, "mac_address")
@@ -146,8 +154,7 @@ pub struct UserChange {
     account_label: Option<String>,
     #[schema(default = true)]
     is_active: Option<bool>,
-    /// `udp` or `tcp`.
-    #[schema(default = "udp")]
+    #[schema(value_type = Option<TransportWord>, default = "udp")]
     transport: Option<String>,
     auth_username: Option<String>,
     from_user: Option<String>,
@@ -173,9 +180,7 @@ pub struct UserChange {
     rtp_port_max: Option<u16>,
     #[schema(default = true)]
     use_fixed_rtp_port: Option<bool>,
-    /// The `sip` map of the document.
-    #[schema(value_type = Object)]
-    sip: Option<Value>,
+    sip: Option<SipChange>,
     /// The `device` map of the document.
     #[schema(value_type = Object)]
     device: Option<Value>,
@@ -184,6 +189,52 @@ pub struct UserChange {
     calls: Option<Value>,
     ai: Option<AiChange>,
     routing: Option<RoutingChange>,
+}
+
+/// The `sip` map of the document: the fields above, and how the line is kept and its media travel. Null gives back the default.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct SipChange {
+    /// Desired state: the line is kept registered while this and `is_active` hold.
+    #[schema(default = false)]
+    connect: Option<bool>,
+    /// Write `sips:` URIs, which ask for TLS on every hop. Only with transport `tls`.
+    #[schema(default = false)]
+    sips: Option<bool>,
+    /// Registrar for when `sip_server` does not answer: a name, an address or `host:port`.
+    backup_server: Option<String>,
+    /// Certificates (PEM) trusted instead of the system's.
+    tls_ca: Option<String>,
+    /// Certificate chain (PEM) for servers that ask for one; with `tls_client_key`.
+    tls_client_certificate: Option<String>,
+    /// Its private key (PEM, without passphrase). An absent or empty one keeps the stored one, null removes it.
+    #[schema(write_only)]
+    tls_client_key: Option<String>,
+    /// The name that the server's certificate must bear, where it is not `sip_server`.
+    tls_server_name: Option<String>,
+    #[schema(value_type = Option<AcceptFromWord>, default = "provider")]
+    accept_from: Option<String>,
+    /// Seconds asked for in REGISTER.
+    #[schema(minimum = 60, maximum = 86400)]
+    registration_expires: Option<u32>,
+    /// Seconds between keepalives on the flow to the registrar, 5 to 600; 0 sends none.
+    #[schema(maximum = 600)]
+    keepalive: Option<u32>,
+    /// Seconds of the session timer asked for in calls, 90 to 86400; 0 asks for none.
+    #[schema(maximum = 86400)]
+    session_expires: Option<u32>,
+    /// Address under which peers reach us, over the server's own setting.
+    #[schema(example = "203.0.113.7")]
+    external_address: Option<String>,
+    /// STUN server asked for our public address: a name, an address or `host:port`.
+    stun_server: Option<String>,
+    #[schema(value_type = Option<SrtpWord>, default = "off")]
+    srtp: Option<String>,
+    /// The most wanted first; what is not listed is not used.
+    #[schema(value_type = Option<Vec<CodecWord>>, default = json!(["pcmu", "pcma", "g722", "opus"]))]
+    codecs: Option<Vec<String>>,
+    #[schema(value_type = Option<DtmfWord>, default = "auto")]
+    dtmf: Option<String>,
 }
 
 /// Which engine talks and how; null means the server's default.

@@ -127,7 +127,8 @@ pub async fn update(
             let problem = format!("is the address of user {owner} already");
             return Err(Faults::one(input::mac_field(&body), problem).into());
         }
-        Ok(input.apply(&old.user, clock.now())?)
+        let applied = input.apply(&old.user, clock.now());
+        Ok(applied.map_err(|faults| input::as_written(&body, faults))?)
     })
     .await?;
     tracing::info!(user.id = %id, revision = stored.revision, "user {id} is at revision {}", stored.revision);

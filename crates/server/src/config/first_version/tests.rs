@@ -38,6 +38,7 @@ fn three_names_make_a_user_with_the_first_versions_defaults() {
 #[test]
 fn every_name_has_its_field() {
     let user = primary(&[
+        ("ZOHO_SIP_BACKUP_SERVER", "sip2.example.com:5080"),
         ("SIP_PORT", "5070"),
         ("ACCOUNT_LABEL", "Front Desk"),
         ("CUSTOM_USER_AGENT", "00-15-65-AB-CD-EF"),
@@ -49,6 +50,7 @@ fn every_name_has_its_field() {
         ("RTP_PORT_MAX", "12010"),
         ("USE_FIXED_RTP_PORT", "False"),
     ]);
+    assert_eq!(user.sip.backup_server.as_ref().map(ToString::to_string).as_deref(), Some("sip2.example.com:5080"));
     assert_eq!((user.sip.port, user.sip.account_label.as_str(), user.display_name.as_str()), (5070, "Front Desk", "Front Desk"));
     assert_eq!(user.calls.default_greeting, "Hello! This is Front Desk's AI assistant. How can I help you today?");
     assert_eq!(user.user_agent(), "Yealink SIP-T42G 29.83.0.1 ~00:15:65:ab:cd:ef");

@@ -155,7 +155,7 @@ fn a_typed_password_is_used_and_handed_on_and_its_sealing_changes_nothing() {
 
     let mut sealed = raw("alice", 20, 1);
     let now = jiff::Timestamp::UNIX_EPOCH;
-    crate::doc::seal_typed_password(&name_id("alice"), &mut sealed.body, &keyring(), now).expect("sealed");
+    crate::doc::seal_typed(&name_id("alice"), &mut sealed.body, &keyring(), now).expect("sealed");
     assert!(view.handle(Event::Wrote(sealed.clone())).typed.is_empty());
     let after = stored(&view, "alice");
     assert!(Arc::ptr_eq(&before.user, &after.user), "the user is the same");
