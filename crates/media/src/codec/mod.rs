@@ -1,6 +1,7 @@
 //! Speech codecs of the telephone's side.
 
 pub mod g711;
+pub mod g722;
 mod opus_params;
 
 pub use g711::G711;
