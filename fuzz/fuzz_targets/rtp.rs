@@ -15,7 +15,7 @@ fuzz_target!(|datagram: &[u8]| {
     let again = RtpPacket::parse(&rebuilt).expect("we write what we read");
     assert_eq!((again.header, again.payload), (packet.header, packet.payload));
 
-    let mut digits = DtmfReceiver::new();
+    let mut digits = DtmfReceiver::new(8_000, 8_000);
     for payload in packet.payload.chunks(4) {
         let _ = digits.receive(packet.header.timestamp, payload);
         if let Some(event) = TelephoneEvent::parse(payload) {

@@ -4,8 +4,8 @@ use callie_media::{
     FRAME, FRAME_SAMPLES,
     codec::{Codec, G711, OpusParams},
     jitter::{JitterBuffer, Pop},
-    playout::{Playout, SpeechRate},
-    plc::Concealer,
+    playout::{LineRate, Playout, SpeechRate},
+    plc::NarrowConcealer,
     resample::{Down16To8, Down24To8, Up8To16, Up8To24},
     rtp::{RtpHeader, rtcp::RtcpParams},
     session::{Beat, Session, SessionParams},
@@ -58,7 +58,7 @@ resampler!(down_24_to_8, Down24To8, 480, 160);
 
 #[divan::bench]
 fn jitter_push_and_pop(bencher: Bencher) {
-    let (mut buffer, codes) = (JitterBuffer::new(G711::Pcmu), codes());
+    let (mut buffer, codes) = (JitterBuffer::of_codes(), codes());
     let mut sent = 0u32;
     bencher.bench_local(|| {
         let now = FRAME * (sent % 100_000_000);
@@ -70,7 +70,7 @@ fn jitter_push_and_pop(bencher: Bencher) {
 
 #[divan::bench]
 fn conceal_one_loss(bencher: Bencher) {
-    let mut concealer = Concealer::new();
+    let mut concealer = NarrowConcealer::new();
     let mut frame = speech::<FRAME_SAMPLES>();
     bencher.bench_local(|| {
         concealer.good(black_box(&mut frame));
@@ -89,7 +89,7 @@ fn play(playout: &mut Playout, speech: &[i16], frame: &mut [f32; FRAME_SAMPLES])
 
 #[divan::bench(args = [SpeechRate::Hz8000, SpeechRate::Hz16000, SpeechRate::Hz24000])]
 fn playout(bencher: Bencher, rate: SpeechRate) {
-    let mut playout = Playout::new(rate, 8);
+    let mut playout = Playout::new(rate, LineRate::Hz8000, 8);
     let speech: Vec<i16> = speech::<480>().iter().take(rate.hz() as usize / 50).map(|s| *s as i16).collect();
     let mut frame = [0.0; FRAME_SAMPLES];
     bencher.bench_local(|| play(black_box(&mut playout), black_box(&speech), black_box(&mut frame)));

@@ -1,7 +1,8 @@
 //! Packet-loss concealment in the spirit of G.711 Appendix I: while frames are missing, the last pitch period goes on,
 //! after 20 ms the last three in turn (one alone begins to buzz), fading out from 10 to 60 ms.
 //!
-//! Unlike the Appendix it delays nothing: the seam to the last frame that came is smoothed from its far side.
+//! Unlike the Appendix it delays nothing: the seam to the last frame that came is smoothed from its far side. Lengths are for
+//! 8 kHz; at 16 kHz all are twice as many samples.
 
 use crate::FRAME_SAMPLES;
 
@@ -23,19 +24,24 @@ const LONGEST_BLEND: usize = 80;
 /// Sums that are kept side by side, so that the compiler can vectorise them.
 const LANES: usize = 8;
 
-/// Hides lost frames; every frame of a stream passes through it in order.
+/// At 8 kHz.
+pub type NarrowConcealer = Concealer<1, HISTORY>;
+/// At 16 kHz.
+pub type WideConcealer = Concealer<2, { 2 * HISTORY }>;
+
+/// Hides lost frames; every frame of a stream passes through it in order. `R` times 8 kHz, with a memory of `H` samples.
 #[derive(Debug, Clone)]
-pub struct Concealer {
+pub struct Concealer<const R: usize, const H: usize> {
     /// What was played last, concealed frames included.
-    history: [f32; HISTORY],
-    loss: Option<Loss>,
+    history: [f32; H],
+    loss: Option<Loss<R, H>>,
 }
 
 /// A loss that is going on.
 #[derive(Debug, Clone)]
-struct Loss {
+struct Loss<const R: usize, const H: usize> {
     /// The history as it was when the loss began.
-    before: [f32; HISTORY],
+    before: [f32; H],
     period: usize,
     /// What is repeated: one period, or [`PERIODS`].
     cycle: usize,
@@ -47,19 +53,19 @@ struct Loss {
     step: f32,
 }
 
-impl Default for Concealer {
+impl<const R: usize, const H: usize> Default for Concealer<R, H> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Concealer {
+impl<const R: usize, const H: usize> Concealer<R, H> {
     pub fn new() -> Self {
-        Self { history: [0.0; HISTORY], loss: None }
+        Self { history: [0.0; H], loss: None }
     }
 
-    /// A frame that arrived: remembered, and its beginning smoothed when it follows a loss.
-    pub fn good(&mut self, frame: &mut [f32; FRAME_SAMPLES]) {
+    /// A frame of 20 ms that arrived: remembered, and its beginning smoothed when it follows a loss.
+    pub fn good(&mut self, frame: &mut [f32]) {
         if let Some(mut loss) = self.loss.take() {
             let blend = loss.blend();
             for (i, sample) in frame.iter_mut().take(blend).enumerate() {
@@ -71,7 +77,7 @@ impl Concealer {
     }
 
     /// A frame that is missing: overwritten with what may have been in it.
-    pub fn conceal(&mut self, frame: &mut [f32; FRAME_SAMPLES]) {
+    pub fn conceal(&mut self, frame: &mut [f32]) {
         let loss = self.loss.get_or_insert_with(|| Loss::after(&self.history));
         loss.vary();
         for sample in frame.iter_mut() {
@@ -80,9 +86,10 @@ impl Concealer {
         self.remember(frame);
     }
 
-    fn remember(&mut self, frame: &[f32; FRAME_SAMPLES]) {
-        self.history.copy_within(FRAME_SAMPLES.., 0);
-        self.history[HISTORY - FRAME_SAMPLES..].copy_from_slice(frame);
+    fn remember(&mut self, frame: &[f32]) {
+        let frame = &frame[..frame.len().min(R * FRAME_SAMPLES)];
+        self.history.copy_within(frame.len().., 0);
+        self.history[H - frame.len()..].copy_from_slice(frame);
     }
 
     /// Forgets the past.
@@ -91,10 +98,10 @@ impl Concealer {
     }
 }
 
-impl Loss {
-    fn after(history: &[f32; HISTORY]) -> Self {
-        let period = pitch_period(history);
-        let step = history[HISTORY - 1] - history[HISTORY - 1 - period];
+impl<const R: usize, const H: usize> Loss<R, H> {
+    fn after(history: &[f32; H]) -> Self {
+        let period = pitch_period::<R, H>(history);
+        let step = history[H - 1] - history[H - 1 - period];
         Self { before: *history, period, cycle: period, at: 0, made: 0, step }
     }
 
@@ -112,15 +119,14 @@ impl Loss {
 
     /// How long to blend with what arrives: the longer the loss, the more the two differ.
     fn blend(&self) -> usize {
-        (self.quarter() + self.made / 5).min(LONGEST_BLEND)
+        (self.quarter() + self.made / 5).min(R * LONGEST_BLEND)
     }
 
     fn next(&mut self) -> f32 {
-        let gain = match self.made {
-            ..FULL => 1.0,
-            FULL..SILENT => (SILENT - self.made) as f32 / (SILENT - FULL) as f32,
-            _ => return 0.0,
-        };
+        if self.made >= R * SILENT {
+            return 0.0;
+        }
+        let gain = ((R * SILENT - self.made) as f32 / (R * (SILENT - FULL)) as f32).min(1.0);
         let mut sample = self.repeated();
         if self.made < self.quarter() {
             sample += self.step * (self.quarter() - self.made) as f32 / (self.quarter() + 1) as f32;
@@ -132,7 +138,7 @@ impl Loss {
 
     /// The sample at this place of the cycle; its last quarter period leads over to what came before its first sample.
     fn repeated(&self) -> f32 {
-        let start = HISTORY - self.cycle;
+        let start = H - self.cycle;
         let left = self.cycle - self.at;
         let sample = self.before[start + self.at];
         if left > self.quarter() {
@@ -144,15 +150,15 @@ impl Loss {
 }
 
 /// The lag at which the last 20 ms resemble what came before most.
-fn pitch_period(history: &[f32; HISTORY]) -> usize {
-    let recent = &history[HISTORY - COMPARED..];
+fn pitch_period<const R: usize, const H: usize>(history: &[f32; H]) -> usize {
+    let recent = &history[H - R * COMPARED..];
     let likeness = |lag: usize| {
-        let earlier = &history[HISTORY - COMPARED - lag..HISTORY - lag];
+        let earlier = &history[H - R * COMPARED - lag..H - lag];
         let energy = product(earlier, earlier);
         product(recent, earlier).max(0.0) / (energy + 1.0).sqrt()
     };
-    let mut best = (SHORTEST_PERIOD, f32::MIN);
-    for lag in SHORTEST_PERIOD..=LONGEST_PERIOD {
+    let mut best = (R * SHORTEST_PERIOD, f32::MIN);
+    for lag in R * SHORTEST_PERIOD..=R * LONGEST_PERIOD {
         let likeness = likeness(lag);
         if likeness > best.1 {
             best = (lag, likeness);
@@ -186,7 +192,7 @@ mod tests {
 
     /// Sends `speech` through, with the frames in `lost` missing.
     fn played(speech: &[f32], lost: &[usize]) -> Vec<f32> {
-        let mut concealer = Concealer::new();
+        let mut concealer = NarrowConcealer::new();
         let mut out = vec![];
         for (i, frame) in speech.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
             let mut frame = *frame;
@@ -216,6 +222,23 @@ mod tests {
             let out = played(&speech, &[10]);
             let half = frame(10).start..frame(10).start + 80;
             let error = power(half.clone().map(|i| out[i] - speech[i])) / power(half.map(|i| speech[i]));
+            assert!(error < 0.1, "{pitch} Hz: {:.1} dB", 10.0 * error.log10());
+        }
+    }
+
+    #[test]
+    fn a_vowel_goes_on_at_16_khz_as_well() {
+        // The same samples at twice the rate are a vowel of twice the pitch.
+        for pitch in [50.0, 61.5, 80.0] {
+            let speech = vowel(pitch, 20 * 2 * FRAME_SAMPLES);
+            let mut concealer = WideConcealer::new();
+            let mut last = vec![];
+            for (i, frame) in speech.chunks(2 * FRAME_SAMPLES).enumerate().take(11) {
+                last = frame.to_vec();
+                if i == 10 { concealer.conceal(&mut last) } else { concealer.good(&mut last) }
+            }
+            let want = &speech[20 * FRAME_SAMPLES..];
+            let error = power((0..160).map(|i| last[i] - want[i])) / power((0..160).map(|i| want[i]));
             assert!(error < 0.1, "{pitch} Hz: {:.1} dB", 10.0 * error.log10());
         }
     }

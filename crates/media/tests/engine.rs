@@ -4,6 +4,7 @@ mod peer;
 
 use callie_media::{
     FRAME_SAMPLES,
+    dtmf::DtmfWay,
     engine::{EngineOptions, Media, MediaEngine, MediaEvent},
     ports::RtpPorts,
     record::repair,
@@ -233,8 +234,8 @@ fn keys_are_sent_and_heard() {
         let placeholder = socket.local_addr().expect("bound");
         let (alice, alice_at) = open(&engine, &ports, params(placeholder), None);
         let (mut bob, _) = open(&engine, &ports, params(alice_at), None);
-        alice.control.send_dtmf("19*#").expect("negotiated");
-        assert!(alice.control.send_dtmf("1x").is_err());
+        alice.control.send_dtmf("19*#", DtmfWay::Events).expect("negotiated");
+        assert!(alice.control.send_dtmf("1x", DtmfWay::Events).is_err());
         let mut told = String::new();
         // Bob's packets show Alice where he is.
         while told.len() < 4 {

@@ -2,11 +2,13 @@
 
 pub mod g711;
 pub mod g722;
-mod opus_params;
+pub mod opus;
 
 pub use g711::G711;
 pub(crate) use g711::pcm16;
-pub use opus_params::OpusParams;
+pub use opus::OpusParams;
+
+use crate::playout::LineRate;
 
 /// What the two sides of a call may agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +41,14 @@ impl Codec {
         match self {
             Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
             Self::Opus => 48_000,
+        }
+    }
+
+    /// Sampling rate of what is heard and said; not always the clock's.
+    pub const fn rate(self) -> LineRate {
+        match self {
+            Self::Pcmu | Self::Pcma => LineRate::Hz8000,
+            Self::G722 | Self::Opus => LineRate::Hz16000,
         }
     }
 

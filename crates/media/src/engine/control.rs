@@ -4,7 +4,12 @@ use super::{
     relay::RelayEnd,
     shared::{MediaStats, Ownership, RelayChange},
 };
-use crate::{playout::SpeechRate, record::Finished, rtp::srtp::SrtpParams};
+use crate::{
+    dtmf::DtmfWay,
+    playout::{LineRate, SpeechRate},
+    record::Finished,
+    rtp::srtp::SrtpParams,
+};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -33,6 +38,8 @@ pub struct MediaControl {
     pub(super) closed: watch::Receiver<()>,
     pub(super) recording: Option<Finished>,
     pub(super) ear_rate: SpeechRate,
+    /// Of the telephone's side.
+    pub(super) line_rate: LineRate,
 }
 
 impl MediaControl {
@@ -58,12 +65,18 @@ impl MediaControl {
         self.owner.0.post(|mail| mail.muted = Some(muted));
     }
 
+    /// The far end takes telephone events. If not, keys go as tones, or by SIP INFO.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        self.dtmf_negotiated
+    }
+
     /// Sends keys (`0–9 * # A–D`) one after another; the agent's speech waits meanwhile.
     ///
     /// # Errors
     /// Nothing is sent when one of the keys cannot be.
-    pub fn send_dtmf(&self, digits: &str) -> Result<(), DtmfError> {
-        if !self.dtmf_negotiated {
+    pub fn send_dtmf(&self, digits: &str, way: DtmfWay) -> Result<(), DtmfError> {
+        if way == DtmfWay::Events && !self.dtmf_negotiated {
             return Err(DtmfError::NotNegotiated);
         }
         if let Some(stranger) = digits.chars().find(|digit| !is_key(*digit)) {
@@ -73,7 +86,7 @@ impl MediaControl {
             if mail.digits.len() + digits.len() > MAX_DIGITS {
                 return Err(DtmfError::TooMany);
             }
-            mail.digits.extend(digits.chars().map(|digit| digit.to_ascii_uppercase()));
+            mail.digits.extend(digits.chars().map(|digit| (digit.to_ascii_uppercase(), way)));
             Ok(())
         })
     }

@@ -52,7 +52,9 @@ impl Line {
             None => self.voice.feed(self.session.playout(), &self.shared),
         }
         self.session.tick(now, beat);
-        self.send(beat.packet());
+        for packet in beat.packets() {
+            self.send(packet);
+        }
         match &mut self.relay {
             Some(relay) => relay.hand_over(beat.ear()),
             None => {
@@ -98,9 +100,9 @@ impl Line {
                 }
             }
             // What does not fit waits for the sender's queue to move on.
-            while let Some(digit) = mail.digits.pop_front() {
-                if !session.send_dtmf(digit) {
-                    mail.digits.push_front(digit);
+            while let Some((digit, way)) = mail.digits.pop_front() {
+                if !session.send_dtmf(digit, way) {
+                    mail.digits.push_front((digit, way));
                     self.shared.has_mail.store(true, Ordering::Relaxed);
                     break;
                 }
@@ -121,7 +123,7 @@ impl Line {
     }
 
     fn send(&mut self, packet: &[u8]) {
-        let Some(destination) = self.session.destination().filter(|_| !packet.is_empty()) else { return };
+        let Some(destination) = self.session.destination() else { return };
         let destination = match (self.socket.local_addr().ip(), destination.ip()) {
             // A dual-stack socket takes IPv4 addresses only as mapped ones.
             (IpAddr::V6(_), IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), destination.port()),

@@ -143,6 +143,7 @@ impl MediaEngine {
             closed,
             recording: finished,
             ear_rate: params.ear_rate,
+            line_rate: params.codec.rate(),
         };
         let line = Line {
             session: Session::new(params, sys::now()),

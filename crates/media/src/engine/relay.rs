@@ -12,7 +12,7 @@
 
 use super::{MediaControl, ear::frame_samples};
 use crate::{
-    playout::{Playout, SpeechRate},
+    playout::{LineRate, Playout, SpeechRate},
     session::PLAYOUT_CHUNKS,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -35,8 +35,8 @@ impl Relay {
     pub fn join(a: &MediaControl, b: &MediaControl) -> Self {
         let (from_a, to_b) = RingBuffer::new(RING_FRAMES * frame_samples(a.ear_rate));
         let (from_b, to_a) = RingBuffer::new(RING_FRAMES * frame_samples(b.ear_rate));
-        a.post_relay(Some(Box::new(RelayEnd::new(from_a, to_a, b.ear_rate))));
-        b.post_relay(Some(Box::new(RelayEnd::new(from_b, to_b, a.ear_rate))));
+        a.post_relay(Some(Box::new(RelayEnd::new(from_a, to_a, b.ear_rate, a.line_rate))));
+        b.post_relay(Some(Box::new(RelayEnd::new(from_b, to_b, a.ear_rate, b.line_rate))));
         Self { sides: [a.clone(), b.clone()] }
     }
 }
@@ -63,10 +63,10 @@ pub(super) struct RelayEnd {
 }
 
 impl RelayEnd {
-    fn new(to_other: Producer<i16>, from_other: Consumer<i16>, other_rate: SpeechRate) -> Self {
+    fn new(to_other: Producer<i16>, from_other: Consumer<i16>, other_rate: SpeechRate, line: LineRate) -> Self {
         let frame_len = frame_samples(other_rate);
         let spare = (0..=MAX_BEHIND).map(|_| Vec::with_capacity(frame_len)).collect();
-        Self { to_other, from_other, frame_len, playout: Playout::new(other_rate, PLAYOUT_CHUNKS), spare, dropped: 0 }
+        Self { to_other, from_other, frame_len, playout: Playout::new(other_rate, line, PLAYOUT_CHUNKS), spare, dropped: 0 }
     }
 
     /// Exchanges the agent's playout and ours: once to join, once to part.

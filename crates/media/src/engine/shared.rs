@@ -4,6 +4,7 @@
 use super::relay::RelayEnd;
 use crate::{
     codec::Codec,
+    dtmf::DtmfWay,
     rtp::srtp::{SrtpParams, SrtpSuite},
     session::SessionEvent,
 };
@@ -27,7 +28,7 @@ pub enum MediaEvent {
     Latched { from: SocketAddr },
     /// No valid packet for the configured time. Told once per silence; not while the call is held.
     RtpLost { silent_for: Duration },
-    /// A key press: `0–9 * # A–D`.
+    /// A key press, by event or by tone: `0–9 * # A–D`. One that comes by both is told once.
     Dtmf(char),
     /// The caller began (`on`) or ceased to speak. `at`: when the first or the last loud packet of the utterance arrived at the
     /// socket, on the clock of [`super::MediaEngine::now`]; exact to a packet (20 ms). The beginning is told after the delay of
@@ -129,7 +130,7 @@ pub(super) struct Mail {
     pub(super) srtp: Option<SrtpParams>,
     pub(super) relay: Option<RelayChange>,
     /// Bounded by [`super::control`].
-    pub(super) digits: VecDeque<char>,
+    pub(super) digits: VecDeque<(char, DtmfWay)>,
 }
 
 #[derive(Debug)]

@@ -1,24 +1,29 @@
 //! The jitter buffer: packets as the network delivers them in, one frame of 20 ms per beat out.
 //!
-//! Codes are kept by timestamp, so packets of 10, 30 or 60 ms come out in frames of 20 as well. The delay adapts:
+//! Codes are kept by timestamp, so packets of 10, 30 or 60 ms come out in frames of 20 as well. Timestamps are in samples at
+//! 8 kHz, whatever the codec. What must be decoded whole (Opus) is kept in packets, to be asked for by [`JitterBuffer::packet`].
+//! The delay adapts:
 //! * a frame that comes while its gap is still being concealed takes its place after all, and one that comes later yet
 //!   makes the buffer wait one frame: the delay grows at once, up to 200 ms;
-//! * when for seconds every packet has come more than a frame too early, a frame near silence is dropped: the delay
-//!   shrinks slowly and inaudibly, down to 20 ms.
+//! * when for seconds every packet has come more than a frame too early, a frame near silence may be skipped: the delay
+//!   shrinks slowly and inaudibly, down to 20 ms. What is near silence is told by who decodes.
 //!
 //! ```text
 //! Idle ──packet──▶ Waiting ──its time──▶ Playing ──nothing queued for 100 ms──▶ Idle
 //! ```
 
 mod floor;
+mod packets;
 mod sequence;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transit;
 
-use crate::{FRAME_SAMPLES, NARROWBAND_HZ, codec::G711};
+use crate::{FRAME_SAMPLES, NARROWBAND_HZ};
 use floor::NoiseFloor;
+pub use packets::Packet;
+use packets::Packets;
 use sequence::{Order, SequenceWindow};
 use std::time::Duration;
 use store::Store;
@@ -42,13 +47,16 @@ pub enum Pushed {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pop<'a> {
     Frame {
-        /// [`FRAME_SAMPLES`] G.711 codes.
+        /// [`FRAME_SAMPLES`] codes; of packets that must be decoded whole there are none.
         codes: &'a [u8],
+        /// Its timestamp.
+        at: u32,
         /// When the packet arrived that brought the middle of the frame: that of all of it if packets are of 20 ms.
         arrived: Duration,
     },
-    /// Speech is going on and its next frame is missing.
-    Conceal,
+    /// Speech is going on and its next frame is missing. `next`: what came after it, if it is gone for good and packets are kept
+    /// whole.
+    Conceal { next: Option<Packet<'a>> },
     /// Nobody talks: before the first packet, or after a long silence.
     Empty,
 }
@@ -100,12 +108,20 @@ enum State {
     Playing,
 }
 
+/// What a packet brings.
+#[derive(Debug, Clone, Copy)]
+struct Sound<'a> {
+    payload: &'a [u8],
+    /// Samples at 8 kHz.
+    units: usize,
+}
+
 /// See the module. One per stream; `now` is any clock that only goes forward.
 #[derive(Debug, Clone)]
 pub struct JitterBuffer {
-    codec: G711,
     state: State,
     store: Store,
+    packets: Option<Box<Packets>>,
     /// Timestamp of the next frame to play.
     cursor: u32,
     /// Timestamp behind the newest code.
@@ -118,17 +134,30 @@ pub struct JitterBuffer {
     sequence: SequenceWindow,
     transits: Transits,
     floor: NoiseFloor,
+    /// The delay is longer than needed by the frame that was given last, or more.
+    spare: bool,
+    /// The sender said that it pauses.
+    paused: bool,
     frame: [u8; FRAME_SAMPLES],
     stats: JitterStats,
 }
 
 impl JitterBuffer {
-    /// `codec` tells which payloads are near silence.
-    pub fn new(codec: G711) -> Self {
+    /// For codecs of a byte for each sample at 8 kHz, which can be cut anywhere.
+    pub fn of_codes() -> Self {
+        Self::new(None)
+    }
+
+    /// For codecs whose packets must be decoded whole.
+    pub fn of_packets() -> Self {
+        Self::new(Some(Packets::new()))
+    }
+
+    fn new(packets: Option<Box<Packets>>) -> Self {
         Self {
-            codec,
             state: State::Idle,
             store: Store::new(),
+            packets,
             cursor: 0,
             end: 0,
             concealed_from: 0,
@@ -137,13 +166,24 @@ impl JitterBuffer {
             sequence: SequenceWindow::default(),
             transits: Transits::default(),
             floor: NoiseFloor::default(),
-            frame: [codec.silence(); FRAME_SAMPLES],
+            spare: false,
+            paused: false,
+            frame: [0; FRAME_SAMPLES],
             stats: JitterStats::default(),
         }
     }
 
-    /// Takes a packet of speech that arrived at `now`.
-    pub fn push(&mut self, sequence: u16, timestamp: u32, payload: &[u8], now: Duration) -> Pushed {
+    /// Takes a packet of codes that arrived at `now`.
+    pub fn push(&mut self, sequence: u16, timestamp: u32, codes: &[u8], now: Duration) -> Pushed {
+        self.take(sequence, timestamp, Sound { payload: codes, units: codes.len() }, now)
+    }
+
+    /// Takes a packet that must be decoded whole, of `units` samples at 8 kHz.
+    pub fn push_packet(&mut self, sequence: u16, timestamp: u32, units: u16, payload: &[u8], now: Duration) -> Pushed {
+        self.take(sequence, timestamp, Sound { payload, units: units.into() }, now)
+    }
+
+    fn take(&mut self, sequence: u16, timestamp: u32, sound: Sound<'_>, now: Duration) -> Pushed {
         let order = self.sequence.note(sequence);
         match order {
             Order::Duplicate => {
@@ -155,9 +195,10 @@ impl JitterBuffer {
             Order::First | Order::Newer | Order::Older => {}
         }
         self.stats.received += 1;
-        if payload.is_empty() || payload.len() > MAX_PACKET {
-            return if payload.is_empty() { Pushed::Queued } else { Pushed::Overflow };
+        if sound.units == 0 || sound.units > MAX_PACKET {
+            return if sound.units == 0 { Pushed::Queued } else { Pushed::Overflow };
         }
+        self.paused = false;
         let jumped = order != Order::First && order != Order::Older && self.jumps(timestamp, now);
         if jumped {
             self.forget();
@@ -165,13 +206,18 @@ impl JitterBuffer {
             return self.late();
         }
         let late_by = self.transits.note(timestamp, now);
-        let placed = self.place(order, timestamp, payload, now, late_by);
+        let placed = self.place(order, timestamp, sound, now, late_by);
         if jumped || order == Order::Restart { Pushed::Restarted } else { placed }
     }
 
     /// Notes a packet of the same stream that carries no speech (telephone event, comfort noise), lest it counts as lost.
     pub fn observe(&mut self, sequence: u16) {
         self.sequence.note(sequence);
+    }
+
+    /// The sender pauses: what is missing behind what is queued is not concealed. The next packet ends the pause.
+    pub fn pause(&mut self) {
+        self.paused = true;
     }
 
     /// Whether the sender's timestamps have been set anew. In a pause they go on with the time.
@@ -183,7 +229,7 @@ impl JitterBuffer {
     }
 
     /// Puts a packet that belongs to the stream where it is due.
-    fn place(&mut self, order: Order, timestamp: u32, payload: &[u8], now: Duration, late_by: i32) -> Pushed {
+    fn place(&mut self, order: Order, timestamp: u32, sound: Sound<'_>, now: Duration, late_by: i32) -> Pushed {
         match self.state {
             State::Idle if order == Order::Older => return self.late(),
             State::Idle => self.begin(timestamp, now, late_by),
@@ -192,21 +238,37 @@ impl JitterBuffer {
             State::Playing => {}
         }
         let passed = (-distance(self.cursor, timestamp)).max(0);
-        let Some(payload) = payload.get(passed as usize..).filter(|p| !p.is_empty()) else {
+        if passed as usize >= sound.units {
             self.wait_one = self.delay(now) < MAX_DELAY;
             return self.late();
-        };
-        let timestamp = timestamp.wrapping_add(passed as u32);
-        let end = timestamp.wrapping_add(payload.len() as u32);
+        }
+        let end = timestamp.wrapping_add(sound.units as u32);
         let overflow = distance(self.cursor, end) > MAX_QUEUED;
         if overflow {
             self.make_room(end);
         }
-        self.store.write(timestamp, payload, now);
+        self.keep(timestamp, passed as usize, sound, now);
         if distance(self.end, end) > 0 {
             self.end = end;
         }
         if overflow { Pushed::Overflow } else { Pushed::Queued }
+    }
+
+    /// Keeps what of a packet has not passed yet.
+    fn keep(&mut self, timestamp: u32, passed: usize, sound: Sound<'_>, now: Duration) {
+        let from = timestamp.wrapping_add(passed as u32);
+        match &mut self.packets {
+            Some(packets) => {
+                packets.insert(timestamp, sound.units as u16, sound.payload);
+                self.store.mark(from, sound.units - passed, now);
+            }
+            None => self.store.write(from, sound.payload.get(passed..).unwrap_or_default(), now),
+        }
+    }
+
+    /// The packet with the sound of this moment, where packets are kept whole.
+    pub fn packet(&self, timestamp: u32) -> Option<Packet<'_>> {
+        self.packets.as_ref()?.at(timestamp)
     }
 
     fn late(&mut self) -> Pushed {
@@ -282,24 +344,34 @@ impl JitterBuffer {
         }
         let queued = distance(self.cursor, self.end);
         self.stats.depth = duration(queued.max(0));
+        self.spare = false;
         if std::mem::take(&mut self.wait_one) {
-            return self.conceal();
+            self.stats.concealed += 1;
+            return Pop::Conceal { next: None };
         }
         if self.store.has(self.cursor, FRAME_SAMPLES) {
-            self.shorten(now);
+            self.spare = self.is_spare(now);
             return self.play();
         }
-        if queued <= -MAX_DRY {
+        if queued <= if self.paused { 0 } else { -MAX_DRY } {
             self.state = State::Idle;
             return Pop::Empty;
         }
         self.pass_over(now);
-        self.conceal()
+        self.stats.concealed += 1;
+        let next = self.packet(self.cursor).filter(|packet| packet.timestamp == self.cursor);
+        Pop::Conceal { next }
     }
 
-    fn conceal(&mut self) -> Pop<'_> {
-        self.stats.concealed += 1;
-        Pop::Conceal
+    /// Whether the frame that was just given, of this level, may be left out for the one behind it. That shortens the delay when
+    /// it is longer than needed and nobody will hear it. Call it for each frame: it also learns what silence is here.
+    pub fn skips(&mut self, rms: f32, now: Duration) -> bool {
+        let skips = self.floor.is_near(rms) && self.spare;
+        if skips {
+            self.next_drop = now + DROP_INTERVAL;
+            self.stats.dropped += 1;
+        }
+        skips
     }
 
     /// Moves past a missing frame, which may still be claimed unless the delay is at its longest already.
@@ -312,31 +384,28 @@ impl JitterBuffer {
         }
     }
 
-    /// Drops the frame at the cursor if the delay is longer than needed and nobody will hear it.
-    fn shorten(&mut self, now: Duration) {
-        self.store.read(self.cursor, &mut self.frame);
-        let silent = self.floor.is_near(self.codec, &self.frame);
+    /// Whether the delay is longer than needed, and the frame behind the one at the cursor is there to be played instead.
+    fn is_spare(&self, now: Duration) -> bool {
         let next = self.cursor.wrapping_add(FRAME_SAMPLES as u32);
-        let spare = self.transits.later_than_slowest(self.cursor, now) - GUARD >= FRAME_LEN;
-        let deep = self.delay(now) - FRAME_LEN >= MIN_DELAY;
-        if silent && spare && deep && now >= self.next_drop && self.store.has(next, FRAME_SAMPLES) {
-            self.next_drop = now + DROP_INTERVAL;
-            self.stats.dropped += 1;
-            self.advance();
-        }
+        now >= self.next_drop
+            && self.transits.later_than_slowest(self.cursor, now) - GUARD >= FRAME_LEN
+            && self.delay(now) - FRAME_LEN >= MIN_DELAY
+            && self.store.has(next, FRAME_SAMPLES)
     }
 
     fn play(&mut self) -> Pop<'_> {
-        self.store.read(self.cursor, &mut self.frame);
-        let arrived = self.store.arrived(self.cursor.wrapping_add(FRAME_SAMPLES as u32 / 2));
-        self.advance();
-        Pop::Frame { codes: &self.frame, arrived }
-    }
-
-    fn advance(&mut self) {
-        self.cursor = self.cursor.wrapping_add(FRAME_SAMPLES as u32);
+        let at = self.cursor;
+        let arrived = self.store.arrived(at.wrapping_add(FRAME_SAMPLES as u32 / 2));
+        let codes: &[u8] = if self.packets.is_none() {
+            self.store.read(at, &mut self.frame);
+            &self.frame
+        } else {
+            &[]
+        };
+        self.cursor = at.wrapping_add(FRAME_SAMPLES as u32);
         self.store.erase(self.concealed_from, distance(self.concealed_from, self.cursor));
         self.concealed_from = self.cursor;
+        Pop::Frame { codes, at, arrived }
     }
 
     /// Another source (SSRC) speaks from here on. The counters stay.
@@ -348,6 +417,9 @@ impl JitterBuffer {
     fn forget(&mut self) {
         self.state = State::Idle;
         self.store.clear();
+        if let Some(packets) = &mut self.packets {
+            packets.clear();
+        }
         self.transits.restart();
         self.wait_one = false;
     }

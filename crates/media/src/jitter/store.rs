@@ -31,8 +31,13 @@ impl Store {
         let (head, tail) = codes.split_at(codes.len().min(CAPACITY - at));
         self.codes[at..at + head.len()].copy_from_slice(head);
         self.codes[..tail.len()].copy_from_slice(tail);
+        self.mark(timestamp, codes.len(), arrived);
+    }
+
+    /// Notes that `len` codes have come, whose bytes are kept elsewhere.
+    pub fn mark(&mut self, timestamp: u32, len: usize, arrived: Duration) {
         let arrived_us = arrived.as_micros() as u64;
-        for (word, mask) in words(timestamp, codes.len()) {
+        for (word, mask) in words(timestamp, len) {
             self.present[word] |= mask;
             self.arrived_us[word] = arrived_us;
         }

@@ -39,6 +39,19 @@ fn number(codes: &[u8]) -> usize {
     u32::from_be_bytes(codes[..4].try_into().expect("a whole frame")) as usize
 }
 
+/// What is to be heard now, as a session finds it: the number of a frame, `Err` for one that is missing.
+fn hear(buffer: &mut JitterBuffer, now: Duration) -> Option<Result<usize, ()>> {
+    let mut pop = || match buffer.pop(now) {
+        Pop::Frame { codes, .. } => Some(Ok(number(codes))),
+        Pop::Conceal { .. } => Some(Err(())),
+        Pop::Empty => None,
+    };
+    match pop() {
+        Some(Ok(frame)) if buffer.skips(if is_silent(frame) { 8.0 } else { 3_000.0 }, now) => hear(buffer, now),
+        heard => heard,
+    }
+}
+
 #[derive(Debug, Default)]
 struct Outcome {
     played: Vec<usize>,
@@ -79,7 +92,7 @@ fn simulate(frames: usize, beat: f64, mut delay: impl FnMut(usize, &mut Dice) ->
     }
     arrivals.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut arrivals = arrivals.into_iter().peekable();
-    let mut buffer = JitterBuffer::new(G711::Pcmu);
+    let mut buffer = JitterBuffer::of_codes();
     let pops = (beat * frames as f64 / 0.02) as usize + 100;
     for tick in 0..pops {
         let now = 1.0 + 0.013 + tick as f64 * 0.02;
@@ -87,14 +100,13 @@ fn simulate(frames: usize, beat: f64, mut delay: impl FnMut(usize, &mut Dice) ->
             let (sequence, timestamp) = ((frame + 65_000) as u16, (frame as u32).wrapping_mul(160).wrapping_sub(50_000));
             buffer.push(sequence, timestamp, &codes(frame), Duration::from_secs_f64(at));
         }
-        match buffer.pop(Duration::from_secs_f64(now)) {
-            Pop::Frame { codes, .. } => {
-                let frame = number(codes);
+        match hear(&mut buffer, Duration::from_secs_f64(now)) {
+            Some(Ok(frame)) => {
                 out.played.push(frame);
                 out.delays.push((now - 1.0 - beat * frame as f64) * 1e3);
             }
-            Pop::Conceal => {}
-            Pop::Empty => out.empty += 1,
+            Some(Err(())) => {}
+            None => out.empty += 1,
         }
     }
     out.stats = buffer.stats();
@@ -195,7 +207,7 @@ fn clocks_that_drift_are_followed() {
 fn a_silent_sender_is_waited_for_in_silence() {
     // Silence suppression: nothing is sent in the pauses.
     let mut sent = 0;
-    let mut buffer = JitterBuffer::new(G711::Pcma);
+    let mut buffer = JitterBuffer::of_codes();
     let (mut frames, mut conceals, mut empties) = (0, 0, 0);
     for tick in 0..MINUTE {
         let now = FRAME * tick as u32;
@@ -205,7 +217,7 @@ fn a_silent_sender_is_waited_for_in_silence() {
         }
         match buffer.pop(now) {
             Pop::Frame { .. } => frames += 1,
-            Pop::Conceal => conceals += 1,
+            Pop::Conceal { .. } => conceals += 1,
             Pop::Empty => empties += 1,
         }
     }
@@ -219,7 +231,7 @@ fn a_silent_sender_is_waited_for_in_silence() {
 fn packets_of_any_length_come_out_in_frames_of_twenty() {
     let speech: Vec<u8> = (0..8000u32).map(|i| (i % 100) as u8).collect();
     for samples in [40, 80, 120, 160, 240, 320, 480] {
-        let mut buffer = JitterBuffer::new(G711::Pcmu);
+        let mut buffer = JitterBuffer::of_codes();
         let mut packets = speech.chunks(samples).enumerate().peekable();
         let mut heard = vec![];
         for tick in 0..60 {
@@ -230,7 +242,7 @@ fn packets_of_any_length_come_out_in_frames_of_twenty() {
             }
             match buffer.pop(now) {
                 Pop::Frame { codes, .. } => heard.extend_from_slice(codes),
-                Pop::Conceal => assert_eq!(heard.len(), speech.len(), "{samples}: concealed at {}", heard.len()),
+                Pop::Conceal { .. } => assert_eq!(heard.len(), speech.len(), "{samples}: concealed at {}", heard.len()),
                 Pop::Empty => {}
             }
         }
@@ -240,7 +252,7 @@ fn packets_of_any_length_come_out_in_frames_of_twenty() {
 
 /// A buffer in the middle of a stream: the next packet is number 50, at 1 s.
 fn playing() -> JitterBuffer {
-    let mut buffer = JitterBuffer::new(G711::Pcmu);
+    let mut buffer = JitterBuffer::of_codes();
     for i in 0..50u16 {
         let now = FRAME * u32::from(i);
         buffer.push(i, 160 * u32::from(i), &codes(i.into()), now);
@@ -301,6 +313,54 @@ fn packets_without_speech_are_not_lost() {
     assert_eq!((buffer.stats().lost, buffer.stats().received), (0, 51));
 }
 
+#[test]
+fn a_pause_that_was_told_is_not_concealed() {
+    let mut buffer = playing();
+    let now = |tick: u32| Duration::from_secs(1) + FRAME * tick;
+    buffer.observe(50);
+    buffer.pause();
+    let heard = [0, 1, 2].map(|tick| hear(&mut buffer, now(tick)));
+    assert_eq!(heard, [Some(Ok(48)), Some(Ok(49)), None]);
+    let before = buffer.stats();
+    buffer.push(51, 160 * 100, &codes(100), now(50));
+    let heard: Vec<_> = (50..58).filter_map(|tick| hear(&mut buffer, now(tick))).collect();
+    assert_eq!(heard.first(), Some(&Ok(100)));
+    assert_eq!((buffer.stats().jitter, buffer.stats().lost), (before.jitter, 0));
+    assert_eq!(heard.len(), 6, "five frames of concealment, for this time no pause was told");
+}
+
+#[test]
+fn packets_that_are_whole_are_there_while_they_are_due() {
+    let mut buffer = JitterBuffer::of_packets();
+    let mut heard = vec![];
+    for tick in 0..50_u32 {
+        let now = FRAME * tick;
+        // 60 ms each, the fifth lost.
+        if tick % 3 == 2 && tick != 14 {
+            let number = (tick / 3) as u16;
+            assert_eq!(buffer.push_packet(number, 480 * u32::from(number), 480, &[number as u8; 9], now), Pushed::Queued);
+        }
+        let (at, next) = match buffer.pop(now) {
+            Pop::Frame { at, codes, .. } => (Some(at), codes.first().copied()),
+            Pop::Conceal { next } => (None, next.and_then(|packet| packet.payload.first().copied())),
+            Pop::Empty => continue,
+        };
+        heard.push(match at {
+            Some(at) => Ok((at / 160, buffer.packet(at).expect("due").payload[0])),
+            None => Err(next),
+        });
+    }
+    for (i, heard) in heard.iter().enumerate() {
+        let number = (i / 3) as u8;
+        let want = match i {
+            12 | 13 => Err(None),
+            14 => Err(Some(5)),
+            _ => Ok((i as u32, number)),
+        };
+        assert_eq!(*heard, want, "{i}");
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push { sequence: u16, timestamp: u32, len: usize },
@@ -323,7 +383,7 @@ proptest! {
     /// Strangers may send what they like: nothing panics, what is queued stays bounded, and silence follows soon.
     #[test]
     fn any_packets_are_survived(steps in proptest::collection::vec(step(), 0..400)) {
-        let mut buffer = JitterBuffer::new(G711::Pcmu);
+        let mut buffer = JitterBuffer::of_codes();
         let (mut now, mut sequence, mut timestamp) = (Duration::ZERO, 0u16, 0u32);
         for step in steps {
             match step {

@@ -1,4 +1,4 @@
-//! Playout: speech comes from the agent in bursts and leaves in frames of 20 ms at 8 kHz.
+//! Playout: speech comes from the agent in bursts and leaves in frames of 20 ms at the telephone's rate, 8 or 16 kHz.
 //!
 //! ```text
 //! push(chunk) ─▶ chunks ─▶ [tail: ≤ 5 ms of fade] ─▶ resample ─▶ pull(frame)
@@ -8,10 +8,7 @@
 //! The queue may hold a whole answer, for engines speak faster than real time; a barge-in empties it at once. Nothing
 //! here allocates after construction.
 
-use crate::{
-    FRAME_SAMPLES,
-    resample::{Down16To8, Down24To8},
-};
+use crate::resample::{Down16To8, Down24To8, Down24To16, Up8To16};
 use std::{collections::VecDeque, time::Duration};
 
 mod tail;
@@ -57,6 +54,25 @@ impl SpeechRate {
     }
 }
 
+/// Sampling rate of the telephone's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineRate {
+    /// G.711.
+    Hz8000,
+    /// G.722, Opus.
+    Hz16000,
+}
+
+impl LineRate {
+    /// Samples in 20 ms.
+    pub const fn frame_samples(self) -> usize {
+        match self {
+            Self::Hz8000 => 160,
+            Self::Hz16000 => 320,
+        }
+    }
+}
+
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulled {
@@ -72,10 +88,38 @@ const MAX_FRAME: usize = 480;
 const MAX_HELD: u8 = 2;
 
 #[derive(Debug, Clone)]
-enum Decimator {
+enum Converter {
     None,
-    By2(Down16To8),
-    By3(Down24To8),
+    From16To8(Down16To8),
+    From24To8(Down24To8),
+    From8To16(Up8To16),
+    From24To16(Down24To16),
+}
+
+impl Converter {
+    fn new(from: SpeechRate, to: LineRate) -> Self {
+        match (from, to) {
+            (SpeechRate::Hz8000, LineRate::Hz8000) | (SpeechRate::Hz16000, LineRate::Hz16000) => Self::None,
+            (SpeechRate::Hz16000, LineRate::Hz8000) => Self::From16To8(Down16To8::new()),
+            (SpeechRate::Hz24000, LineRate::Hz8000) => Self::From24To8(Down24To8::new()),
+            (SpeechRate::Hz8000, LineRate::Hz16000) => Self::From8To16(Up8To16::new()),
+            (SpeechRate::Hz24000, LineRate::Hz16000) => Self::From24To16(Down24To16::new()),
+        }
+    }
+
+    fn process(&mut self, speech: &[f32], frame: &mut [f32]) {
+        let _ = match self {
+            Self::None => {
+                let n = speech.len().min(frame.len());
+                frame[..n].copy_from_slice(&speech[..n]);
+                n
+            }
+            Self::From16To8(down) => down.process(speech, frame),
+            Self::From24To8(down) => down.process(speech, frame),
+            Self::From8To16(up) => up.process(speech, frame),
+            Self::From24To16(down) => down.process(speech, frame),
+        };
+    }
 }
 
 /// Where the agent is in what it says.
@@ -105,19 +149,14 @@ pub struct Playout {
     tail: Tail,
     turn: Turn,
     ended: bool,
-    decimator: Decimator,
+    converter: Converter,
     played_samples: u64,
     underruns: u64,
 }
 
 impl Playout {
     /// Room for `max_chunks` queued chunks of any length.
-    pub fn new(rate: SpeechRate, max_chunks: usize) -> Self {
-        let decimator = match rate {
-            SpeechRate::Hz8000 => Decimator::None,
-            SpeechRate::Hz16000 => Decimator::By2(Down16To8::new()),
-            SpeechRate::Hz24000 => Decimator::By3(Down24To8::new()),
-        };
+    pub fn new(rate: SpeechRate, line: LineRate, max_chunks: usize) -> Self {
         Self {
             rate,
             chunks: VecDeque::with_capacity(max_chunks),
@@ -128,7 +167,7 @@ impl Playout {
             tail: Tail::new(rate.fade_samples()),
             turn: Turn::Over,
             ended: false,
-            decimator,
+            converter: Converter::new(rate, line),
             played_samples: 0,
             underruns: 0,
         }
@@ -170,8 +209,8 @@ impl Playout {
         }
     }
 
-    /// The next frame at 8 kHz, to be called every 20 ms.
-    pub fn pull(&mut self, frame: &mut [f32; FRAME_SAMPLES]) -> Pulled {
+    /// The next frame at the line's rate, to be called every 20 ms.
+    pub fn pull(&mut self, frame: &mut [f32]) -> Pulled {
         let mut speech = [0.0; MAX_FRAME];
         let speech = &mut speech[..self.rate.frame_samples()];
         let faded = self.tail.drain(speech);
@@ -183,7 +222,7 @@ impl Playout {
             self.tail.ramp_down(last);
             self.tail.drain(&mut speech[filled..]);
         }
-        self.decimate(speech, frame);
+        self.converter.process(speech, frame);
         if filled > 0 { Pulled::Speech } else { Pulled::Silence }
     }
 
@@ -236,18 +275,6 @@ impl Playout {
         if self.spent.len() < self.max_chunks {
             chunk.clear();
             self.spent.push_back(chunk);
-        }
-    }
-
-    fn decimate(&mut self, speech: &[f32], frame: &mut [f32; FRAME_SAMPLES]) {
-        match &mut self.decimator {
-            Decimator::None => frame.copy_from_slice(speech),
-            Decimator::By2(down) => {
-                down.process(speech, frame);
-            }
-            Decimator::By3(down) => {
-                down.process(speech, frame);
-            }
         }
     }
 

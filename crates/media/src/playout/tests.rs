@@ -1,13 +1,14 @@
 //! Playout against a virtual beat.
 
 use super::*;
+use crate::FRAME_SAMPLES;
 use proptest::prelude::*;
 use std::f32::consts::TAU;
 
 const RATES: [SpeechRate; 3] = [SpeechRate::Hz8000, SpeechRate::Hz16000, SpeechRate::Hz24000];
 
 fn playout(rate: SpeechRate) -> Playout {
-    Playout::new(rate, 1000)
+    Playout::new(rate, LineRate::Hz8000, 1000)
 }
 
 /// `n` samples of a 300 Hz tone, from sample `from` on.
@@ -153,7 +154,7 @@ fn speech_after_a_flush_is_a_new_turn() {
 
 #[test]
 fn a_full_queue_gives_the_chunk_back() {
-    let mut playout = Playout::new(SpeechRate::Hz8000, 2);
+    let mut playout = Playout::new(SpeechRate::Hz8000, LineRate::Hz8000, 2);
     assert!(playout.push(vec![1; 160]).is_ok());
     assert!(playout.push(vec![]).is_ok());
     assert!(playout.push(vec![2; 160]).is_ok());
@@ -166,7 +167,7 @@ proptest! {
     /// Every sample is played once and in order, or flushed; every chunk comes back with its room.
     #[test]
     fn nothing_is_lost(rate in 0usize..3, steps in proptest::collection::vec((0u8..10, 0usize..1500), 0..120)) {
-        let mut playout = Playout::new(RATES[rate], 300);
+        let mut playout = Playout::new(RATES[rate], LineRate::Hz8000, 300);
         let (mut pushed, mut flushed, mut chunks, mut back) = (0u64, 0u64, 0, 0);
         for (kind, n) in steps {
             match kind {

@@ -98,7 +98,7 @@ pub(super) fn interpolating<const R: usize, const K: usize>(mut phases: [Phase<K
 }
 
 /// A sinc under a Kaiser window; `cutoff` in parts of the sampling rate.
-fn low_pass(length: usize, cutoff: f64, beta: f64) -> Vec<f64> {
+pub(super) fn low_pass(length: usize, cutoff: f64, beta: f64) -> Vec<f64> {
     let centre = (length as f64 - 1.0) / 2.0;
     let tap = |i: usize| {
         let t = i as f64 - centre;

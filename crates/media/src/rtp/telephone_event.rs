@@ -37,8 +37,12 @@ impl TelephoneEvent {
 ///
 /// All packets of a press share the timestamp of its beginning, so a new timestamp is a new press: neither the marker
 /// nor an end packet is needed (they get lost, and some senders never set them).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DtmfReceiver {
+    /// Ticks per second of the timestamps.
+    clock_hz: u32,
+    /// Ticks per second of the durations, which many telephones give at 8 kHz whatever the timestamps are of.
+    duration_hz: u32,
     last: Option<Press>,
 }
 
@@ -51,8 +55,8 @@ struct Press {
 }
 
 impl DtmfReceiver {
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(clock_hz: u32, duration_hz: u32) -> Self {
+        Self { clock_hz, duration_hz: duration_hz.max(1), last: None }
     }
 
     /// Takes a packet's timestamp and payload; gives the digit (`0–9 * # A–D`) when the packet is the first heard of it.
@@ -66,11 +70,11 @@ impl DtmfReceiver {
                 last.ended |= heard.end;
                 None
             }
-            Some(last) if last.precedes_segment(&press) => {
+            Some(last) if last.precedes_segment(&press, self.clock_hz, self.duration_hz) => {
                 *last = press;
                 None
             }
-            Some(last) if last.is_after(timestamp) => None,
+            Some(last) if last.is_after(timestamp, self.clock_hz) => None,
             last => {
                 *last = Some(press);
                 Some(digit)
@@ -81,14 +85,15 @@ impl DtmfReceiver {
 
 impl Press {
     /// A press longer than a segment's duration can tell goes on under a new timestamp (RFC 4733 §2.5.1.3).
-    fn precedes_segment(&self, next: &Self) -> bool {
-        let elapsed = next.timestamp.wrapping_sub(self.timestamp);
-        !self.ended && self.event == next.event && self.duration > 0 && elapsed == u32::from(self.duration)
+    fn precedes_segment(&self, next: &Self, clock_hz: u32, duration_hz: u32) -> bool {
+        let elapsed = u64::from(next.timestamp.wrapping_sub(self.timestamp)) * u64::from(duration_hz);
+        let lasted = u64::from(self.duration) * u64::from(clock_hz);
+        !self.ended && self.event == next.event && self.duration > 0 && elapsed == lasted
     }
 
     /// `timestamp` is of an earlier press, at most 10 s ago: a packet that the network delayed.
-    fn is_after(&self, timestamp: u32) -> bool {
-        (1..=80_000).contains(&self.timestamp.wrapping_sub(timestamp))
+    fn is_after(&self, timestamp: u32, clock_hz: u32) -> bool {
+        (1..=10 * clock_hz).contains(&self.timestamp.wrapping_sub(timestamp))
     }
 }
 
@@ -101,8 +106,6 @@ pub struct EventPacket {
     pub payload: [u8; EVENT_LEN],
 }
 
-/// Timestamp units per tick of 20 ms.
-const TICK: u16 = 160;
 /// A key is held for 120 ms: above the 40 ms that receivers need (ITU-T Q.24) and what people take for a press.
 const HELD_TICKS: u16 = 6;
 /// The end is sent three times, for the network may lose one (RFC 4733 §2.5.1.4).
@@ -117,6 +120,8 @@ const MAX_WAITING: usize = 64;
 /// Sends queued digits, one packet per tick of 20 ms.
 #[derive(Debug, Clone)]
 pub struct DtmfSender {
+    /// Units of duration in a tick of 20 ms.
+    tick: u16,
     waiting: VecDeque<u8>,
     state: Sending,
 }
@@ -128,15 +133,11 @@ enum Sending {
     Gap { ticks: u16 },
 }
 
-impl Default for DtmfSender {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl DtmfSender {
-    pub fn new() -> Self {
-        Self { waiting: VecDeque::with_capacity(MAX_WAITING), state: Sending::Idle }
+    /// `duration_hz`: the clock of the durations. 120 ms fit up to 546 kHz.
+    pub fn new(duration_hz: u32) -> Self {
+        let tick = (duration_hz / 50).min(u32::from(u16::MAX / HELD_TICKS)) as u16;
+        Self { tick, waiting: VecDeque::with_capacity(MAX_WAITING), state: Sending::Idle }
     }
 
     /// Queues a digit; `false` when it is none of `0–9 * # A–D` or too many wait already.
@@ -163,9 +164,14 @@ impl DtmfSender {
         };
         let last = HELD_TICKS + END_PACKETS - 1;
         self.state = if ticks < last { Sending::Press { event, timestamp, ticks } } else { Sending::Gap { ticks: GAP_TICKS } };
-        let duration = TICK * ticks.min(HELD_TICKS);
+        let duration = self.tick * ticks.min(HELD_TICKS);
         let event = TelephoneEvent { event, end: ticks >= HELD_TICKS, volume: VOLUME, duration };
         Some(EventPacket { marker: ticks == 1, timestamp, payload: event.write() })
+    }
+
+    /// A press is under way, or the gap behind it.
+    pub fn is_pressing(&self) -> bool {
+        !matches!(self.state, Sending::Idle)
     }
 
     /// Nothing is being sent or waiting.
@@ -185,7 +191,7 @@ mod tests {
 
     /// `(timestamp, event, end, duration)` of each packet in the order of arrival, and the digits that must be told.
     fn check(packets: &[(u32, u8, bool, u16)], want: &str) {
-        let mut receiver = DtmfReceiver::new();
+        let mut receiver = DtmfReceiver::new(8_000, 8_000);
         let told: String =
             packets.iter().filter_map(|&(t, event, end, duration)| receiver.receive(t, &payload(event, end, duration))).collect();
         assert_eq!(told, want, "{packets:?}");
@@ -211,7 +217,7 @@ mod tests {
 
     #[test]
     fn short_payloads_are_nothing() {
-        let mut receiver = DtmfReceiver::new();
+        let mut receiver = DtmfReceiver::new(8_000, 8_000);
         assert_eq!(receiver.receive(0, &[5, 0, 0]), None);
         assert_eq!(receiver.receive(0, &[]), None);
     }
@@ -223,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_digit_is_a_growing_event_with_three_ends() {
-        let mut sender = DtmfSender::new();
+        let mut sender = DtmfSender::new(8_000);
         assert!(sender.is_idle());
         assert!(sender.push('#'));
         let packets = sent(&mut sender, 20);
@@ -240,12 +246,36 @@ mod tests {
     }
 
     #[test]
+    fn events_beside_opus_keep_the_clock_that_was_agreed_on() {
+        for duration_hz in [8_000, 48_000] {
+            let mut sender = DtmfSender::new(duration_hz);
+            sender.push('7');
+            sender.push('7');
+            let mut receiver = DtmfReceiver::new(48_000, duration_hz);
+            let mut longest = 0;
+            let mut told = String::new();
+            for packet in (0..40).filter_map(|tick| sender.tick(960 * tick)) {
+                longest = TelephoneEvent::parse(&packet.payload).map_or(longest, |event| longest.max(event.duration));
+                told.extend(receiver.receive(packet.timestamp, &packet.payload));
+            }
+            assert_eq!((told.as_str(), u32::from(longest)), ("77", duration_hz / 1_000 * 120));
+            // A key that is held on and on: the next segment begins where the first one's duration ends.
+            let held = |timestamp, duration| (timestamp, payload(9, false, duration));
+            let segment = 48_000 * 60_000 / duration_hz;
+            let packets = [held(0, 60_000), held(segment, 160), held(segment, 320)];
+            let mut receiver = DtmfReceiver::new(48_000, duration_hz);
+            let told: String = packets.iter().filter_map(|(t, payload)| receiver.receive(*t, payload)).collect();
+            assert_eq!(told, "9", "{duration_hz}");
+        }
+    }
+
+    #[test]
     fn digits_are_parted_by_a_gap_and_arrive() {
-        let mut sender = DtmfSender::new();
+        let mut sender = DtmfSender::new(8_000);
         assert!("12*d2".chars().all(|d| sender.push(d)));
         assert!(!sender.push('x') && !sender.push('é'));
         let packets = sent(&mut sender, 100);
-        let mut receiver = DtmfReceiver::new();
+        let mut receiver = DtmfReceiver::new(8_000, 8_000);
         let told: String = packets.iter().filter_map(|(_, p)| receiver.receive(p.timestamp, &p.payload)).collect();
         assert_eq!(told, "12*D2");
         let starts: Vec<u32> = packets.iter().filter(|(_, p)| p.marker).map(|(i, _)| *i).collect();
@@ -255,14 +285,14 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded() {
-        let mut sender = DtmfSender::new();
+        let mut sender = DtmfSender::new(8_000);
         assert_eq!((0..1000).filter(|_| sender.push('1')).count(), MAX_WAITING);
     }
 
     proptest! {
         #[test]
         fn junk_never_panics(packets in proptest::collection::vec((any::<u32>(), proptest::collection::vec(any::<u8>(), 0..8)), 0..50)) {
-            let mut receiver = DtmfReceiver::new();
+            let mut receiver = DtmfReceiver::new(8_000, 8_000);
             for (timestamp, payload) in packets {
                 receiver.receive(timestamp, &payload);
             }
@@ -271,10 +301,10 @@ mod tests {
         /// Whatever is lost, no digit is told twice or invented, so long as one packet of a press arrives.
         #[test]
         fn losses_never_repeat_a_digit(lost in proptest::collection::vec(any::<bool>(), 8 * 4)) {
-            let mut sender = DtmfSender::new();
+            let mut sender = DtmfSender::new(8_000);
             "7707".chars().for_each(|d| { sender.push(d); });
             let packets = sent(&mut sender, 60);
-            let mut receiver = DtmfReceiver::new();
+            let mut receiver = DtmfReceiver::new(8_000, 8_000);
             let heard: String = packets.iter().zip(&lost).filter(|(_, lost)| !**lost)
                 .filter_map(|((_, p), _)| receiver.receive(p.timestamp, &p.payload)).collect();
             let want: String = "7707".chars().zip(lost.chunks(8)).filter(|(_, lost)| lost.iter().any(|l| !l)).map(|(d, _)| d).collect();

@@ -1,46 +1,86 @@
 //! The caller's half of a session: packets in, one decoded, concealed and resampled frame per beat out.
 
 use super::{
-    Beat,
+    Beat, SessionParams,
+    comfort::ComfortNoise,
+    line::Line,
     marks::{CallerMarks, Mark},
 };
 use crate::{
-    FRAME_SAMPLES,
-    codec::G711,
-    jitter::{JitterBuffer, JitterStats, Pop},
-    playout::SpeechRate,
-    plc::Concealer,
-    resample::{Up8To16, Up8To24},
+    FRAME_SAMPLES, NARROWBAND_HZ,
+    activity::rms,
+    codec::{Codec, opus},
+    dtmf::ToneDetector,
+    jitter::{JitterBuffer, JitterStats, Pop, Pushed},
+    playout::{LineRate, SpeechRate},
+    resample::{Down16To8, Up8To16, Up8To24, Up16To24},
     rtp::{RtpHeader, RtpPacket},
 };
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Caller {
-    codec: G711,
+    codec: Codec,
+    clock: Clock,
     ssrc: Option<u32>,
     jitter: JitterBuffer,
-    concealer: Concealer,
+    line: Line,
+    comfort: Option<ComfortNoise>,
     marks: CallerMarks,
     ear: Ear,
+    /// For the recorder and the tones, where the line has 16 kHz.
+    narrow: Option<Box<Down16To8>>,
+    /// `None` where keys are known to come as events.
+    tones: Option<ToneDetector>,
 }
 
+/// What a beat brought besides sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Heard {
+    pub mark: Option<Mark>,
+    /// A key by its tones.
+    pub key: Option<char>,
+}
+
+/// From the line's rate to the ear's.
 #[derive(Debug)]
 enum Ear {
-    Hz8000,
-    Hz16000(Up8To16),
-    Hz24000(Up8To24),
+    Same,
+    Narrow,
+    From8To16(Up8To16),
+    From8To24(Up8To24),
+    From16To24(Box<Up16To24>),
+}
+
+/// Where a frame comes from.
+enum Source {
+    Packet { arrived: Duration },
+    MadeUp,
+    Nobody,
 }
 
 impl Caller {
-    pub(super) fn new(codec: G711, ear_rate: SpeechRate) -> Self {
-        let ear = match ear_rate {
-            SpeechRate::Hz8000 => Ear::Hz8000,
-            SpeechRate::Hz16000 => Ear::Hz16000(Up8To16::new()),
-            SpeechRate::Hz24000 => Ear::Hz24000(Up8To24::new()),
+    pub(super) fn new(params: &SessionParams) -> Self {
+        let codec = params.codec;
+        let ear = match (codec.rate(), params.ear_rate) {
+            (LineRate::Hz8000, SpeechRate::Hz8000) | (LineRate::Hz16000, SpeechRate::Hz16000) => Ear::Same,
+            (LineRate::Hz16000, SpeechRate::Hz8000) => Ear::Narrow,
+            (LineRate::Hz8000, SpeechRate::Hz16000) => Ear::From8To16(Up8To16::new()),
+            (LineRate::Hz8000, SpeechRate::Hz24000) => Ear::From8To24(Up8To24::new()),
+            (LineRate::Hz16000, SpeechRate::Hz24000) => Ear::From16To24(Box::default()),
         };
-        let (jitter, concealer) = (JitterBuffer::new(codec), Concealer::new());
-        Self { codec, ssrc: None, jitter, concealer, marks: CallerMarks::default(), ear }
+        Self {
+            codec,
+            clock: Clock::new(codec.clock_hz()),
+            ssrc: None,
+            jitter: if codec == Codec::Opus { JitterBuffer::of_packets() } else { JitterBuffer::of_codes() },
+            line: Line::new(codec),
+            comfort: None,
+            marks: CallerMarks::default(),
+            ear,
+            narrow: (codec.rate() == LineRate::Hz16000).then(Box::default),
+            tones: Some(ToneDetector::new()),
+        }
     }
 
     /// A packet of speech that arrived at `now`. A new SSRC is a new stream with its own sequence numbers and timestamps
@@ -49,8 +89,22 @@ impl Caller {
         let RtpHeader { ssrc, sequence, timestamp, .. } = packet.header;
         if self.ssrc.replace(ssrc).is_some_and(|former| former != ssrc) {
             self.jitter.restart();
+            self.line.restart();
         }
-        self.jitter.push(sequence, timestamp, packet.payload, now);
+        let at = self.clock.units(timestamp);
+        let pushed = match self.codec {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => self.jitter.push(sequence, at, packet.payload, now),
+            Codec::Opus => match opus::duration(packet.payload) {
+                Some(units) => self.jitter.push_packet(sequence, at, units, packet.payload, now),
+                None => return self.jitter.observe(sequence),
+            },
+        };
+        if pushed == Pushed::Restarted {
+            self.line.restart();
+        }
+        if let Some(comfort) = &mut self.comfort {
+            comfort.ends = true;
+        }
     }
 
     /// A packet without speech. Gateways that send keys under an SSRC of their own number them on their own.
@@ -60,29 +114,85 @@ impl Caller {
         }
     }
 
+    /// The caller has fallen silent, and says how that sounds.
+    pub(super) fn rest(&mut self, packet: &RtpPacket<'_>) {
+        self.observe(&packet.header);
+        if let Some(noise) = ComfortNoise::parse(packet.payload) {
+            self.comfort = Some(noise);
+            self.jitter.pause();
+        }
+    }
+
+    /// Keys come as events: those heard in the speech would be the same.
+    pub(super) fn trust_events(&mut self) {
+        self.tones = None;
+    }
+
     /// The frame to be heard at `now`, into the ear and the left channel of `beat`.
-    pub(super) fn hear(&mut self, now: Duration, beat: &mut Beat) -> Option<Mark> {
-        let mut frame = [0.0; FRAME_SAMPLES];
+    pub(super) fn hear(&mut self, now: Duration, beat: &mut Beat) -> Heard {
+        let mut frame = [0.0; 2 * FRAME_SAMPLES];
+        let frame = &mut frame[..self.codec.rate().frame_samples()];
+        let (mut source, mut level) = self.take(now, frame);
+        if matches!(source, Source::Packet { .. }) && self.jitter.skips(level, now) {
+            (source, level) = self.take(now, frame);
+        }
         beat.ear_at = now;
-        let mark = match self.jitter.pop(now) {
-            Pop::Frame { codes, arrived } => {
-                self.codec.decode(codes, &mut frame);
-                self.concealer.good(&mut frame);
+        let mark = match source {
+            Source::Packet { arrived } => {
+                self.line.hear(frame);
                 beat.ear_at = arrived;
-                self.marks.hear(&frame, arrived, now)
+                self.marks.hear(level, arrived, now)
             }
-            Pop::Conceal => {
-                self.concealer.conceal(&mut frame);
-                self.marks.pass(now)
-            }
-            Pop::Empty => {
-                self.concealer.good(&mut frame);
+            Source::MadeUp => self.marks.pass(now),
+            Source::Nobody => {
+                self.line.hear(frame);
                 self.marks.pass(now)
             }
         };
-        beat.put_left(&frame);
-        self.ear.hear(&frame, beat);
-        mark
+        Heard { mark, key: self.give(frame, level, beat) }
+    }
+
+    /// The next frame, and its level if it is of a packet.
+    fn take(&mut self, now: Duration, frame: &mut [f32]) -> (Source, f32) {
+        match self.jitter.pop(now) {
+            Pop::Frame { codes, at, arrived } => {
+                match &mut self.line {
+                    Line::G711 { law, .. } => law.decode(codes, frame),
+                    Line::G722(line) => line.decode(codes, frame),
+                    Line::Opus(line) => line.decode(at, &self.jitter, frame),
+                }
+                self.comfort = self.comfort.filter(|noise| !noise.ends);
+                (Source::Packet { arrived }, rms(frame))
+            }
+            Pop::Conceal { next } => {
+                self.line.conceal(next, frame);
+                (Source::MadeUp, rms(frame))
+            }
+            Pop::Empty => {
+                match &mut self.comfort {
+                    Some(noise) => noise.fill(frame),
+                    None => frame.fill(0.0),
+                }
+                (Source::Nobody, 0.0)
+            }
+        }
+    }
+
+    /// Into the ear and the left channel; gives a key that is heard.
+    fn give(&mut self, frame: &[f32], level: f32, beat: &mut Beat) -> Option<char> {
+        let mut brought_down = [0.0; FRAME_SAMPLES];
+        let narrow = match (&mut self.narrow, frame.first_chunk()) {
+            (None, Some(frame)) => frame,
+            (down, _) => {
+                if let Some(down) = down {
+                    down.process(frame, &mut brought_down);
+                }
+                &brought_down
+            }
+        };
+        beat.put_left(narrow);
+        self.ear.hear(frame, narrow, beat);
+        self.tones.as_mut()?.hear(narrow, level)
     }
 
     pub(super) fn stats(&self) -> JitterStats {
@@ -91,13 +201,61 @@ impl Caller {
 }
 
 impl Ear {
-    fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], beat: &mut Beat) {
+    fn hear(&mut self, frame: &[f32], narrow: &[f32; FRAME_SAMPLES], beat: &mut Beat) {
         let mut samples = [0.0; 3 * FRAME_SAMPLES];
         let count = match self {
-            Self::Hz8000 => return beat.put_ear(frame),
-            Self::Hz16000(up) => up.process(frame, &mut samples[..2 * FRAME_SAMPLES]),
-            Self::Hz24000(up) => up.process(frame, &mut samples),
+            Self::Same => return beat.put_ear(frame),
+            Self::Narrow => return beat.put_ear(narrow),
+            Self::From8To16(up) => up.process(frame, &mut samples[..2 * FRAME_SAMPLES]),
+            Self::From8To24(up) => up.process(frame, &mut samples),
+            Self::From16To24(up) => up.process(frame, &mut samples),
         };
         beat.put_ear(samples.get(..count).unwrap_or_default());
+    }
+}
+
+/// Timestamps of the codec's clock at 8 kHz, over the wrap of either.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    /// Ticks in a sample at 8 kHz.
+    ticks: u32,
+    last: u32,
+    /// Begins far from both ends.
+    extended: u64,
+}
+
+impl Clock {
+    fn new(hz: u32) -> Self {
+        Self { ticks: hz / NARROWBAND_HZ, last: 0, extended: 1 << 62 }
+    }
+
+    fn units(&mut self, timestamp: u32) -> u32 {
+        if self.ticks == 1 {
+            return timestamp;
+        }
+        let step = timestamp.wrapping_sub(self.last) as i32;
+        self.last = timestamp;
+        self.extended = self.extended.wrapping_add_signed(step.into());
+        (self.extended / u64::from(self.ticks)) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_of_48_khz_go_on_at_8_over_the_wrap() {
+        let mut clock = Clock::new(48_000);
+        let first = u32::MAX - 2_000;
+        let mut last = clock.units(first);
+        for i in 1..100_u32 {
+            let units = clock.units(first.wrapping_add(960 * i));
+            assert_eq!(units.wrapping_sub(last), 160, "{i}");
+            last = units;
+        }
+        // One that was overtaken.
+        assert_eq!(last.wrapping_sub(clock.units(first.wrapping_add(960 * 96))), 480);
+        assert_eq!(Clock::new(8_000).units(77), 77);
     }
 }

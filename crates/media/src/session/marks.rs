@@ -4,10 +4,7 @@
 //! of 20 ms is marked with that packet. A mark is told later than it is: a beginning when it is known to be no click, an end
 //! when the pause has lasted.
 
-use crate::{
-    FRAME_SAMPLES,
-    activity::{Activity, ActivityDetector, MIN_RMS, rms},
-};
+use crate::activity::{Activity, ActivityDetector, MIN_RMS};
 use std::time::Duration;
 
 /// The caller's pause that ends an utterance.
@@ -40,9 +37,9 @@ pub(super) struct CallerMarks {
 }
 
 impl CallerMarks {
-    /// A frame that came.
-    pub fn hear(&mut self, frame: &[f32; FRAME_SAMPLES], arrived: Duration, now: Duration) -> Option<Mark> {
-        let activity = self.detector.observe(rms(frame));
+    /// A frame that came, by its level.
+    pub fn hear(&mut self, rms: f32, arrived: Duration, now: Duration) -> Option<Mark> {
+        let activity = self.detector.observe(rms);
         if activity == Activity::Quiet {
             self.onset = None;
             return self.pass(now);
@@ -70,9 +67,9 @@ pub(super) struct AgentMarks {
 }
 
 impl AgentMarks {
-    /// The packet of this beat; `None` when it holds no speech, or nothing is sent.
-    pub fn send(&mut self, frame: Option<&[f32; FRAME_SAMPLES]>, now: Duration) -> Option<Mark> {
-        if frame.is_some_and(|frame| rms(frame) > MIN_RMS) {
+    /// The level of what this beat says; `None` when it holds no speech, or nothing is sent.
+    pub fn send(&mut self, rms: Option<f32>, now: Duration) -> Option<Mark> {
+        if rms.is_some_and(|rms| rms > MIN_RMS) {
             return self.last.replace(now).is_none().then_some(Mark { on: true, at: now });
         }
         let at = self.last.filter(|last| now.saturating_sub(*last) >= AGENT_PAUSE)?;
@@ -87,10 +84,6 @@ mod tests {
 
     const BEAT: Duration = Duration::from_millis(20);
 
-    fn frame(level: f32) -> [f32; FRAME_SAMPLES] {
-        std::array::from_fn(|i| if i % 2 == 0 { level } else { -level })
-    }
-
     /// Runs a caller whose packets arrive 50 ms before they are played: `l`oud, `.` quiet, `x` missing. Tells the marks as
     /// the numbers of the beats they name, and in which beat they were told.
     fn caller(line: &str) -> Vec<(bool, u128, usize)> {
@@ -100,8 +93,8 @@ mod tests {
         for (beat, kind) in line.chars().enumerate() {
             let now = Duration::from_secs(1) + BEAT * beat as u32;
             let mark = match kind {
-                'l' => marks.hear(&frame(3_000.0), now - early, now),
-                '.' => marks.hear(&frame(10.0), now - early, now),
+                'l' => marks.hear(3_000.0, now - early, now),
+                '.' => marks.hear(10.0, now - early, now),
                 _ => marks.pass(now),
             };
             told.extend(mark.map(|mark| (mark.on, (mark.at + early - Duration::from_secs(1)).as_millis() / 20, beat)));
@@ -130,12 +123,12 @@ mod tests {
         let mut marks = AgentMarks::default();
         let mut told = Vec::new();
         for (beat, kind) in "..l.lll.........llll..........----l-----------".chars().enumerate() {
-            let frame = match kind {
-                'l' => Some(frame(3_000.0)),
-                '.' => Some(frame(10.0)),
+            let rms = match kind {
+                'l' => Some(3_000.0),
+                '.' => Some(10.0),
                 _ => None,
             };
-            let mark = marks.send(frame.as_ref(), BEAT * beat as u32);
+            let mark = marks.send(rms, BEAT * beat as u32);
             told.extend(mark.map(|mark| (mark.on, mark.at.as_millis() / 20, beat)));
         }
         assert_eq!(told, [(true, 2, 2), (false, 19, 29), (true, 34, 34), (false, 34, 44)]);

@@ -4,15 +4,21 @@
 //!
 //! ```text
 //! datagram → receive → latch → jitter ─┐             ┌→ ear       caller speech at the agent's rate
-//!                                      ├─ tick(now) ─┼→ packet    RTP to the caller, one each 20 ms, always
+//!                                      ├─ tick(now) ─┼→ packets   RTP to the caller, one each 20 ms unless asked otherwise
 //!    chunk → say → playout ────────────┘             └→ stereo    recorder: caller left, agent right
 //! ```
 
 mod beat;
 mod caller;
+#[cfg(test)]
+mod codecs;
+mod comfort;
 mod crypt;
 mod latch;
+mod line;
 mod marks;
+mod mouth;
+mod packer;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
@@ -24,19 +30,20 @@ pub use latch::{Admission, Latch, RELATCH_PACKETS, RELATCH_SILENCE};
 pub use marks::{AGENT_PAUSE, CALLER_PAUSE};
 
 use crate::{
-    FRAME_SAMPLES,
-    codec::{Codec, G711, OpusParams},
+    codec::{Codec, OpusParams},
+    dtmf::{DtmfWay, KeyFilter, KeySource},
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
     rtp::{
-        DtmfReceiver, DtmfSender, RtpHeader, RtpPacket,
+        DtmfReceiver, RtpHeader, RtpPacket,
         rtcp::{self, RtcpParams},
         srtp::SrtpParams,
     },
 };
-use caller::Caller;
+use caller::{Caller, Heard};
 use crypt::Crypt;
 use marks::{AgentMarks, Mark};
+use mouth::Mouth;
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Comfort noise (RFC 3389): a sign of life without speech.
@@ -46,10 +53,6 @@ const COMFORT_NOISE: u8 = 13;
 pub(crate) const PLAYOUT_CHUNKS: usize = 32;
 /// Facts that wait to be polled; the driver polls after each datagram and tick, so it never fills.
 const PENDING_EVENTS: usize = 16;
-
-/// The first sequence number of an encrypted stream is below 2¹⁵, lest its first round ends before the far end has seen of it
-/// (RFC 3711 §3.3.1).
-const SRTP_FIRST_SEQUENCE: u16 = 0x7fff;
 
 /// What offer and answer settled, and the random starting points of RFC 3550 §5.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +115,7 @@ pub enum SessionEvent {
     Latched { from: SocketAddr },
     /// No valid packet for the configured time. Told once per silence.
     RtpLost { silent_for: Duration },
-    /// A key press: `0–9 * # A–D`.
+    /// A key press, by event or by tone: `0–9 * # A–D`.
     Dtmf(char),
     /// The caller began (`on`) or ceased to speak; `at` is when the first or the last loud packet of the utterance arrived.
     /// Told with the delay of the jitter buffer and 60 ms of speech, or [`CALLER_PAUSE`] of none.
@@ -152,11 +155,10 @@ pub struct Session {
     dtmf_in: DtmfReceiver,
     /// Of the keys, which need not be that of the speech.
     dtmf_ssrc: Option<u32>,
-    dtmf_out: DtmfSender,
-    playout: Playout,
+    keys: KeyFilter,
+    mouth: Mouth,
     agent_marks: AgentMarks,
     muted: bool,
-    next: RtpHeader,
     watchdog: Watchdog,
     events: VecDeque<SessionEvent>,
     stats: SessionStats,
@@ -169,32 +171,19 @@ struct Watchdog {
     told: bool,
 }
 
-impl SessionParams {
-    fn law(&self) -> G711 {
-        if self.codec == Codec::Pcma { G711::Pcma } else { G711::Pcmu }
-    }
-}
-
 impl Session {
     /// Opens at `now`: the watchdog counts from here.
     pub fn new(params: SessionParams, now: Duration) -> Self {
         Self {
             crypt: params.srtp.clone().map(|srtp| Box::new(Crypt::new(srtp))),
             latch: Latch::default(),
-            caller: Caller::new(params.law(), params.ear_rate),
-            dtmf_in: DtmfReceiver::new(),
+            caller: Caller::new(&params),
+            dtmf_in: dtmf_receiver(&params),
             dtmf_ssrc: None,
-            dtmf_out: DtmfSender::new(),
-            playout: Playout::new(params.voice_rate, PLAYOUT_CHUNKS),
+            keys: KeyFilter::new(),
+            mouth: Mouth::new(&params),
             agent_marks: AgentMarks::default(),
             muted: false,
-            next: RtpHeader {
-                marker: true,
-                payload_type: params.payload_type,
-                sequence: if params.srtp.is_some() { params.first_sequence & SRTP_FIRST_SEQUENCE } else { params.first_sequence },
-                timestamp: params.first_timestamp,
-                ssrc: params.ssrc,
-            },
             watchdog: Watchdog { heard: now, held: false, told: false },
             events: VecDeque::with_capacity(PENDING_EVENTS),
             stats: SessionStats::default(),
@@ -231,27 +220,31 @@ impl Session {
         self.deliver(&packet, now)
     }
 
-    /// One beat of 20 ms: fills `beat` with the packet to send, the caller's frame and the recorder's. Never allocates.
+    /// One beat of 20 ms: fills `beat` with the packets to send, the caller's frame and the recorder's. Never allocates, except in the codec of
+    /// Opus.
     pub fn tick(&mut self, now: Duration, beat: &mut Beat) {
         if let Some(silent_for) = self.watchdog.check(now, self.params.rtp_timeout) {
             self.tell(SessionEvent::RtpLost { silent_for });
         }
-        if let Some(Mark { on, at }) = self.caller.hear(now, beat) {
+        let Heard { mark, key } = self.caller.hear(now, beat);
+        if let Some(Mark { on, at }) = mark {
             self.tell(SessionEvent::CallerSpeech { on, at });
         }
-        let speech = if self.muted { self.write_nothing(beat) } else { self.write_packet(beat) };
-        let audible = speech.as_ref().filter(|_| self.destination().is_some());
+        if let Some(key) = key {
+            self.tell_key(key, KeySource::Tone, now);
+        }
+        let level = self.mouth.beat(self.muted, beat);
+        self.stats.sent += beat.packets().count() as u64;
+        let audible = level.filter(|_| self.destination().is_some());
         if let Some(Mark { on, at }) = self.agent_marks.send(audible, now) {
             self.tell(SessionEvent::AgentSpeech { on, at });
         }
-        self.next.timestamp = self.next.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.protect(beat);
     }
 
     /// Beats that could not be held: the stream goes on as after a pause, in step with real time (RFC 3550 §5.1).
     pub fn skip(&mut self, beats: u32) {
-        self.next.timestamp = self.next.timestamp.wrapping_add(beats.wrapping_mul(FRAME_SAMPLES as u32));
-        self.next.marker = true;
+        self.mouth.skip(beats);
     }
 
     /// Where packets go: the latched source, or what the SDP said.
@@ -284,14 +277,19 @@ impl Session {
         self.muted = muted;
     }
 
-    /// Queues a key press. `false` when events were not negotiated, it is no key, or too many wait.
-    pub fn send_dtmf(&mut self, digit: char) -> bool {
-        self.params.dtmf_payload_type.is_some() && self.dtmf_out.push(digit)
+    /// Queues a key press. `false` when it is to be an event and those were not negotiated, it is no key, or too many wait.
+    pub fn send_dtmf(&mut self, digit: char, way: DtmfWay) -> bool {
+        self.mouth.send_dtmf(digit, way)
+    }
+
+    /// The far end reports that it loses so many of our packets: Opus then repeats itself, if asked to (`useinbandfec`).
+    pub fn set_far_loss(&mut self, percent: u8) {
+        self.mouth.set_loss(percent);
     }
 
     /// The agent's speech on its way out.
     pub fn playout(&mut self) -> &mut Playout {
-        &mut self.playout
+        &mut self.mouth.playout
     }
 
     /// The next fact; ask after each [`Self::receive`] and [`Self::tick`] until there is none.
@@ -300,7 +298,7 @@ impl Session {
     }
 
     pub fn stats(&self) -> SessionStats {
-        SessionStats { underruns: self.playout.underruns(), jitter: self.caller.stats(), ..self.stats }
+        SessionStats { underruns: self.mouth.playout.underruns(), jitter: self.caller.stats(), ..self.stats }
     }
 
     pub fn params(&self) -> &SessionParams {
@@ -323,49 +321,23 @@ impl Session {
         if Some(payload_type) == self.params.dtmf_payload_type {
             self.caller.observe(&packet.header);
             if self.dtmf_ssrc.replace(ssrc).is_some_and(|former| former != ssrc) {
-                self.dtmf_in = DtmfReceiver::new();
+                self.dtmf_in = dtmf_receiver(&self.params);
             }
             if let Some(digit) = self.dtmf_in.receive(timestamp, packet.payload) {
-                self.tell(SessionEvent::Dtmf(digit));
+                self.caller.trust_events();
+                self.tell_key(digit, KeySource::Event, now);
             }
             Received::TelephoneEvent
         } else if payload_type == self.params.payload_type && !packet.payload.is_empty() {
             self.caller.push(packet, now);
             Received::Speech
+        } else if self.is_comfort_noise(payload_type) {
+            self.caller.rest(packet);
+            Received::KeepAlive
         } else {
             self.caller.observe(&packet.header);
             Received::KeepAlive
         }
-    }
-
-    /// Fills in the packet; gives the speech that is in it.
-    fn write_packet(&mut self, beat: &mut Beat) -> Option<[f32; FRAME_SAMPLES]> {
-        // The agent's speech waits while keys are sent, gaps included, so no word is lost or torn.
-        let keying = !self.dtmf_out.is_idle();
-        let event = self.dtmf_out.tick(self.next.timestamp).zip(self.params.dtmf_payload_type);
-        let speech = event.is_none().then(|| {
-            let mut speech = [0.0; FRAME_SAMPLES];
-            if !keying {
-                self.playout.pull(&mut speech);
-            }
-            beat.put_speech(&self.next, self.params.law(), &speech);
-            speech
-        });
-        if let Some((event, payload_type)) = event {
-            let header = RtpHeader { marker: event.marker, payload_type, timestamp: event.timestamp, ..self.next };
-            beat.put_event(&header, &event.payload);
-        }
-        self.stats.sent += 1;
-        self.next.sequence = self.next.sequence.wrapping_add(1);
-        self.next.marker = false;
-        speech
-    }
-
-    fn write_nothing(&mut self, beat: &mut Beat) -> Option<[f32; FRAME_SAMPLES]> {
-        self.playout.pull(&mut [0.0; FRAME_SAMPLES]);
-        beat.put_nothing();
-        self.next.marker = true;
-        None
     }
 
     fn greet(&mut self, from: SocketAddr) {
@@ -378,11 +350,22 @@ impl Session {
         Received::Junk
     }
 
+    /// A key that is reported by several ways is told once.
+    fn tell_key(&mut self, key: char, source: KeySource, now: Duration) {
+        if self.keys.is_new(key, source, now) {
+            self.tell(SessionEvent::Dtmf(key));
+        }
+    }
+
     fn tell(&mut self, event: SessionEvent) {
         if self.events.len() < PENDING_EVENTS {
             self.events.push_back(event);
         }
     }
+}
+
+fn dtmf_receiver(params: &SessionParams) -> DtmfReceiver {
+    DtmfReceiver::new(params.codec.clock_hz(), params.dtmf_clock_hz)
 }
 
 impl Watchdog {

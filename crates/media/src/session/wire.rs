@@ -43,12 +43,12 @@ impl Session {
         }
     }
 
-    /// The packet of the beat as it goes over the wire; what cannot be encrypted is not sent.
+    /// The packets of the beat as they go over the wire; what cannot be encrypted is not sent.
     pub(super) fn protect(&mut self, beat: &mut Beat) {
-        if let Some(crypt) = &mut self.crypt
-            && beat.packet_len > 0
-        {
-            beat.packet_len = crypt.protect(&mut beat.packet, beat.packet_len).unwrap_or(0);
+        if let Some(crypt) = &mut self.crypt {
+            for packet in beat.packets.iter_mut().filter(|packet| packet.len > 0) {
+                packet.len = crypt.protect(&mut packet.bytes, packet.len).unwrap_or(0);
+            }
         }
     }
 }

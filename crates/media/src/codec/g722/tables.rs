@@ -25,8 +25,7 @@ pub(super) const LOW_4: [i32; 16] =
 pub(super) const HIGH_2: [i32; 4] = [-7408, -1616, 7408, 1616];
 
 /// How the lower band's logarithmic scale moves, by the upper four bits.
-pub(super) const LOW_STEPS: [i32; 16] =
-    [-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60];
+pub(super) const LOW_STEPS: [i32; 16] = [-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60];
 /// How the higher band's does.
 pub(super) const HIGH_STEPS: [i32; 4] = [798, -214, 798, -214];
 

@@ -55,8 +55,13 @@ fn signal_to_noise(hertz: f64, amplitude: f64) -> f64 {
 #[test]
 fn tones_come_through() {
     // Hertz, amplitude, least dB. The higher band has two bits of the eight.
-    let cases =
-        [(200.0, 8_000.0, 40.0), (1_000.0, 8_000.0, 36.0), (1_000.0, 200.0, 22.0), (3_000.0, 8_000.0, 25.0), (6_000.0, 8_000.0, 8.0)];
+    let cases = [
+        (200.0, 8_000.0, 40.0),
+        (1_000.0, 8_000.0, 36.0),
+        (1_000.0, 200.0, 22.0),
+        (3_000.0, 8_000.0, 25.0),
+        (6_000.0, 8_000.0, 8.0),
+    ];
     for (hertz, amplitude, least) in cases {
         let got = signal_to_noise(hertz, amplitude);
         assert!(got > least, "{hertz} Hz of {amplitude}: {got:.1} dB");
