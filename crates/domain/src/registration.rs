@@ -1,7 +1,9 @@
 //! The states of a registration as people see them: in the API, the logs and the dashboard.
 
+use crate::Transport;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::net::SocketAddr;
 
 /// Where a registration stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,6 +24,17 @@ pub enum RegistrationState {
     Unregistering,
 }
 
+/// The registrar in use: one of those that the account's hosts resolve to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegistrarInUse {
+    /// The name that it was found under.
+    pub host: String,
+    pub address: SocketAddr,
+    pub transport: Transport,
+    /// It belongs to the account's backup server.
+    pub is_backup: bool,
+}
+
 /// A registration with its reason and its next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RegistrationStatus {
@@ -39,6 +52,19 @@ pub struct RegistrationStatus {
     pub attempts: u64,
     /// Our Contact at the registrar.
     pub contact: Option<String>,
+    /// Seconds that the registrar granted last.
+    pub granted_s: Option<u32>,
+    pub registrar: Option<RegistrarInUse>,
+    /// Why the registrar in use is not the preferred one.
+    pub failover_reason: Option<String>,
+    /// The DNS does not answer: the addresses are the last ones known.
+    pub dns_failure: Option<String>,
+    /// The address that we are reached under, when it is not the host's own.
+    pub public_address: Option<SocketAddr>,
+    /// Wanted, and without a binding at any registrar, since then.
+    pub down_since: Option<Timestamp>,
+    /// It has been down for longer than people should wait to be told.
+    pub alert: bool,
 }
 
 impl RegistrationStatus {
@@ -51,6 +77,13 @@ impl RegistrationStatus {
         expires_at: None,
         attempts: 0,
         contact: None,
+        granted_s: None,
+        registrar: None,
+        failover_reason: None,
+        dns_failure: None,
+        public_address: None,
+        down_since: None,
+        alert: false,
     };
 
     pub fn is_registered(&self) -> bool {

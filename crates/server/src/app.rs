@@ -270,6 +270,8 @@ fn sip_options(config: &Config) -> SipOptions {
     let mut options = SipOptions::new(config.sip.listen);
     options.external_address = config.sip.external_address;
     options.hosts = config.sip.hosts.clone();
+    options.dns_servers = config.sip.dns_servers.clone();
+    options.register.alert_after = config.sip.line_alert_after;
     options
 }
 

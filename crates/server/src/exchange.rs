@@ -71,6 +71,8 @@ pub enum LiveEvent {
     CallRecorded { cdr: Box<Cdr> },
     /// A registration changed.
     Registration { user_id: UserId, registration: RegistrationStatus },
+    /// A line has been without a binding for longer than people should wait to be told.
+    RegistrationAlert { user_id: UserId, registration: RegistrationStatus },
     /// A user's document was created, changed or deleted.
     User { user_id: UserId, change: &'static str },
 }

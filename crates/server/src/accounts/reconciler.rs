@@ -8,7 +8,11 @@ use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_sip::{AccountHandle, SipStack};
 use callie_store::{Entry, Revision, StoredUser, UserView};
 use futures::{StreamExt, stream::SelectAll};
-use std::{collections::HashMap, pin::Pin, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::Arc,
+};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,11 +34,13 @@ pub struct Reconciler {
     tracker: TaskTracker,
     lines: HashMap<UserId, Line>,
     statuses: SelectAll<StatusStream>,
+    /// Lines of which people have been told that they are down.
+    alerted: HashSet<UserId>,
 }
 
 impl Reconciler {
     pub fn new(stack: Arc<SipStack>, directory: LineDirectory, feed: LiveFeed, tracker: TaskTracker) -> Self {
-        Self { stack, directory, feed, tracker, lines: HashMap::new(), statuses: SelectAll::new() }
+        Self { stack, directory, feed, tracker, lines: HashMap::new(), statuses: SelectAll::new(), alerted: HashSet::new() }
     }
 
     /// Runs until `cancel`, then removes every binding and returns.
@@ -107,6 +113,7 @@ impl Reconciler {
         if let Some(line) = self.lines.remove(user) {
             tracing::info!(user.id = %user, "line stops");
             self.directory.remove(user);
+            self.alerted.remove(user);
             self.tracker.spawn(async move { line.handle.stop().await });
             self.feed.publish(LiveEvent::Registration { user_id: user.clone(), registration: RegistrationStatus::OFF });
         }
@@ -121,7 +128,8 @@ impl Reconciler {
         }
     }
 
-    fn report(&self, user: UserId, status: RegistrationStatus) {
+    fn report(&mut self, user: UserId, status: RegistrationStatus) {
+        self.report_alert(&user, &status);
         let reason = status.reason.as_deref().unwrap_or_default();
         match status.state {
             RegistrationState::Registered => tracing::info!(user.id = %user, "line is registered"),
@@ -131,6 +139,21 @@ impl Reconciler {
             _ => tracing::debug!(user.id = %user, state = ?status.state, "registration"),
         }
         self.feed.publish(LiveEvent::Registration { user_id: user, registration: status });
+    }
+
+    /// Once for each time that a line is down.
+    fn report_alert(&mut self, user: &UserId, status: &RegistrationStatus) {
+        if !status.alert {
+            if self.alerted.remove(user) {
+                tracing::info!(user.id = %user, "the line is up again");
+            }
+            return;
+        }
+        if self.alerted.insert(user.clone()) {
+            let reason = status.reason.as_deref().unwrap_or_default();
+            tracing::warn!(user.id = %user, since = ?status.down_since, reason, "alert: the line has been down for long");
+            self.feed.publish(LiveEvent::RegistrationAlert { user_id: user.clone(), registration: status.clone() });
+        }
     }
 
     /// Tells the live feed which documents are new, changed or gone.

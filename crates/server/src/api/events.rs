@@ -48,6 +48,12 @@ pub enum LiveMessage {
         user_id: UserId,
         registration: RegistrationDocument,
     },
+    /// A line has been down for longer than `CALLIE_LINE_ALERT_AFTER`; told once for each time that it is down.
+    RegistrationAlert {
+        #[schema(value_type = String)]
+        user_id: UserId,
+        registration: RegistrationDocument,
+    },
     /// A user's document was created, changed or deleted.
     User {
         #[schema(value_type = String)]
@@ -70,7 +76,7 @@ pub struct FeedQuery {
 
 /// Everything that happens, as it happens.
 ///
-/// Events are named `call`, `call_recorded`, `registration`, `user` and `lagged`; `data` is a JSON object. What is said comes
+/// Events are named `call`, `call_recorded`, `registration`, `registration_alert`, `user` and `lagged`; `data` is a JSON object. What is said comes
 /// as `call` with `"event": "turn"`, turn by turn. The connection ends when the server stops.
 #[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "live", params(FeedQuery),
     responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
@@ -98,7 +104,10 @@ pub async fn events(
 
 fn user_of(event: &LiveEvent) -> &UserId {
     match event {
-        LiveEvent::Call { user_id, .. } | LiveEvent::Registration { user_id, .. } | LiveEvent::User { user_id, .. } => user_id,
+        LiveEvent::Call { user_id, .. }
+        | LiveEvent::Registration { user_id, .. }
+        | LiveEvent::RegistrationAlert { user_id, .. }
+        | LiveEvent::User { user_id, .. } => user_id,
         LiveEvent::CallRecorded { cdr } => &cdr.user_id,
     }
 }
@@ -115,6 +124,7 @@ impl LiveMessage {
             Self::Call { .. } => "call",
             Self::CallRecorded { .. } => "call_recorded",
             Self::Registration { .. } => "registration",
+            Self::RegistrationAlert { .. } => "registration_alert",
             Self::User { .. } => "user",
             Self::Lagged { .. } => "lagged",
         }
@@ -130,6 +140,9 @@ impl From<&LiveEvent> for LiveMessage {
             LiveEvent::CallRecorded { cdr } => Self::CallRecorded { call: Box::new((*cdr).into()) },
             LiveEvent::Registration { user_id, registration } => {
                 Self::Registration { user_id, registration: registration.into() }
+            }
+            LiveEvent::RegistrationAlert { user_id, registration } => {
+                Self::RegistrationAlert { user_id, registration: registration.into() }
             }
             LiveEvent::User { user_id, change } => Self::User { user_id, change },
         }

@@ -86,6 +86,7 @@ struct LineCount {
     registered: usize,
     refused: usize,
     retrying: usize,
+    down: usize,
     faulty: usize,
 }
 
@@ -95,6 +96,7 @@ fn count_lines(view: &UserView, lines: &Lines) -> LineCount {
         count.faulty += usize::from(matches!(entry, Entry::Faulty { .. }));
         let Some(line) = lines.line(id).filter(|line| line.connected) else { continue };
         count.connected.push(id.to_string());
+        count.down += usize::from(line.registration.alert);
         match line.registration.state {
             RegistrationState::Registered => count.registered += 1,
             RegistrationState::WrongPassword => count.refused += 1,
@@ -111,6 +113,7 @@ impl LineCount {
         [
             (self.refused, "lines are refused by their registrar (wrong password)"),
             (self.retrying, "lines could not be registered and are tried again"),
+            (self.down, "lines have been down for long"),
             (self.faulty, "user documents cannot be read"),
         ]
         .into_iter()

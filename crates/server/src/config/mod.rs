@@ -72,6 +72,10 @@ pub struct Sip {
     pub external_address: Option<IpAddr>,
     /// Names that are not asked of the DNS.
     pub hosts: HashMap<String, SocketAddr>,
+    /// Name servers; with none, those of the system.
+    pub dns_servers: Vec<SocketAddr>,
+    /// A line without a binding for so long is an alert.
+    pub line_alert_after: Duration,
 }
 
 #[derive(Debug, Clone)]

@@ -44,6 +44,8 @@ impl Reader {
                 listen: self.socket("CALLIE_SIP_LISTEN"),
                 external_address: self.external_address(),
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
+                dns_servers: self.read("CALLIE_DNS_SERVERS", dns_servers).unwrap_or_default(),
+                line_alert_after: Duration::from_secs(self.number("CALLIE_LINE_ALERT_AFTER", 1..=86_400).unwrap_or(1)),
             },
             media: self.media(),
             limits: Limits {
@@ -191,6 +193,18 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
     Ok(low..=high)
 }
 
+/// Addresses with or without a port, separated by commas.
+fn dns_servers(text: &str) -> Result<Vec<SocketAddr>, String> {
+    const PORT: u16 = 53;
+    let server = |item: &str| {
+        let alone = item.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
+        alone.or_else(|_| item.parse()).map_err(|_| {
+            format!("must be addresses, separated by commas, such as 192.0.2.53 or [2001:db8::53]:5353; has {item:?}")
+        })
+    };
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(server).collect()
+}
+
 /// `name=address:port`, separated by commas.
 fn hosts(text: &str) -> Result<HashMap<String, SocketAddr>, String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(host).collect()
@@ -248,4 +262,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 32, "a new key must be read");
+const _: () = assert!(KEYS.len() == 34, "a new key must be read");

@@ -4,6 +4,7 @@ use super::keys::{KEYS, Key};
 use super::{Config, Engines, Loaded, LogFormat, dotenv, first_version};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 /// One line for each setting: name, value, where it comes from. It can be used as a `.env` after the masked lines are mended.
 pub fn table(loaded: &Loaded) -> String {
@@ -66,6 +67,8 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_SIP_LISTEN" => config.sip.listen.to_string(),
         "CALLIE_EXTERNAL_ADDRESS" => config.sip.external_address.map(|ip| ip.to_string()).unwrap_or_default(),
         "CALLIE_SIP_HOSTS" => hosts(config),
+        "CALLIE_DNS_SERVERS" => listed(&config.sip.dns_servers),
+        "CALLIE_LINE_ALERT_AFTER" => config.sip.line_alert_after.as_secs().to_string(),
         "CALLIE_RTP_PORTS" => format!("{}-{}", config.media.rtp_ports.start(), config.media.rtp_ports.end()),
         "CALLIE_RTP_TIMEOUT" => config.media.rtp_timeout.as_secs().to_string(),
         "CALLIE_MEDIA_THREADS" => config.media.threads.to_string(),
@@ -83,6 +86,10 @@ fn value_of(config: &Config, name: &str) -> String {
         },
         _ => of_engines(&config.engines, name),
     }
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn of_engines(engines: &Engines, name: &str) -> String {

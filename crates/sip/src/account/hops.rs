@@ -77,7 +77,7 @@ pub(super) async fn first_that_takes(wire: &Arc<Wire>, line: &Line, hops: &Hops)
 }
 
 /// What the account calls it. Over TLS this is whom it must prove to be, whatever name the DNS led to (RFC 5922 §4).
-fn configured(account: &Account, role: Role) -> Hop<'_> {
+pub(super) fn configured(account: &Account, role: Role) -> Hop<'_> {
     let host = match role {
         Role::Primary => account.outbound_proxy.as_ref(),
         Role::Backup => account.backup_server.as_ref(),

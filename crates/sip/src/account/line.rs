@@ -1,9 +1,11 @@
 //! What an account's task, its calls and its handles share.
 
-use super::hops;
+use super::{hops, route_to};
 use crate::digest::{AuthAttempt, Credentials, DigestCache, Verdict, parse_challenges};
 use crate::error::SipError;
-use crate::stack::{Field, Flow, Method, Reply, Wire};
+use crate::header;
+use crate::register::Targets;
+use crate::stack::{Field, Flow, Hop, Method, Reply, Wire};
 use crate::trace::AccountTrace;
 use callie_domain::{Account, ContactToken, Transport};
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +21,11 @@ pub(crate) struct Line {
     digest: Mutex<DigestCache>,
     /// The way to the registrar that last worked.
     flow: Mutex<Option<Flow>>,
-    /// Where the registrar saw us, when that is not where we think we are (NAT).
-    seen_at: Mutex<Option<SocketAddr>>,
+    /// Where we are seen, when that is not where we think we are (NAT), and over what.
+    seen_at: Mutex<Option<(Transport, SocketAddr)>>,
+    targets: Mutex<Targets>,
+    /// What the registrar wants calls to be routed through (RFC 3608).
+    service_routes: RwLock<Arc<[String]>>,
     /// What the account's hosts resolved to last.
     peers: RwLock<Arc<[IpAddr]>>,
     pub(super) changed: Notify,
@@ -42,6 +47,8 @@ impl Line {
             digest: Mutex::default(),
             flow: Mutex::default(),
             seen_at: Mutex::default(),
+            targets: Mutex::default(),
+            service_routes: RwLock::new([].into()),
             peers: RwLock::new([].into()),
             changed: Notify::new(),
             stopping: CancellationToken::new(),
@@ -80,9 +87,60 @@ impl Line {
         }
     }
 
-    /// Takes note of where the registrar saw us.
-    pub(super) fn learn(&self, seen_at: Option<SocketAddr>) {
+    /// The places to register at.
+    pub(super) fn targets(&self) -> MutexGuard<'_, Targets> {
+        lock(&self.targets)
+    }
+
+    /// Behind a NAT the registrar sees another address than ours: the REGISTER that follows names that one (RFC 3581 §4).
+    /// Where peers reach us by a listener and not by the flow itself, only another address tells of a NAT.
+    pub(super) fn learn_address(&self, wire: &Wire, reply: &Reply, flow: &Flow) {
+        if flow.transport == Transport::Udp && self.external(wire).is_some() {
+            return;
+        }
+        let here = self.here(wire, flow);
+        let (received, rport) = reply.seen_at();
+        let seen = SocketAddr::new(received.map_or(here.ip(), |ip| ip.to_canonical()), rport.unwrap_or(here.port()));
+        let is_elsewhere = if wire.is_reached_by(flow) { seen != here } else { seen.ip() != here.ip() };
+        self.learn((is_elsewhere && rport.is_some()).then_some((flow.transport, seen)));
+    }
+
+    /// Where we think that we are.
+    fn here(&self, wire: &Wire, flow: &Flow) -> SocketAddr {
+        let here = wire.socket_of(flow);
+        SocketAddr::new(self.account().upkeep.external_address.unwrap_or(here.ip()), here.port())
+    }
+
+    pub(super) fn learn(&self, seen_at: Option<(Transport, SocketAddr)>) {
         *lock(&self.seen_at) = seen_at;
+    }
+
+    /// The address set for this account, else that of the server.
+    fn external(&self, wire: &Wire) -> Option<IpAddr> {
+        self.account().upkeep.external_address.or(wire.external())
+    }
+
+    /// Under which we are reached, where that is not the host's own.
+    pub fn public_address(&self, wire: &Wire) -> Option<SocketAddr> {
+        let external = self.external(wire).map(|ip| SocketAddr::new(ip, wire.local.port()));
+        external.or(lock(&self.seen_at).map(|(_, seen)| seen))
+    }
+
+    /// Takes the routes of a 200 to REGISTER; none of it is ours to change (RFC 3608 §5).
+    pub(super) fn set_service_routes(&self, reply: &Reply) {
+        let routes = header::service_routes(reply.headers("Service-Route"));
+        let mut known = self.service_routes.write().unwrap_or_else(PoisonError::into_inner);
+        if **known != *routes {
+            *known = routes.into();
+        }
+    }
+
+    /// The Route of requests that begin something: the outbound proxy, then what the registrar has asked for.
+    pub fn routes(&self) -> Vec<String> {
+        let account = self.account();
+        let proxy = account.outbound_proxy.as_ref().map(|proxy| route_to(proxy, account.transport));
+        let service = self.service_routes.read().unwrap_or_else(PoisonError::into_inner).clone();
+        proxy.into_iter().chain(service.iter().cloned()).collect()
     }
 
     /// The way to the registrar that last worked.
@@ -107,10 +165,8 @@ impl Line {
 
     /// Our Contact URI toward a peer.
     pub fn contact_uri(&self, wire: &Wire, flow: &Flow) -> String {
-        let here = match *lock(&self.seen_at) {
-            Some(seen) if wire.is_reached_by(flow) => seen,
-            _ => wire.socket_of(flow),
-        };
+        let seen = lock(&self.seen_at).filter(|(transport, _)| *transport == flow.transport);
+        let here = seen.map_or_else(|| self.here(wire, flow), |(_, seen)| seen);
         let transport = match flow.transport {
             Transport::Udp => "",
             // Without it a registrar reaches us by UDP, on a port where nobody listens.
@@ -135,13 +191,30 @@ impl Line {
         lock(&self.digest).authorize(attempt, method.as_str(), uri, credentials, &cnonce)
     }
 
-    /// The first hop of requests outside a dialog: the outbound proxy, else the registrar.
+    /// The first hop of requests outside a dialog: the outbound proxy, else what the registrar asked for, else the registrar.
     pub async fn first_hop(&self, wire: &Arc<Wire>) -> Result<Flow, SipError> {
         let account = self.account();
         let known = lock(&self.flow).clone().filter(|flow| !flow.is_closed() && flow.transport == account.transport);
+        if account.outbound_proxy.is_none()
+            && let Some(flow) = self.to_service_route(wire, known.as_ref()).await
+        {
+            return Ok(flow);
+        }
         match known {
             Some(flow) => Ok(flow),
             None => hops::first_that_takes(wire, self, &hops::find(wire, self).await?).await,
+        }
+    }
+
+    /// A registrar that is reached at all is better than a route that leads nowhere.
+    async fn to_service_route(&self, wire: &Arc<Wire>, known: Option<&Flow>) -> Option<Flow> {
+        let service = self.service_routes.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let target = header::redirect_targets(service.first().map(String::as_str).into_iter()).into_iter().next()?;
+        let transport = target.transport.unwrap_or(self.account().transport);
+        let address = wire.resolver.first(&target.host.host, target.host.port, transport).await.ok()?;
+        match known {
+            Some(flow) if (flow.transport, flow.remote) == (transport, address) => Some(flow.clone()),
+            _ => wire.flow_to(transport, address, Hop::of(&self.account(), &target.host.host)).await.ok(),
         }
     }
 }

@@ -3,15 +3,17 @@
 use super::attempt::{Attempted, Register};
 use super::{AccountHandle, Held, Line};
 use crate::digest::AuthAttempt;
-use crate::header::SipTarget;
-use crate::register::{Input, Output, RegisterPolicy, Registration};
+use crate::register::{Input, Output, RegisterPolicy, Registration, Role, StatusChange, Step, Went};
 use crate::stack::{Wire, random_token};
 use crate::trace::Followed;
-use callie_domain::registration::RegistrationStatus;
+use callie_domain::registration::{RegistrarInUse, RegistrationStatus};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
+
+/// CSeq numbers that an attempt leaves free: as many as a removal may need.
+const SPARE_NUMBERS: u32 = 8;
 
 /// The task's state.
 struct Task {
@@ -23,12 +25,14 @@ struct Task {
     call_id: String,
     from_tag: String,
     cseq: u32,
+    /// Numbers before that of the attempt that goes on, for the removal of what it replaces.
+    spare_cseq: u32,
     auth: AuthAttempt,
     contact: Option<String>,
+    stale: Option<String>,
     began: Instant,
     stopping: bool,
-    /// Requests that an address of the registrar did not answer: the next one goes to another.
-    failures: usize,
+    avoid_for: Duration,
     /// The REGISTER under way.
     attempt: Option<BoxFuture<'static, Attempted>>,
     /// The account's messages are kept.
@@ -43,6 +47,8 @@ pub(crate) fn open(
     pace: Arc<Semaphore>,
 ) -> (AccountHandle, impl Future<Output = ()> + Send + 'static) {
     let (status, watched) = watch::channel(RegistrationStatus::OFF);
+    let wanted_expires_s = line.account().upkeep.registration_expires_s.unwrap_or(policy.wanted_expires_s);
+    let policy = RegisterPolicy { wanted_expires_s, ..policy };
     let user = line.account().user.clone();
     let handle = AccountHandle { inner: Arc::new(Held { line: line.clone(), user, status: watched }) };
     let call_id = random_token(22);
@@ -51,16 +57,18 @@ pub(crate) fn open(
         wire,
         line,
         pace,
+        avoid_for: policy.avoid_for,
         machine: Registration::new(policy),
         status,
         call_id,
         from_tag: random_token(10),
         cseq: 0,
+        spare_cseq: 0,
         auth: AuthAttempt::default(),
         contact: None,
+        stale: None,
         began: Instant::now(),
         stopping: false,
-        failures: 0,
         attempt: None,
         _followed: followed,
     };
@@ -92,49 +100,92 @@ impl Task {
         let mut done = false;
         for output in self.machine.handle(input, now, rand::random()) {
             match output {
-                Output::SendRegister { expires_s, new_attempt, target } => self.send(expires_s, new_attempt, target),
-                Output::Status(change) => {
-                    let status = change.to_status(now, jiff::Timestamp::now(), self.contact.clone());
-                    let user = &self.line.account().user;
-                    tracing::debug!(user.id = %user, state = ?status.state, reason = status.reason, "registration");
-                    self.status.send_replace(status);
+                Output::SendRegister { expires_s, step, target, of } => {
+                    let register = self.register(expires_s, step, of);
+                    let register = Register { redirect: target, ..register };
+                    self.attempt = Some(Box::pin(register.run(self.auth.clone())));
                 }
+                Output::Status(change) => self.publish(&change, now),
                 Output::Done => done = true,
             }
         }
         done
     }
 
-    fn send(&mut self, expires_s: u32, new_attempt: bool, target: Option<SipTarget>) {
-        if new_attempt {
+    fn register(&mut self, expires_s: u32, step: Step, of: Option<Went>) -> Register {
+        if step != Step::Again {
             self.auth = AuthAttempt::default();
         }
-        self.cseq = self.cseq.wrapping_add(1).max(1);
-        let register = Register {
+        Register {
             wire: self.wire.clone(),
             line: self.line.clone(),
             pace: self.pace.clone(),
             call_id: self.call_id.clone(),
             from_tag: self.from_tag.clone(),
-            cseq: self.cseq,
+            cseq: self.number(step, of.as_ref()),
             expires_s,
-            target,
-            failures: self.failures,
-        };
-        self.attempt = Some(Box::pin(register.run(self.auth.clone())));
+            step,
+            redirect: None,
+            of,
+            avoid_for: self.avoid_for,
+            began: self.began,
+        }
+    }
+
+    /// Each attempt leaves numbers free before its own. What a removal at another registrar says is then older than what
+    /// we have just been granted, and changes nothing where both turn out to be one (RFC 3261 §10.3 step 7).
+    fn number(&mut self, step: Step, of: Option<&Went>) -> u32 {
+        let removes_elsewhere = of.is_some_and(|of| self.line.targets().in_use().is_some_and(|used| used.role != of.role));
+        if removes_elsewhere && self.spare_cseq < self.cseq {
+            self.spare_cseq += 1;
+            return self.spare_cseq;
+        }
+        if step == Step::First && of.is_none() {
+            self.spare_cseq = self.cseq;
+            self.cseq = self.cseq.saturating_add(SPARE_NUMBERS);
+        }
+        self.cseq = self.cseq.wrapping_add(1).max(1);
+        self.cseq
     }
 
     fn take(&mut self, attempted: Attempted) -> Input {
         self.attempt = None;
         self.auth = attempted.auth;
-        if matches!(attempted.input, Input::Timeout | Input::TransportError(_)) {
-            self.failures = self.failures.wrapping_add(1);
-        }
+        self.stale = attempted.stale.or(self.stale.take().filter(|_| attempted.flow.is_none()));
+        let is_bound = |input: &Input| matches!(input, Input::Response(response) if (200..300).contains(&response.code));
         if let Some(flow) = attempted.flow {
-            self.contact = Some(self.line.contact_uri(&self.wire, &flow));
-            self.line.set_flow(Some(flow));
+            if let Input::Response(response) = &attempted.input {
+                self.contact = Some(response.went.contact.to_string());
+            }
+            if is_bound(&attempted.input) || self.line.registrar().is_none() {
+                self.line.set_flow(Some(flow));
+            }
         }
         attempted.input
+    }
+
+    /// What people see: the machine's view, and the way to the registrar.
+    fn publish(&self, change: &StatusChange, now: Duration) {
+        let targets = self.line.targets();
+        let registrar = targets.in_use().map(|target| RegistrarInUse {
+            host: target.host.to_string(),
+            address: target.address,
+            transport: target.transport,
+            is_backup: target.role == Role::Backup,
+        });
+        let failover_reason = targets.fallen_back().map(str::to_owned);
+        drop(targets);
+        let status = RegistrationStatus {
+            contact: self.contact.clone(),
+            registrar,
+            failover_reason,
+            dns_failure: self.stale.clone(),
+            public_address: self.line.public_address(&self.wire),
+            ..change.to_status(now, jiff::Timestamp::now())
+        };
+        let user = &self.line.account().user;
+        tracing::debug!(user.id = %user, state = ?status.state, reason = status.reason, "registration");
+        self.status.send_replace(status);
     }
 
     fn publish_off(&self) {

@@ -5,6 +5,8 @@ use callie_domain::{HostPort, Transport};
 
 /// Longest display name and number that are shown, characters.
 const MAX_SHOWN: usize = 128;
+/// Longest route that is repeated, bytes.
+const MAX_ROUTE: usize = 512;
 
 /// Where a `sip:` URI points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +141,17 @@ pub fn redirect_targets<'a>(contacts: impl Iterator<Item = &'a str>) -> Vec<SipT
     found.into_iter().map(|(target, _)| target).collect()
 }
 
+/// The `sip:` and `sips:` entries of Service-Route (RFC 3608 §6.1) as they are written, at most eight; without what a header
+/// must not have.
+pub fn service_routes<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let entries = values.flat_map(|value| split_outside_brackets(value, b','));
+    let is_route = |entry: &&str| {
+        let uri = entry.split(['<', '>']).nth(1).unwrap_or_default().to_ascii_lowercase();
+        entry.len() <= MAX_ROUTE && !has_control(entry) && (uri.starts_with("sip:") || uri.starts_with("sips:"))
+    };
+    entries.map(str::trim).filter(is_route).take(8).map(str::to_owned).collect()
+}
+
 /// Where a URI such as `sip:198.51.100.7:5070;transport=tcp` points; `None` for other schemes than `sip`.
 pub fn sip_target(uri: &str) -> Option<SipTarget> {
     Address { display: "", uri: uri.trim(), params: "" }.target()
@@ -199,6 +212,21 @@ mod tests {
         {
             assert_eq!(show(&[bad]), [""; 0], "{bad:?}");
         }
+    }
+
+    #[test]
+    fn service_routes_are_repeated_as_they_are() {
+        for (values, want) in [
+            (vec!["<sip:p1.test;lr>", "<sip:p2.test:5070;lr;x=a,b>;y, <sips:p3.test;lr>"], 3),
+            (vec!["<sip:p1.test;lr>, <tel:+1>, sip:bare.test, <http://x>", ""], 1),
+            (vec!["<sip:p\r\nEvil: 1>"], 0),
+        ] {
+            assert_eq!(service_routes(values.iter().copied()).len(), want, "{values:?}");
+        }
+        assert_eq!(service_routes(["<sip:a;lr> , <sip:b;lr>"].into_iter()), ["<sip:a;lr>", "<sip:b;lr>"]);
+        let long = format!("<sip:{}>", "a".repeat(600));
+        assert_eq!(service_routes([long.as_str()].into_iter()), [""; 0]);
+        assert_eq!(service_routes(["<sip:a>,"; 20].into_iter()).len(), 8);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::session::{Founding, Session};
 use super::session_timer::SessionTimer;
 use super::talk::{Opening, Talk};
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
-use crate::account::{Line, route_to};
+use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::stack::{Answer, ClientTransaction, Draft, Flow, Heard, Incoming, Method, Reply, Wire};
@@ -146,9 +146,7 @@ impl Caller {
         draft.fields.push(("Supported", extension::SUPPORTED.into()));
         draft.fields.extend(self.timer.request_fields());
         draft.fields.push(("User-Agent", account.user_agent.clone()));
-        if let Some(proxy) = &account.outbound_proxy {
-            draft.fields.push(("Route", route_to(proxy, account.transport)));
-        }
+        draft.fields.extend(self.line.routes().into_iter().map(|route| ("Route", route)));
         draft.fields.extend(self.placed.fields.iter().cloned());
         draft.fields.extend(self.line.authorize(&mut self.auth, Method::Invite, &draft.uri));
         draft.fields.push(("Content-Type", "application/sdp".into()));

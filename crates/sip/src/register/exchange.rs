@@ -1,6 +1,6 @@
 //! One attempt to register or to unregister: a REGISTER and its repetitions with digest, longer time or another target.
 
-use super::{Output, Response};
+use super::{Output, Response, Step, Went};
 use crate::digest::Verdict;
 use crate::header::SipTarget;
 
@@ -11,6 +11,9 @@ const MAX_REQUESTS: u8 = 8;
 pub(super) struct Exchange {
     pub expires_s: u32,
     pub target: Option<SipTarget>,
+    /// The binding to be removed.
+    of: Option<Went>,
+    first: Step,
     requests: u8,
     raised: bool,
     redirected: bool,
@@ -32,15 +35,21 @@ pub(super) enum Next {
 }
 
 impl Exchange {
-    pub fn new(expires_s: u32, target: Option<SipTarget>) -> Self {
-        Self { expires_s, target, requests: 0, raised: false, redirected: false }
+    /// For a binding, at the best place or at the next.
+    pub fn new(expires_s: u32, first: Step) -> Self {
+        Self { expires_s, target: None, of: None, first, requests: 0, raised: false, redirected: false }
+    }
+
+    /// To remove one.
+    pub fn removal(of: Went, target: Option<SipTarget>) -> Self {
+        Self { target, of: Some(of), ..Self::new(0, Step::First) }
     }
 
     /// The next request.
     pub fn send(&mut self) -> Output {
-        let new_attempt = self.requests == 0;
+        let step = if self.requests == 0 { self.first } else { Step::Again };
         self.requests = self.requests.saturating_add(1);
-        Output::SendRegister { expires_s: self.expires_s, new_attempt, target: self.target.clone() }
+        Output::SendRegister { expires_s: self.expires_s, step, target: self.target.clone(), of: self.of.clone() }
     }
 
     /// `longest_expires_s` bounds what a 423 may ask for.

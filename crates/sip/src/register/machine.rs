@@ -1,8 +1,9 @@
 //! The transitions.
 
+use super::bindings::{Binding, Bindings};
 use super::exchange::{Exchange, Next};
-use super::{Input, Output, RegisterPolicy, Response, StatusChange};
-use crate::header::{SipTarget, scan::printable};
+use super::{Input, Lost, Output, RegisterPolicy, Response, Role, StatusChange, Step, Went};
+use crate::header::scan::printable;
 use callie_domain::registration::RegistrationState;
 use std::time::Duration;
 
@@ -21,8 +22,13 @@ pub struct Registration {
     failures: u32,
     refusals: u32,
     broken_flows: u32,
-    /// A binding that the registrar has or may have.
-    binding: Option<Binding>,
+    /// What registrars have of us, or may have.
+    bindings: Bindings,
+    /// Callers reach us until then, as far as we know.
+    held_until: Duration,
+    refresh_at: Duration,
+    /// When a new address last made us register again at once.
+    moved_at: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -31,6 +37,13 @@ enum State {
     /// A REGISTER is outstanding.
     Asking {
         exchange: Exchange,
+        lost_at: Duration,
+        then: Then,
+    },
+    /// Registered, and a replaced binding is being removed.
+    Tidying {
+        exchange: Exchange,
+        of: Went,
         lost_at: Duration,
         then: Then,
     },
@@ -60,14 +73,6 @@ enum Then {
     RegisterNow,
 }
 
-#[derive(Debug)]
-struct Binding {
-    target: Option<SipTarget>,
-    until: Duration,
-    /// When it was last granted; `None` when a request was lost and nobody knows.
-    granted_at: Option<Duration>,
-}
-
 /// The arguments that every transition may need.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
@@ -85,9 +90,23 @@ impl Registration {
             next_attempt_at: None,
             expires_at: None,
             attempts: 0,
+            granted_s: None,
+            down_since: None,
+            alert: false,
         };
-        let expires_s = policy.wanted_expires_s.max(1);
-        Self { policy, state: State::Off, status, expires_s, failures: 0, refusals: 0, broken_flows: 0, binding: None }
+        Self {
+            expires_s: policy.wanted_expires_s.max(1),
+            policy,
+            state: State::Off,
+            status,
+            failures: 0,
+            refusals: 0,
+            broken_flows: 0,
+            bindings: Bindings::default(),
+            held_until: Duration::ZERO,
+            refresh_at: Duration::ZERO,
+            moved_at: None,
+        }
     }
 
     /// `now` is time since any fixed moment; `entropy` is fresh random bits for the jitter.
@@ -101,14 +120,14 @@ impl Registration {
             Input::CredentialsChanged => self.credentials_changed(at, &mut outputs),
             Input::Response(response) if response.code >= 200 => self.response(&response, at, &mut outputs),
             Input::Response(_provisional) => {}
-            Input::Timeout => self.lost("no answer from the registrar".to_owned(), at, &mut outputs),
-            Input::TransportError(text) => self.lost(text, at, &mut outputs),
+            Input::Lost(lost) => self.lost(lost, at, &mut outputs),
             Input::FlowClosed => self.flow_closed(at),
             Input::NetworkChanged => self.network_changed(at),
-            Input::TimerFired if self.deadline().is_some_and(|deadline| deadline <= now) => self.timer(at, &mut outputs),
+            Input::TimerFired if self.next_step_at().is_some_and(|next| next <= now) => self.timer(at, &mut outputs),
             Input::TimerFired => {}
         }
         self.status.expires_at = self.status.expires_at.filter(|expires| *expires > now);
+        self.watch(now);
         if self.status != before {
             outputs.insert(0, Output::Status(self.status.clone()));
         }
@@ -117,9 +136,20 @@ impl Registration {
 
     /// When [`Input::TimerFired`] is due; ask again after each `handle`. Always set while the line is not off.
     pub fn deadline(&self) -> Option<Duration> {
+        let next = self.next_step_at()?;
+        // Somebody has to notice that the binding has run out, and that it has been so for long.
+        let watched = match (self.is_wanted(), self.status.down_since) {
+            (false, _) => None,
+            (true, None) => Some(self.held_until),
+            (true, Some(since)) => Some(since + self.policy.alert_after).filter(|_| !self.status.alert),
+        };
+        Some(watched.map_or(next, |watched| next.min(watched)))
+    }
+
+    fn next_step_at(&self) -> Option<Duration> {
         match self.state {
             State::Off => None,
-            State::Asking { lost_at, .. } => Some(lost_at),
+            State::Asking { lost_at, .. } | State::Tidying { lost_at, .. } => Some(lost_at),
             State::Resting { until } => Some(until),
             State::Leaving { overtake_at, give_up_at, .. } => Some(overtake_at.unwrap_or(give_up_at)),
         }
@@ -130,14 +160,25 @@ impl Registration {
         &self.status
     }
 
+    fn is_wanted(&self) -> bool {
+        !matches!(self.state, State::Off | State::Leaving { .. })
+    }
+
+    fn watch(&mut self, now: Duration) {
+        let down = self.is_wanted() && self.held_until <= now;
+        self.status.down_since = down.then_some(self.held_until);
+        self.status.alert = down && now.saturating_sub(self.held_until) >= self.policy.alert_after;
+    }
+
     fn start(&mut self, at: Moment, outputs: &mut Vec<Output>) {
         match &mut self.state {
             State::Off => {
+                self.held_until = at.now;
                 self.show(RegistrationState::Registering, None, at);
-                self.ask(at, outputs);
+                self.ask(Step::First, at, outputs);
             }
             State::Leaving { restart, .. } => *restart = true,
-            State::Asking { .. } | State::Resting { .. } => {}
+            State::Asking { .. } | State::Tidying { .. } | State::Resting { .. } => {}
         }
     }
 
@@ -152,16 +193,16 @@ impl Registration {
                 self.state = State::Leaving { exchange, overtake_at, give_up_at, restart: false };
                 self.show(RegistrationState::Unregistering, None, at);
             }
-            State::Resting { .. } => {
+            State::Resting { .. } | State::Tidying { .. } => {
                 self.show(RegistrationState::Unregistering, None, at);
-                self.leave(give_up_at, false, at, outputs);
+                self.leave(give_up_at, false, None, at, outputs);
             }
         }
     }
 
     fn credentials_changed(&mut self, at: Moment, outputs: &mut Vec<Output>) {
         match &mut self.state {
-            State::Asking { then, .. } => *then = Then::RegisterNow,
+            State::Asking { then, .. } | State::Tidying { then, .. } => *then = Then::RegisterNow,
             State::Resting { .. } => self.ask_with_new_credentials(at, outputs),
             State::Off | State::Leaving { .. } => {}
         }
@@ -172,11 +213,13 @@ impl Registration {
         if self.status.state != RegistrationState::Registered {
             self.show(RegistrationState::Registering, None, at);
         }
-        self.ask(at, outputs);
+        self.ask(Step::First, at, outputs);
     }
 
     fn flow_closed(&mut self, at: Moment) {
-        if let State::Asking { then, .. } = &mut self.state {
+        // Whoever calls now does not get through.
+        self.held_until = self.held_until.min(at.now);
+        if let State::Asking { then, .. } | State::Tidying { then, .. } = &mut self.state {
             *then = if *then < Then::RegisterSoon { Then::RegisterSoon } else { *then };
             return;
         }
@@ -201,14 +244,14 @@ impl Registration {
     }
 
     fn granted_recently(&self, now: Duration) -> bool {
-        let granted_at = self.binding.as_ref().and_then(|b| b.granted_at);
+        let granted_at = self.bindings.current().and_then(|b| b.granted_at);
         granted_at.is_some_and(|granted_at| now.saturating_sub(granted_at) < self.policy.steady_flow)
     }
 
     fn network_changed(&mut self, at: Moment) {
         let soon = at.now + self.policy.spread_after(at.entropy);
         match &mut self.state {
-            State::Asking { then, .. } if *then < Then::RegisterSoon => {
+            State::Asking { then, .. } | State::Tidying { then, .. } if *then < Then::RegisterSoon => {
                 *then = Then::RegisterSoon;
                 self.failures = 0;
             }
@@ -222,11 +265,10 @@ impl Registration {
     fn timer(&mut self, at: Moment, outputs: &mut Vec<Output>) {
         match self.state {
             State::Off => {}
-            State::Asking { .. } => self.lost("no answer from the registrar".to_owned(), at, outputs),
-            State::Resting { .. } => self.ask(at, outputs),
+            State::Asking { .. } | State::Tidying { .. } => self.lost(forgotten(), at, outputs),
+            State::Resting { .. } => self.ask(Step::First, at, outputs),
             State::Leaving { overtake_at: Some(_), give_up_at, restart, .. } => {
-                self.may_be_bound(at);
-                self.leave(give_up_at, restart, at, outputs);
+                self.overtake(give_up_at, restart, at, outputs);
             }
             State::Leaving { .. } => self.left(Some("the registrar did not confirm".to_owned()), at, outputs),
         }
@@ -245,32 +287,44 @@ impl Registration {
                         self.send(request, outputs);
                     }
                     Next::Accepted => self.accepted(response, at, outputs),
+                    // The backup may not know us, and the preferred one is only away.
+                    Next::Refused if response.went.role == Role::Backup => {
+                        let pause = self.next_pause(response.retry_after_s, at);
+                        self.failed(format!("the backup server answered {}", said(response)), pause, at, outputs);
+                    }
                     Next::Refused => self.refused(response, at, outputs),
                     Next::Hopeless(why) => {
                         let pause = self.policy.retry_rarely(at.entropy);
                         self.failed(format!("the registrar {why}"), pause, at, outputs);
                     }
+                    Next::Failed if response.another => self.elsewhere(at, outputs),
                     Next::Failed => {
                         let pause = self.next_pause(response.retry_after_s, at);
                         self.failed(said(response), pause, at, outputs);
                     }
                 }
             }
-            State::Leaving { exchange, overtake_at: None, .. } => {
+            State::Tidying { exchange, .. } => match exchange.answered(response, longest) {
+                Next::Again(request) => self.send(request, outputs),
+                next => self.tidied(next == Next::Accepted, at, outputs),
+            },
+            State::Leaving { exchange, overtake_at: None, give_up_at, restart } => {
+                let (give_up_at, restart) = (*give_up_at, *restart);
                 self.status.last_code = Some(response.code);
                 match exchange.answered(response, longest) {
                     Next::Again(request) => self.send(request, outputs),
-                    Next::Accepted => self.left(None, at, outputs),
-                    _ => self.left(Some(said(response)), at, outputs),
+                    Next::Accepted => self.leave(give_up_at, restart, None, at, outputs),
+                    _ => self.leave(give_up_at, restart, Some(said(response)), at, outputs),
                 }
             }
             State::Leaving { exchange, give_up_at, restart, .. } => {
                 let (give_up_at, restart) = (*give_up_at, *restart);
                 if (200..300).contains(&response.code) {
                     let until = at.now + Duration::from_secs(u64::from(response.granted_s.unwrap_or(exchange.expires_s)));
-                    self.binding = Some(Binding { target: exchange.target.clone(), until, granted_at: Some(at.now) });
+                    let (target, went) = (exchange.target.clone(), response.went.clone());
+                    self.bindings.granted(Binding { went, target, until, granted_at: Some(at.now) });
                 }
-                self.leave(give_up_at, restart, at, outputs);
+                self.leave(give_up_at, restart, None, at, outputs);
             }
         }
     }
@@ -281,7 +335,7 @@ impl Registration {
         let (target, then) = (exchange.target.clone(), *then);
         let granted_s = response.granted_s.unwrap_or(0).min(self.policy.longest_expires_s);
         if granted_s == 0 {
-            self.may_be_bound(at);
+            self.may_be_bound(&response.went, at);
             let pause = self.next_pause(response.retry_after_s, at);
             self.failed("the registrar accepted, but does not list our contact".to_owned(), pause, at, outputs);
             return;
@@ -292,17 +346,67 @@ impl Registration {
             self.broken_flows = 0;
         }
         let until = at.now + Duration::from_secs(u64::from(granted_s));
-        self.binding = Some(Binding { target, until, granted_at: Some(at.now) });
+        self.bindings.granted(Binding { went: response.went.clone(), target, until, granted_at: Some(at.now) });
+        self.held_until = until;
+        self.refresh_at = at.now + self.policy.refresh_after(granted_s, at.entropy);
         self.show(RegistrationState::Registered, None, at);
         self.status.expires_at = Some(until);
+        self.status.granted_s = Some(granted_s);
         match then {
-            Then::Rest => self.rest(self.policy.refresh_after(granted_s, at.entropy), at),
+            Then::Rest if response.moved && self.may_move(at.now) => self.ask(Step::First, at, outputs),
+            Then::Rest => self.tidy(at, outputs),
             // Over a flow that is gone, or from an address that was ours.
             Then::RegisterSoon => {
                 let pause = self.pause_after_broken_flow(at);
                 self.rest(pause, at);
             }
             Then::RegisterNow => self.ask_with_new_credentials(at, outputs),
+        }
+    }
+
+    /// A NAT that gives each request another address must not make us ask for ever.
+    fn may_move(&mut self, now: Duration) -> bool {
+        let due = self.moved_at.is_none_or(|moved_at| now.saturating_sub(moved_at) >= self.policy.steady_flow);
+        self.moved_at = if due { Some(now) } else { self.moved_at };
+        due
+    }
+
+    /// Removes what was replaced, one after the other, then rests (RFC 3261 §10.2.2: our own bindings only).
+    fn tidy(&mut self, at: Moment, outputs: &mut Vec<Output>) {
+        let Some(old) = self.bindings.next_to_remove(at.now) else {
+            return self.rest(self.refresh_at.saturating_sub(at.now), at);
+        };
+        let mut exchange = Exchange::removal(old.went.clone(), old.target);
+        let request = exchange.send();
+        let lost_at = at.now + self.policy.answer_limit;
+        self.state = State::Tidying { exchange, of: old.went, lost_at, then: Then::Rest };
+        self.send(request, outputs);
+    }
+
+    fn tidied(&mut self, removed: bool, at: Moment, outputs: &mut Vec<Output>) {
+        let State::Tidying { of, then, .. } = &self.state else { return };
+        let (of, then) = (of.clone(), *then);
+        if removed {
+            self.bindings.removed(&of);
+        }
+        match then {
+            Then::RegisterNow => self.ask_with_new_credentials(at, outputs),
+            Then::RegisterSoon => {
+                let pause = self.policy.spread_after(at.entropy);
+                self.rest(pause, at);
+            }
+            // Where both registrars are one, the removal took what we have just been granted: ask again to be sure.
+            Then::Rest if removed && !self.bindings.at(of.role) => self.ask(Step::First, at, outputs),
+            Then::Rest => self.tidy(at, outputs),
+        }
+    }
+
+    /// The place before failed: the next one, in the same attempt.
+    fn elsewhere(&mut self, at: Moment, outputs: &mut Vec<Output>) {
+        let State::Asking { then, .. } = self.state else { return };
+        self.ask(Step::Elsewhere, at, outputs);
+        if let State::Asking { then: new, .. } = &mut self.state {
+            *new = then;
         }
     }
 
@@ -315,19 +419,24 @@ impl Registration {
     }
 
     /// No final response: the registrar may have bound us all the same.
-    fn lost(&mut self, why: String, at: Moment, outputs: &mut Vec<Output>) {
+    fn lost(&mut self, lost: Lost, at: Moment, outputs: &mut Vec<Output>) {
+        if let (State::Asking { .. } | State::Leaving { overtake_at: Some(_), .. }, Some(went)) = (&self.state, &lost.went) {
+            self.may_be_bound(went, at);
+        }
         match self.state {
             State::Off | State::Resting { .. } => {}
+            State::Asking { .. } if lost.another => self.elsewhere(at, outputs),
             State::Asking { .. } => {
-                self.may_be_bound(at);
                 let pause = self.next_pause(None, at);
-                self.failed(why, pause, at, outputs);
+                self.failed(lost.why, pause, at, outputs);
             }
+            State::Tidying { .. } => self.tidied(false, at, outputs),
             State::Leaving { overtake_at: Some(_), give_up_at, restart, .. } => {
-                self.may_be_bound(at);
-                self.leave(give_up_at, restart, at, outputs);
+                self.leave(give_up_at, restart, None, at, outputs);
             }
-            State::Leaving { .. } => self.left(Some(printable(&why, MAX_REASON)), at, outputs),
+            State::Leaving { give_up_at, restart, .. } => {
+                self.leave(give_up_at, restart, Some(printable(&lost.why, MAX_REASON)), at, outputs);
+            }
         }
     }
 
@@ -356,20 +465,31 @@ impl Registration {
         self.status.next_attempt_at = Some(until);
     }
 
-    fn ask(&mut self, at: Moment, outputs: &mut Vec<Output>) {
-        let mut exchange = Exchange::new(self.expires_s, None);
+    fn ask(&mut self, step: Step, at: Moment, outputs: &mut Vec<Output>) {
+        let mut exchange = Exchange::new(self.expires_s, step);
         let request = exchange.send();
         self.state = State::Asking { exchange, lost_at: at.now + self.policy.answer_limit, then: Then::Rest };
         self.send(request, outputs);
     }
 
-    /// Removes the binding where it is (RFC 3261 §10.2.2), if there may be one.
-    fn leave(&mut self, give_up_at: Duration, restart: bool, at: Moment, outputs: &mut Vec<Output>) {
-        let Some(binding) = self.binding.as_ref().filter(|b| b.until > at.now) else {
-            self.state = State::Leaving { exchange: Exchange::new(0, None), overtake_at: None, give_up_at, restart };
-            return self.left(None, at, outputs);
+    /// Removes the bindings where they are (RFC 3261 §10.2.2), if there may be any, one after the other.
+    fn leave(&mut self, give_up_at: Duration, restart: bool, why: Option<String>, at: Moment, outputs: &mut Vec<Output>) {
+        let Some(binding) = self.bindings.take_last(at.now) else {
+            self.state = State::Leaving { exchange: Exchange::new(0, Step::First), overtake_at: None, give_up_at, restart };
+            return self.left(why, at, outputs);
         };
-        let mut exchange = Exchange::new(0, binding.target.clone());
+        let mut exchange = Exchange::removal(binding.went, binding.target);
+        let request = exchange.send();
+        self.state = State::Leaving { exchange, overtake_at: None, give_up_at, restart };
+        self.send(request, outputs);
+    }
+
+    /// The outstanding REGISTER is not waited for any longer: what it may have bound is removed.
+    fn overtake(&mut self, give_up_at: Duration, restart: bool, at: Moment, outputs: &mut Vec<Output>) {
+        if self.bindings.current().is_some_and(|binding| binding.until > at.now) {
+            return self.leave(give_up_at, restart, None, at, outputs);
+        }
+        let mut exchange = Exchange::new(0, Step::First);
         let request = exchange.send();
         self.state = State::Leaving { exchange, overtake_at: None, give_up_at, restart };
         self.send(request, outputs);
@@ -377,21 +497,19 @@ impl Registration {
 
     fn left(&mut self, why: Option<String>, at: Moment, outputs: &mut Vec<Output>) {
         let restart = matches!(self.state, State::Leaving { restart: true, .. });
-        (self.failures, self.refusals, self.broken_flows, self.binding) = (0, 0, 0, None);
+        (self.failures, self.refusals, self.broken_flows) = (0, 0, 0);
+        self.bindings = Bindings::default();
         self.expires_s = self.policy.wanted_expires_s.max(1);
         self.state = State::Off;
         self.show(RegistrationState::Off, why, at);
-        self.status.expires_at = None;
+        (self.status.expires_at, self.status.granted_s) = (None, None);
         if restart { self.start(at, outputs) } else { outputs.push(Output::Done) }
     }
 
-    fn may_be_bound(&mut self, at: Moment) {
+    fn may_be_bound(&mut self, went: &Went, at: Moment) {
         let (State::Asking { exchange, .. } | State::Leaving { exchange, .. }) = &self.state else { return };
         let until = at.now + Duration::from_secs(u64::from(exchange.expires_s));
-        match &mut self.binding {
-            Some(binding) => binding.until = binding.until.max(until),
-            None => self.binding = Some(Binding { target: exchange.target.clone(), until, granted_at: None }),
-        }
+        self.bindings.perhaps(Binding { went: went.clone(), target: exchange.target.clone(), until, granted_at: None });
     }
 
     fn send(&mut self, request: Output, outputs: &mut Vec<Output>) {
@@ -408,6 +526,11 @@ impl Registration {
         self.status.reason = reason;
         self.status.next_attempt_at = None;
     }
+}
+
+/// The transaction has forgotten to say so.
+fn forgotten() -> Lost {
+    Lost { why: "no answer from the registrar".to_owned(), went: None, another: false }
 }
 
 /// "503 Service Unavailable".

@@ -13,7 +13,12 @@
 //!                        ▼
 //!                   WrongPassword ── long pause or new credentials ──▶
 //! ```
+//!
+//! Beside it, [`Targets`] says where the next request goes. A place that fails is no failure of the attempt as long as
+//! there is another; a binding that was replaced, by a new Contact or at another registrar, is removed when the new one
+//! stands, and never a binding that is not ours.
 
+mod bindings;
 mod exchange;
 mod machine;
 mod policy;
@@ -21,12 +26,13 @@ mod targets;
 
 pub use machine::Registration;
 pub use policy::RegisterPolicy;
-pub use targets::{Role, Target};
+pub use targets::{Role, Target, Targets};
 
 use crate::digest::Verdict;
 use crate::header::SipTarget;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What can happen to a registration.
@@ -40,16 +46,33 @@ pub enum Input {
     CredentialsChanged,
     /// A final response to the outstanding REGISTER (provisional ones may be passed too, and are ignored).
     Response(Response),
-    /// No final response within the transaction's time.
-    Timeout,
-    /// The request could not be sent or its connection broke, with the reason for a person.
-    TransportError(String),
+    /// No final response: silence, or the request could not be sent, or its connection broke.
+    Lost(Lost),
     /// The connection over which we registered (and are reached) was closed.
     FlowClosed,
     /// Our address changed.
     NetworkChanged,
     /// [`Registration::deadline`] has passed.
     TimerFired,
+}
+
+/// As what and at which registrar a REGISTER asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Went {
+    /// The Contact URI.
+    pub contact: Arc<str>,
+    pub role: Role,
+}
+
+/// A REGISTER without a final response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// For a person.
+    pub why: String,
+    /// `None` when nothing was sent.
+    pub went: Option<Went>,
+    /// Another place can be asked at once, by [`Targets::has_another`].
+    pub another: bool,
 }
 
 /// What the machine needs of a final response to REGISTER.
@@ -68,6 +91,23 @@ pub struct Response {
     pub verdict: Option<Verdict>,
     /// For 3xx: where the Contacts point, by [`crate::header::redirect_targets`].
     pub targets: Vec<SipTarget>,
+    /// Of the request.
+    pub went: Went,
+    /// The registrar saw the request come from elsewhere than our Contact says.
+    pub moved: bool,
+    /// This place has no time for us, and another can be asked at once.
+    pub another: bool,
+}
+
+/// How a request follows the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A new attempt: fresh credentials, any place.
+    First,
+    /// The place before failed: fresh credentials, the next place.
+    Elsewhere,
+    /// To the same place, with what its answer has taught.
+    Again,
 }
 
 /// What the account's task must do.
@@ -77,10 +117,11 @@ pub enum Output {
     SendRegister {
         /// `Expires`, seconds; 0 removes the binding.
         expires_s: u32,
-        /// Begin with a new [`crate::digest::AuthAttempt`]; otherwise go on with the one of the last request.
-        new_attempt: bool,
+        step: Step,
         /// Send there (Request-URI and destination) instead of to the account's own server.
         target: Option<SipTarget>,
+        /// Name this Contact at this registrar instead of today's: the binding to be removed.
+        of: Option<Went>,
     },
     /// What people see has changed.
     Status(StatusChange),
@@ -98,11 +139,16 @@ pub struct StatusChange {
     pub next_attempt_at: Option<Duration>,
     pub expires_at: Option<Duration>,
     pub attempts: u64,
+    pub granted_s: Option<u32>,
+    /// Wanted, and without a binding, since then.
+    pub down_since: Option<Duration>,
+    /// It has been so for longer than [`RegisterPolicy::alert_after`].
+    pub alert: bool,
 }
 
 impl StatusChange {
     /// In the calendar's time: `now` on the machine's clock is `wall`.
-    pub fn to_status(&self, now: Duration, wall: Timestamp, contact: Option<String>) -> RegistrationStatus {
+    pub fn to_status(&self, now: Duration, wall: Timestamp) -> RegistrationStatus {
         let at = |t: Duration| {
             let ms = t.as_millis() as i64 - now.as_millis() as i64;
             wall.checked_add(jiff::SignedDuration::from_millis(ms)).unwrap_or(wall)
@@ -115,7 +161,10 @@ impl StatusChange {
             next_attempt_at: self.next_attempt_at.map(at),
             expires_at: self.expires_at.map(at),
             attempts: self.attempts,
-            contact,
+            granted_s: self.granted_s,
+            down_since: self.down_since.map(at),
+            alert: self.alert,
+            ..RegistrationStatus::OFF
         }
     }
 }

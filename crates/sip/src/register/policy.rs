@@ -17,6 +17,8 @@ pub struct RegisterPolicy {
     pub shortest_refresh: Duration,
     /// Pauses after the first, second… failure in a row; the last one repeats.
     pub backoff: Vec<Duration>,
+    /// Pause when nothing that we could do better would help.
+    pub hopeless_pause: Duration,
     /// Pauses are stretched by up to this part. Never shortened: a `Retry-After` means "not before".
     pub pause_jitter: f64,
     /// Longest `Retry-After` that is obeyed.
@@ -31,6 +33,10 @@ pub struct RegisterPolicy {
     /// A REGISTER of which nothing is heard counts as lost after this. A safety net: the transaction speaks 32 s after
     /// sending (Timer F), but where many lines start at once a request may wait for its turn first.
     pub answer_limit: Duration,
+    /// A place that failed is avoided for so long, where there are others.
+    pub avoid_for: Duration,
+    /// Without a binding for longer than this, people are told.
+    pub alert_after: Duration,
     /// Time to remove the binding in; half of it may go to a REGISTER still outstanding.
     pub leave_limit: Duration,
 }
@@ -43,7 +49,8 @@ impl Default for RegisterPolicy {
             refresh_at: 0.85,
             refresh_jitter: 0.1,
             shortest_refresh: Duration::from_secs(5),
-            backoff: [2, 5, 15, 30, 60, 120, 300, 600, 1200, 1800].map(Duration::from_secs).to_vec(),
+            backoff: [2, 5, 15, 30, 60, 120].map(Duration::from_secs).to_vec(),
+            hopeless_pause: Duration::from_secs(1800),
             pause_jitter: 0.2,
             longest_pause: Duration::from_secs(3600),
             wrong_password_pause: Duration::from_secs(1800),
@@ -51,6 +58,8 @@ impl Default for RegisterPolicy {
             spread: Duration::from_secs(5),
             steady_flow: Duration::from_secs(60),
             answer_limit: Duration::from_secs(300),
+            avoid_for: Duration::from_secs(300),
+            alert_after: Duration::from_secs(300),
             leave_limit: Duration::from_secs(4),
         }
     }
@@ -73,7 +82,7 @@ impl RegisterPolicy {
 
     /// When there is nothing that we could do better next time.
     pub(super) fn retry_rarely(&self, entropy: u64) -> Duration {
-        self.retry_after(u32::MAX, None, entropy)
+        self.stretch(self.hopeless_pause, entropy)
     }
 
     /// After the `refusals`th refusal of the credentials in a row (from 1).
@@ -81,6 +90,11 @@ impl RegisterPolicy {
         let doublings = refusals.saturating_sub(1).min(16);
         let pause = self.wrong_password_pause.saturating_mul(1 << doublings);
         self.stretch(pause.min(self.wrong_password_longest.max(self.wrong_password_pause)), entropy)
+    }
+
+    /// How long a place that failed is avoided, not shorter than it has asked for.
+    pub fn avoid_after(&self, asked_s: Option<u32>) -> Duration {
+        self.avoid_for.max(Duration::from_secs(u64::from(asked_s.unwrap_or(0))).min(self.longest_pause))
     }
 
     /// After something that strikes many lines at once.
@@ -110,7 +124,8 @@ mod tests {
             assert!((2700.0..=3060.0).contains(&seconds(policy.refresh_after(3600, entropy))));
             assert!((5.0..=5.0).contains(&seconds(policy.refresh_after(1, entropy))));
             assert!((2.0..=2.4).contains(&seconds(policy.retry_after(1, None, entropy))));
-            assert!((1800.0..=2160.0).contains(&seconds(policy.retry_after(1000, None, entropy))));
+            assert!((120.0..=144.0).contains(&seconds(policy.retry_after(1000, None, entropy))));
+            assert!((1800.0..=2160.0).contains(&seconds(policy.retry_rarely(entropy))));
             assert!((120.0..=144.0).contains(&seconds(policy.retry_after(1, Some(120), entropy))));
             assert!((3600.0..=4320.0).contains(&seconds(policy.retry_after(1, Some(u32::MAX), entropy))));
             assert!((1800.0..=2160.0).contains(&seconds(policy.wrong_password_after(1, entropy))));
@@ -122,7 +137,7 @@ mod tests {
     #[test]
     fn pauses_grow() {
         let policy = RegisterPolicy::default();
-        let pauses: Vec<u64> = (1..=11).map(|n| policy.retry_after(n, None, 0).as_secs()).collect();
-        assert_eq!(pauses, [2, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 1800]);
+        let pauses: Vec<u64> = (1..=7).map(|n| policy.retry_after(n, None, 0).as_secs()).collect();
+        assert_eq!(pauses, [2, 5, 15, 30, 60, 120, 120]);
     }
 }

@@ -1,6 +1,6 @@
 //! A simulated account and registrar on a clock that jumps from event to event.
 
-use super::super::{Input, Output, RegisterPolicy, Response};
+use super::super::{Input, Lost, Output, RegisterPolicy, Response, Role, Step, Went};
 use super::Registration;
 use crate::digest::{AuthAttempt, Credentials, DigestCache, parse_challenges};
 use crate::header::SipTarget;
@@ -19,6 +19,8 @@ struct Request {
     auth: Vec<(&'static str, String)>,
     /// Its number, from 1.
     n: usize,
+    /// Which of the places it went to, from 0.
+    place: usize,
 }
 
 impl Request {
@@ -42,6 +44,10 @@ enum Happens {
     Reply(Reply),
     Silence,
     Broken,
+}
+
+fn lost(why: &str, went: Option<Went>, another: bool) -> Input {
+    Input::Lost(Lost { why: why.into(), went, another })
 }
 
 fn code(code: u16) -> Happens {
@@ -82,6 +88,15 @@ struct Line<'a> {
     /// What comes of the outstanding request, and when.
     outstanding: Option<(Duration, Input)>,
     sent: Vec<(Duration, u32)>,
+    /// `Expires`, Contact and registrar of each request.
+    went: Vec<(u32, String)>,
+    /// How many places there are, and from which on they are the backup's; which was asked last.
+    places: usize,
+    backup_from: usize,
+    place: usize,
+    /// Our Contact, and what it would be as the registrar sees us.
+    contact: &'static str,
+    seen_as: &'static str,
     targets: Vec<Option<String>>,
     states: Vec<S>,
     done: usize,
@@ -98,6 +113,12 @@ impl<'a> Line<'a> {
             random: 1,
             outstanding: None,
             sent: Vec::new(),
+            went: Vec::new(),
+            places: 1,
+            backup_from: 1,
+            place: 0,
+            contact: "here",
+            seen_as: "here",
             targets: Vec::new(),
             states: Vec::new(),
             done: 0,
@@ -118,7 +139,7 @@ impl<'a> Line<'a> {
         entropy = (entropy ^ (entropy >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         for output in self.machine.handle(input, self.now, entropy ^ (entropy >> 31)) {
             match output {
-                Output::SendRegister { expires_s, new_attempt, target } => self.send(expires_s, new_attempt, target),
+                Output::SendRegister { expires_s, step, target, of } => self.send(expires_s, step, target, of),
                 Output::Status(status) => self.states.push(status.state),
                 Output::Done => self.done += 1,
             }
@@ -130,26 +151,35 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn send(&mut self, expires_s: u32, new_attempt: bool, target: Option<SipTarget>) {
-        if new_attempt {
+    fn send(&mut self, expires_s: u32, step: Step, target: Option<SipTarget>, of: Option<Went>) {
+        if step != Step::Again {
             self.attempt = AuthAttempt::default();
         }
+        match step {
+            Step::First => self.place = 0,
+            Step::Elsewhere => self.place += 1,
+            Step::Again => {}
+        }
+        let role = if self.place < self.backup_from { Role::Primary } else { Role::Backup };
+        let went = of.clone().unwrap_or(Went { contact: self.contact.into(), role });
+        self.went.push((expires_s, format!("{} {:?}", went.contact, went.role)));
         let password = Secret::new("secret");
         let credentials = Credentials { username: "alice", password: &password };
         let auth = self.cache.authorize(&mut self.attempt, "REGISTER", "sip:example.com", credentials, "c");
         self.sent.push((self.now, expires_s));
         let target = target.map(|t| t.host.to_string());
         self.targets.push(target.clone());
-        let request = Request { expires_s, target, auth, n: self.sent.len() };
+        let request = Request { expires_s, target, auth, n: self.sent.len(), place: self.place };
+        let another = of.is_none() && expires_s > 0 && self.place + 1 < self.places;
         let (after_ms, input) = match (self.registrar)(&request) {
-            Happens::Reply(reply) => (20, Input::Response(self.read(reply, expires_s))),
-            Happens::Silence => (32_000, Input::Timeout),
-            Happens::Broken => (1, Input::TransportError("connection refused".into())),
+            Happens::Reply(reply) => (20, Input::Response(self.read(reply, expires_s, went, another))),
+            Happens::Silence => (32_000, lost("silence", Some(went), another)),
+            Happens::Broken => (1, lost("connection refused", None, another)),
         };
         self.outstanding = Some((self.now + Duration::from_millis(after_ms), input));
     }
 
-    fn read(&mut self, reply: Reply, asked: u32) -> Response {
+    fn read(&mut self, reply: Reply, asked: u32, went: Went, another: bool) -> Response {
         let list = |values: &[String]| parse_challenges(values.iter().map(String::as_str));
         let refused = matches!(reply.code, 401 | 407);
         let contacts = || reply.contacts.iter().map(String::as_str);
@@ -161,6 +191,9 @@ impl<'a> Line<'a> {
             retry_after_s: reply.retry_after_s,
             verdict: refused.then(|| self.cache.challenged(&mut self.attempt, &list(&reply.www), &list(&reply.proxy))),
             targets: crate::header::redirect_targets(contacts()),
+            moved: (200..300).contains(&reply.code) && &*went.contact != self.seen_as,
+            went,
+            another: another && reply.code == 503,
         }
     }
 
@@ -299,10 +332,10 @@ fn a_day_of_requests_is_bounded_whatever_the_registrar_does() {
         ("always stale", 60, Box::new(|r: &Request| challenge(401, &r.n.to_string(), ", stale=true"))),
         ("forbidden", 20, Box::new(|_: &Request| code(403))),
         ("unknown scheme", 60, Box::new(|_: &Request| code(401))),
-        ("500", 70, Box::new(|_: &Request| code(500))),
+        ("500", 720, Box::new(|_: &Request| code(500))),
         (
             "eager 503",
-            70,
+            720,
             Box::new(|_: &Request| Happens::Reply(Reply { code: 503, retry_after_s: Some(0), ..Reply::default() })),
         ),
         (
@@ -312,13 +345,13 @@ fn a_day_of_requests_is_bounded_whatever_the_registrar_does() {
         ),
         (
             "423",
-            130,
+            1_440,
             Box::new(|r: &Request| Happens::Reply(Reply { code: 423, min_expires_s: Some(r.expires_s + 1), ..Reply::default() })),
         ),
-        ("redirects", 130, Box::new(|_: &Request| redirect(&["<sip:b.example>"]))),
-        ("no contact", 70, Box::new(|_: &Request| code(200))),
-        ("silence", 70, Box::new(|_: &Request| Happens::Silence)),
-        ("broken", 70, Box::new(|_: &Request| Happens::Broken)),
+        ("redirects", 1_440, Box::new(|_: &Request| redirect(&["<sip:b.example>"]))),
+        ("no contact", 720, Box::new(|_: &Request| code(200))),
+        ("silence", 720, Box::new(|_: &Request| Happens::Silence)),
+        ("broken", 720, Box::new(|_: &Request| Happens::Broken)),
     ] {
         let mut line = Line::started(&mut registrar);
         line.run_s(24 * HOUR);
@@ -399,7 +432,7 @@ fn a_closed_flow_is_opened_again_but_not_in_a_storm() {
             line.feed(Input::FlowClosed);
         }
     }
-    assert!(line.sent.len() < 70, "{} requests", line.sent.len());
+    assert!(line.sent.len() < 720, "{} requests", line.sent.len());
 
     let mut line = Line::started(bound);
     line.run_s(100).feed(Input::NetworkChanged);
@@ -411,6 +444,9 @@ fn a_closed_flow_is_opened_again_but_not_in_a_storm() {
 fn a_new_address_ends_a_pause() {
     let mut line = Line::started(|_| Happens::Silence);
     line.run_s(2 * HOUR);
+    while line.outstanding.is_some() {
+        line.run_s(1);
+    }
     let sent = line.sent.len();
     line.feed(Input::NetworkChanged);
     line.run_s(6);
@@ -503,6 +539,111 @@ fn a_failed_refresh_says_why_and_keeps_the_end_of_the_binding() {
     assert_eq!(line.machine.status().expires_at, None);
 }
 
+/// A line with its server and its backup.
+fn with_backup<'a>(registrar: impl FnMut(&Request) -> Happens + 'a) -> Line<'a> {
+    let mut line = Line::new(registrar);
+    (line.places, line.backup_from) = (2, 1);
+    line.feed(Input::Start);
+    line
+}
+
+#[test]
+fn the_next_place_is_asked_without_a_pause() {
+    for (what, dead) in [("503", 503), ("silence", 0), ("refused", 1)] {
+        let mut line = with_backup(|r| match (r.place, dead) {
+            (0, 0) => Happens::Silence,
+            (0, 1) => Happens::Broken,
+            (0, code_) => code(code_),
+            _ => bound(r),
+        });
+        line.run_s(33);
+        assert_eq!((line.state(), line.sent.len()), (S::Registered, 2), "{what}");
+        line.states.dedup();
+        assert_eq!(line.states, [S::Registering, S::Registered], "{what}");
+    }
+    let mut none = with_backup(|_| code(503));
+    none.run_s(1);
+    assert_eq!((none.state(), none.sent.len()), (S::Retrying, 2));
+}
+
+#[test]
+fn the_backups_refusal_is_no_wrong_password() {
+    let mut line = with_backup(|r| if r.place == 0 { Happens::Broken } else { code(403) });
+    line.run_s(1);
+    assert_eq!(line.state(), S::Retrying);
+    assert!(line.machine.status().reason.as_deref().is_some_and(|why| why.contains("backup")));
+}
+
+#[test]
+fn a_new_contact_replaces_ours_and_nobody_elses() {
+    let mut line = Line::started(bound);
+    line.run_s(100);
+    line.contact = "there";
+    line.seen_as = "there";
+    line.feed(Input::NetworkChanged);
+    line.run_s(6);
+    let went: Vec<_> = line.went.iter().map(|(expires, went)| format!("{expires} {went}")).collect();
+    assert_eq!(went, ["3600 here Primary", "3600 there Primary", "0 here Primary"]);
+    assert_eq!(line.state(), S::Registered);
+    line.run_s(HOUR);
+    assert_eq!(line.sent.len(), 4, "one removal, one refresh");
+}
+
+#[test]
+fn an_address_that_the_registrar_sees_otherwise_is_taken_at_once_but_not_for_ever() {
+    let mut line = Line::started(bound);
+    line.seen_as = "elsewhere";
+    line.run_s(50 * 60);
+    assert!((2..=3).contains(&line.sent.len()), "{} requests", line.sent.len());
+}
+
+#[test]
+fn back_at_the_preferred_registrar_the_binding_at_the_other_is_removed() {
+    let mut line = with_backup(|r| if r.place == 0 && r.n == 1 { Happens::Broken } else { bound(r) });
+    line.run_s(HOUR);
+    let went: Vec<_> = line.went.iter().map(|(expires, went)| format!("{expires} {went}")).collect();
+    let want = ["3600 here Primary", "3600 here Backup", "3600 here Primary", "0 here Backup", "3600 here Primary"];
+    assert_eq!(went, want, "the last one in case both are one");
+    assert_eq!(line.state(), S::Registered);
+    line.feed(Input::Stop);
+    line.run_s(1);
+    assert_eq!(line.went.last(), Some(&(0, "here Primary".to_owned())));
+    assert_eq!((line.went.len(), line.state()), (6, S::Off));
+}
+
+#[test]
+fn who_leaves_takes_along_what_may_be_left_at_either_registrar() {
+    // The first one binds us, and its answer is lost.
+    let mut line = with_backup(|r| if r.place == 0 && r.n == 1 { Happens::Silence } else { bound(r) });
+    line.run_s(60);
+    line.feed(Input::Stop);
+    line.run_s(1);
+    let removed: Vec<_> = line.went.iter().filter(|(expires, _)| *expires == 0).map(|(_, went)| went.as_str()).collect();
+    assert_eq!(removed, ["here Backup", "here Primary"]);
+    assert_eq!((line.state(), line.done), (S::Off, 1));
+}
+
+#[test]
+fn a_line_without_a_binding_is_down_and_after_a_while_an_alert() {
+    let mut line = Line::started(|r| if r.n == 1 { granted(100) } else { code(500) });
+    let status = |line: &Line| (line.machine.status().down_since.is_some(), line.machine.status().alert);
+    assert_eq!(status(&line), (true, false), "from the start on");
+    line.run_s(99);
+    assert_eq!(status(&line), (false, false), "the refresh has failed, the binding stands");
+    line.run_s(2);
+    assert_eq!(status(&line), (true, false));
+    let began = line.machine.status().down_since;
+    line.run_s(298);
+    assert_eq!(status(&line), (true, false));
+    line.run_s(2);
+    assert_eq!((status(&line), line.machine.status().down_since), ((true, true), began));
+    line.registrar = Box::new(bound);
+    line.run_s(150);
+    assert_eq!((line.state(), status(&line)), (S::Registered, (false, false)));
+    line.feed(Input::FlowClosed);
+    assert_eq!(status(&line), (true, false), "nobody reaches us over a closed connection");
+}
+
 fn any_happening() -> impl Strategy<Value = u8> {
     0u8..16
 }
@@ -535,8 +676,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::FlowClosed),
         Just(Input::NetworkChanged),
         Just(Input::TimerFired),
-        Just(Input::Timeout),
-        Just(Input::TransportError("x".into())),
+        Just(lost("x", None, false)),
+        Just(lost("x", Some(Went::default()), true)),
     ]
 }
 

@@ -178,8 +178,9 @@ impl Wire {
         source_address(peer).unwrap_or(IpAddr::from([127, 0, 0, 1]))
     }
 
-    pub fn has_external(&self) -> bool {
-        self.external.is_some()
+    /// The address set for all accounts.
+    pub fn external(&self) -> Option<IpAddr> {
+        self.external
     }
 
     /// Where peers reach us by this flow, as written into Via and Contact. Over TLS without a listener that is the

@@ -15,6 +15,7 @@ mod dns;
 mod flow;
 mod inspector;
 mod message;
+mod probe;
 mod server;
 mod socket;
 mod stream;

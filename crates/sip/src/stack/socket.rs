@@ -10,7 +10,7 @@ use callie_domain::record::Way;
 use rsipstack::platform::net::UdpSocket as StackUdp;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::{TcpListener, UdpSocket};
@@ -50,6 +50,7 @@ pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Rec
 
 fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    take_both_families(&socket, address)?;
     socket.set_nonblocking(true)?;
     if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES) {
         tracing::debug!(%error, "udp receive buffer keeps its size");
@@ -61,11 +62,17 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 pub(super) fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     const BACKLOG: i32 = 512;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    take_both_families(&socket, address)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// `[::]` is IPv6 and IPv4, whatever the system's default.
+fn take_both_families(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() { socket.set_only_v6(!address.ip().is_unspecified()) } else { Ok(()) }
 }
 
 pub(super) struct FilteredUdp {
@@ -78,6 +85,18 @@ pub(super) struct FilteredUdp {
 impl FilteredUdp {
     fn hear(&self, way: Way, datagram: &[u8], remote: SocketAddr) {
         self.recorder.hear(datagram, Seen { way, transport: Transport::Udp, local: self.local, remote });
+    }
+}
+
+/// An IPv6 socket shows IPv4 peers as mapped ones; everybody else sees them as they are.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 
@@ -97,6 +116,7 @@ impl StackUdp for FilteredUdp {
     async fn recv_from(&self, buffer: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
         loop {
             let (len, source) = self.socket.recv_from(buffer).await?;
+            let source = unmapped(source);
             self.counts.datagrams.fetch_add(1, Ordering::Relaxed);
             let datagram = buffer.get(..len).unwrap_or_default();
             if is_blank(datagram) {
@@ -106,7 +126,7 @@ impl StackUdp for FilteredUdp {
             if is_plausible(datagram, buffer.len()) {
                 if let Some(refusal) = super::unknown_method::refusal(datagram, source) {
                     self.counts.junk.fetch_add(1, Ordering::Relaxed);
-                    self.socket.send_to(&refusal, source).await.ok();
+                    self.send_to(&refusal, source).await.ok();
                     continue;
                 }
                 self.hear(Way::Received, datagram, source);
@@ -117,7 +137,8 @@ impl StackUdp for FilteredUdp {
     }
 
     async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> rsipstack::Result<usize> {
-        let sent = self.socket.send_to(datagram, to).await?;
+        let target = if self.local.is_ipv6() { mapped(to) } else { to };
+        let sent = self.socket.send_to(datagram, target).await?;
         self.hear(Way::Sent, datagram, to);
         Ok(sent)
     }

@@ -4,6 +4,7 @@
 
 mod authority;
 mod connection;
+mod failover;
 mod hostile;
 mod inbound;
 mod offers;

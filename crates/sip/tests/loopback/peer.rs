@@ -89,7 +89,11 @@ pub struct Peer {
 
 impl Peer {
     pub async fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+        Self::at("127.0.0.1:0").await
+    }
+
+    pub async fn at(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.expect("bind");
         let address = socket.local_addr().expect("bound");
         Self { socket, address }
     }
@@ -175,6 +179,11 @@ impl World {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let (stack, calls) = SipStack::start(options, &tracker, cancel.clone()).await.expect("start");
         Self { stack, calls, tracker, cancel }
+    }
+
+    /// 64·T1.
+    pub fn patience(&self) -> Duration {
+        T1 * 64
     }
 
     pub fn address(&self) -> SocketAddr {

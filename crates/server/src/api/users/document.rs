@@ -7,13 +7,13 @@ use crate::api::words::{
 };
 use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
-use callie_domain::registration::{RegistrationState, RegistrationStatus};
+use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
 use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, TransferMode};
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use utoipa::ToSchema;
 
 /// A user.
@@ -73,6 +73,37 @@ pub struct RegistrationDocument {
     pub attempts: u64,
     /// Our Contact at the registrar.
     pub contact: Option<String>,
+    /// Seconds that the registrar granted last.
+    #[schema(example = 3600)]
+    pub granted_s: Option<u32>,
+    /// The registrar in use.
+    pub registrar: Option<RegistrarDocument>,
+    /// Why the registrar in use is not the preferred one.
+    #[schema(example = "sip1.example.com answered 503 Service Unavailable")]
+    pub failover_reason: Option<String>,
+    /// The DNS does not answer, and why; the addresses are the last ones known.
+    pub dns_failure: Option<String>,
+    /// The address that we are reached under, when it is not the host's own.
+    #[schema(value_type = Option<String>, example = "203.0.113.9:5060")]
+    pub public_address: Option<SocketAddr>,
+    /// Wanted, and without a binding at any registrar, since then.
+    pub down_since: Option<Timestamp>,
+    /// Down for longer than `CALLIE_LINE_ALERT_AFTER`.
+    pub alert: bool,
+}
+
+/// One of the places that the account's hosts resolve to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RegistrarDocument {
+    /// The name that it was found under.
+    #[schema(example = "sip1.example.com")]
+    pub host: String,
+    #[schema(value_type = String, example = "192.0.2.1:5060")]
+    pub address: SocketAddr,
+    #[schema(value_type = String, example = "udp")]
+    pub transport: &'static str,
+    /// It belongs to the account's backup server.
+    pub is_backup: bool,
 }
 
 /// Whether the stored document can be read. While it cannot, the last good configuration goes on.
@@ -255,8 +286,30 @@ impl SipStatus {
 
 impl From<RegistrationStatus> for RegistrationDocument {
     fn from(status: RegistrationStatus) -> Self {
-        let RegistrationStatus { state, since, reason, last_code, next_attempt_at, expires_at, attempts, contact } = status;
-        Self { state, since, reason, last_code, next_attempt_at, expires_at, attempts, contact }
+        Self {
+            state: status.state,
+            since: status.since,
+            reason: status.reason,
+            last_code: status.last_code,
+            next_attempt_at: status.next_attempt_at,
+            expires_at: status.expires_at,
+            attempts: status.attempts,
+            contact: status.contact,
+            granted_s: status.granted_s,
+            registrar: status.registrar.map(RegistrarDocument::from),
+            failover_reason: status.failover_reason,
+            dns_failure: status.dns_failure,
+            public_address: status.public_address,
+            down_since: status.down_since,
+            alert: status.alert,
+        }
+    }
+}
+
+impl From<RegistrarInUse> for RegistrarDocument {
+    fn from(registrar: RegistrarInUse) -> Self {
+        let RegistrarInUse { host, address, transport, is_backup } = registrar;
+        Self { host, address, transport: transport.as_str(), is_backup }
     }
 }
 

@@ -110,6 +110,7 @@ impl Narrator {
                     self.line(user_id.as_str(), &text)?;
                 }
             }
+            LiveEvent::RegistrationAlert { user_id, .. } => self.line(user_id.as_str(), "has been without a line for long")?,
             LiveEvent::CallRecorded { cdr } => self.ended.push_back((**cdr).clone()),
             LiveEvent::User { user_id, change } => self.line(user_id.as_str(), &format!("document {change}"))?,
         }
