@@ -18,6 +18,7 @@ pub mod jitter;
 pub mod playout;
 pub mod plc;
 pub mod ports;
+pub mod quality;
 pub mod record;
 pub mod resample;
 pub mod rtp;

@@ -1,7 +1,7 @@
 //! RTP ports: who may use which, across all users of the process.
 //!
-//! An RTP session takes an even UDP port (RFC 3550 §11); the odd one above it stays free for RTCP. Users' ranges may
-//! overlap, so one [`RtpPorts`] serves the whole process. A reserved port is a bound socket; dropping the socket frees it.
+//! An RTP session takes an even UDP port, and RTCP the odd one above it (RFC 3550 §11) if it is in the range and nobody else has
+//! it: a call can do without. Users' ranges may overlap, so one [`RtpPorts`] serves the whole process. A reserved port is a bound socket; dropping the socket frees it.
 //! Nothing here reads or writes a packet.
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -60,7 +60,10 @@ impl RtpPorts {
         while let Some(lease) = self.claim(&range, &refused) {
             let local = SocketAddr::new(ip, lease.port);
             match bind(local) {
-                Ok(socket) => return Ok(RtpSocket { socket, local, _lease: lease }),
+                Ok(socket) => {
+                    let rtcp = rtcp_port(&range, local.port()).and_then(|port| bind(SocketAddr::new(ip, port)).ok());
+                    return Ok(RtpSocket { socket, rtcp, local, _lease: lease });
+                }
                 Err(refusal) => {
                     last_refusal = Some(refusal.kind());
                     refused.insert(lease.port);
@@ -91,6 +94,7 @@ impl RtpPorts {
 pub struct RtpSocket {
     // Declared before the lease: the socket closes first, then the port returns to the book.
     socket: UdpSocket,
+    rtcp: Option<UdpSocket>,
     local: SocketAddr,
     _lease: Lease,
 }
@@ -110,6 +114,17 @@ impl RtpSocket {
     #[must_use]
     pub fn udp(&self) -> &UdpSocket {
         &self.socket
+    }
+
+    /// The socket of RTCP, on the port above; `None` when it was not to be had.
+    #[must_use]
+    pub fn rtcp(&self) -> Option<&UdpSocket> {
+        self.rtcp.as_ref()
+    }
+
+    /// RTCP shares the port of RTP, or there is none.
+    pub fn close_rtcp(&mut self) {
+        self.rtcp = None;
     }
 }
 
@@ -160,6 +175,10 @@ impl Book {
             self.resting.pop_front();
         }
     }
+}
+
+fn rtcp_port(range: &RangeInclusive<u16>, rtp_port: u16) -> Option<u16> {
+    rtp_port.checked_add(1).filter(|port| range.contains(port))
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -236,6 +255,21 @@ mod tests {
         assert_eq!(exhausted.last_refusal, Some(io::ErrorKind::AddrInUse));
         assert_eq!(ports.reserved(), 1, "a refused port is not kept");
         drop(other);
+    }
+
+    #[test]
+    fn the_port_above_is_for_rtcp_if_it_is_to_be_had() {
+        let (ports, range) = (RtpPorts::new(), quiet_range(3));
+        let taken = UdpSocket::bind((LOOPBACK, range.start() + 3)).expect("free");
+        let mut held: Vec<_> = [range.clone(), range.clone(), *range.start()..=range.start() + 4]
+            .map(|range| ports.reserve(range, LOOPBACK).expect("free"))
+            .into();
+        held.sort_by_key(RtpSocket::port);
+        let rtcp = |socket: &RtpSocket| socket.rtcp().map(|rtcp| rtcp.local_addr().expect("bound").port());
+        assert_eq!(held.iter().map(rtcp).collect::<Vec<_>>(), [Some(range.start() + 1), None, None]);
+        drop(taken);
+        held[0].close_rtcp();
+        assert!(UdpSocket::bind((LOOPBACK, range.start() + 1)).is_ok(), "given back");
     }
 
     #[test]

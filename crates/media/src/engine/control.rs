@@ -54,6 +54,16 @@ impl MediaControl {
         self.owner.0.post(|mail| mail.srtp = Some(srtp));
     }
 
+    /// The far end announced another address for RTCP; [`Self::set_remote`] comes first.
+    pub fn set_rtcp_remote(&self, remote: SocketAddr) {
+        self.owner.0.post(|mail| mail.rtcp_remote = Some(remote));
+    }
+
+    /// The call is up: when no RTP comes from now on, [`super::MediaEvent::NoRtp`] tells.
+    pub fn expect_rtp(&self) {
+        self.owner.0.post(|mail| mail.expects_rtp = true);
+    }
+
     /// While the far end holds the call its silence is no loss.
     pub fn hold(&self, held: bool) {
         self.owner.0.post(|mail| mail.held = Some(held));

@@ -4,12 +4,13 @@ use super::{
     ear::EarFeed,
     relay::RelayEnd,
     shared::{MediaEvent, MediaStats, Shared},
-    sys::{BATCH, Datagrams},
+    sys::{self, BATCH, Datagrams},
     voice::VoiceFeed,
 };
 use crate::{
     ports::RtpSocket,
     record::Tap,
+    rtp::rtcp::RtcpBuffer,
     session::{Beat, Session},
 };
 use std::{
@@ -23,6 +24,9 @@ use tokio::sync::{mpsc, watch};
 /// buffer or overflows it.
 const MAX_BATCHES: usize = 4;
 
+/// The port of RTCP is looked at every 200 ms: a report comes every 5 s, and the kernel stamps it.
+const RTCP_BEATS: u32 = 10;
+
 /// See the module. Fields drop in this order: the socket frees its port before anybody is told,
 /// by the end of the events or by `_closed`.
 pub(super) struct Line {
@@ -33,6 +37,7 @@ pub(super) struct Line {
     pub(super) tap: Option<Tap>,
     pub(super) stats: MediaStats,
     pub(super) shared: Arc<Shared>,
+    pub(super) beats: u32,
     pub(super) socket: RtpSocket,
     pub(super) events: mpsc::Sender<MediaEvent>,
     pub(super) _closed: watch::Sender<()>,
@@ -55,6 +60,7 @@ impl Line {
         for packet in beat.packets() {
             self.send(packet);
         }
+        self.report(now, datagrams);
         match &mut self.relay {
             Some(relay) => relay.hand_over(beat.ear()),
             None => {
@@ -80,6 +86,12 @@ impl Line {
         self.shared.collect(|mail| {
             if let Some(remote) = mail.remote.take() {
                 session.set_remote(remote, now);
+            }
+            if let Some(remote) = mail.rtcp_remote.take() {
+                session.set_rtcp_remote(remote);
+            }
+            if std::mem::take(&mut mail.expects_rtp) {
+                session.expect_rtp(now);
             }
             if let Some(held) = mail.held.take() {
                 session.hold(held, now);
@@ -122,14 +134,42 @@ impl Line {
         }
     }
 
-    fn send(&mut self, packet: &[u8]) {
-        let Some(destination) = self.session.destination() else { return };
-        let destination = match (self.socket.local_addr().ip(), destination.ip()) {
-            // A dual-stack socket takes IPv4 addresses only as mapped ones.
+    /// Reads the reports of the far end where they have a port of their own, and sends ours.
+    fn report(&mut self, now: Duration, datagrams: &mut Datagrams) {
+        self.beats = self.beats.wrapping_add(1);
+        if let Some(rtcp) = self.socket.rtcp().filter(|_| self.beats.is_multiple_of(RTCP_BEATS)) {
+            datagrams.receive(rtcp);
+            for (datagram, from, arrived) in datagrams.iter_mut() {
+                self.session.receive_rtcp(datagram, from, arrived);
+            }
+        }
+        if self.session.rtcp_is_due(now) {
+            let mut report = RtcpBuffer::new();
+            let destination = self.session.report(now, &mut report);
+            self.send_report(&report, destination);
+        }
+    }
+
+    fn send_report(&self, report: &RtcpBuffer, destination: Option<SocketAddr>) {
+        let mux = self.session.params().rtcp.mux;
+        let socket = if mux { Some(self.socket.udp()) } else { self.socket.rtcp() };
+        if let Some((socket, destination)) = socket.zip(destination) {
+            // A report that is lost is one of many.
+            let _ = socket.send_to(report.packet(), self.reachable(destination));
+        }
+    }
+
+    /// A dual-stack socket takes IPv4 addresses only as mapped ones.
+    fn reachable(&self, destination: SocketAddr) -> SocketAddr {
+        match (self.socket.local_addr().ip(), destination.ip()) {
             (IpAddr::V6(_), IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), destination.port()),
             _ => destination,
-        };
-        match self.socket.udp().send_to(packet, destination) {
+        }
+    }
+
+    fn send(&mut self, packet: &[u8]) {
+        let Some(destination) = self.session.destination() else { return };
+        match self.socket.udp().send_to(packet, self.reachable(destination)) {
             Ok(_) => self.stats.sent += 1,
             Err(_) => self.stats.send_errors += 1,
         }
@@ -156,6 +196,8 @@ impl Line {
             unauthentic: session.unauthentic,
             replayed: session.replayed,
             jitter: session.jitter.jitter,
+            rtcp: session.rtcp,
+            mos: session.mos,
             concealed: session.jitter.concealed,
             underruns: session.underruns,
             unheard: self.ear.unheard(),
@@ -167,6 +209,9 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        let mut goodbye = RtcpBuffer::new();
+        let destination = self.session.goodbye(sys::now(), &mut goodbye);
+        self.send_report(&goodbye, destination);
         self.count();
         self.shared.publish_final(&self.stats);
     }

@@ -125,12 +125,16 @@ impl MediaEngine {
     ///
     /// # Errors
     /// The engine cannot take the call; the socket and its port are freed.
-    pub fn open(&self, socket: RtpSocket, params: SessionParams, recording: Option<PathBuf>) -> Result<Media, OpenError> {
+    pub fn open(&self, mut socket: RtpSocket, params: SessionParams, recording: Option<PathBuf>) -> Result<Media, OpenError> {
         let thread = self.least_loaded().ok_or(OpenError::Stopped)?;
         let (events_in, events) = mpsc::channel(EVENTS);
         let (tap, finished) = self.record(recording, &events_in)?.unzip();
         // Refused by no kernel we know; the jitter is then known to a beat only.
         let _ = sys::stamp_arrivals(socket.udp());
+        match socket.rtcp().filter(|_| params.rtcp.is_on() && !params.rtcp.mux) {
+            Some(rtcp) => drop(sys::stamp_arrivals(rtcp)),
+            None => socket.close_rtcp(),
+        }
         let stats = MediaStats::new(params.codec, socket.local_addr());
         let shared = Arc::new(Shared::new(stats));
         let owner = Arc::new(Ownership(Arc::clone(&shared)));
@@ -154,6 +158,7 @@ impl MediaEngine {
             events: events_in,
             stats,
             shared,
+            beats: 0,
             socket,
             _closed: closed_in,
         };

@@ -5,8 +5,9 @@ use super::relay::RelayEnd;
 use crate::{
     codec::Codec,
     dtmf::DtmfWay,
+    quality::MosSpan,
     rtp::srtp::{SrtpParams, SrtpSuite},
-    session::SessionEvent,
+    session::{RtcpStats, SessionEvent},
 };
 use std::{
     collections::VecDeque,
@@ -26,6 +27,9 @@ pub enum MediaEvent {
     FirstRtp { from: SocketAddr },
     /// The caller's RTP comes from elsewhere now.
     Latched { from: SocketAddr },
+    /// The call is up ([`super::MediaControl::expect_rtp`]) and no packet has come for so long: audio goes one way at most. Told once
+    /// in a call, and not if one ever came.
+    NoRtp { silent_for: Duration, sending_to: Option<SocketAddr> },
     /// No valid packet for the configured time. Told once per silence; not while the call is held.
     RtpLost { silent_for: Duration },
     /// A key press, by event or by tone: `0–9 * # A–D`. One that comes by both is told once.
@@ -46,6 +50,7 @@ impl From<SessionEvent> for MediaEvent {
         match event {
             SessionEvent::FirstRtp { from } => Self::FirstRtp { from },
             SessionEvent::Latched { from } => Self::Latched { from },
+            SessionEvent::NoRtp { silent_for, sending_to } => Self::NoRtp { silent_for, sending_to },
             SessionEvent::RtpLost { silent_for } => Self::RtpLost { silent_for },
             SessionEvent::Dtmf(digit) => Self::Dtmf(digit),
             SessionEvent::CallerSpeech { on, at } => Self::CallerSpeech { on, at },
@@ -83,6 +88,9 @@ pub struct MediaStats {
     pub replayed: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1).
     pub jitter: Duration,
+    pub rtcp: RtcpStats,
+    /// How the caller sounds here, estimated ([`crate::quality`]) for every [`crate::session::MOS_WINDOW`].
+    pub mos: Option<MosSpan>,
     /// Frames of 20 ms made up for missing ones.
     pub concealed: u64,
     /// Times the agent's speech ran dry in the middle of a turn.
@@ -112,6 +120,8 @@ impl MediaStats {
             unauthentic: 0,
             replayed: 0,
             jitter: Duration::ZERO,
+            rtcp: RtcpStats::default(),
+            mos: None,
             concealed: 0,
             underruns: 0,
             unheard: 0,
@@ -129,6 +139,8 @@ pub(super) struct Mail {
     pub(super) muted: Option<bool>,
     pub(super) srtp: Option<SrtpParams>,
     pub(super) relay: Option<RelayChange>,
+    pub(super) rtcp_remote: Option<SocketAddr>,
+    pub(super) expects_rtp: bool,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<(char, DtmfWay)>,
 }

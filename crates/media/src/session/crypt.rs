@@ -58,6 +58,17 @@ impl Crypt {
         self.sender.protect(buffer, len)
     }
 
+    /// In place; returns the length of the packet in clear.
+    pub fn unprotect_rtcp(&mut self, packet: &mut [u8], now: Duration) -> Result<usize, SrtpError> {
+        let result = self.receiver.unprotect_rtcp(packet);
+        self.or_under_former_key(result, now, |former| former.unprotect_rtcp(packet))
+    }
+
+    /// In place; returns the length of the packet on the wire.
+    pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        self.sender.protect_rtcp(buffer, len)
+    }
+
     /// The former key ends with the first packet under the new one.
     fn or_under_former_key(
         &mut self,

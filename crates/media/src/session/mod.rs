@@ -14,6 +14,7 @@ mod caller;
 mod codecs;
 mod comfort;
 mod crypt;
+mod expectation;
 mod latch;
 mod line;
 mod marks;
@@ -21,19 +22,23 @@ mod mouth;
 mod packer;
 #[cfg(test)]
 mod pair;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use beat::Beat;
+pub use expectation::NO_RTP_AFTER;
 pub use latch::{Admission, Latch, RELATCH_PACKETS, RELATCH_SILENCE};
 pub use marks::{AGENT_PAUSE, CALLER_PAUSE};
+pub use reports::{MOS_WINDOW, RemoteView, RtcpStats};
 
 use crate::{
     codec::{Codec, OpusParams},
     dtmf::{DtmfWay, KeyFilter, KeySource},
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
+    quality::MosSpan,
     rtp::{
         DtmfReceiver, RtpHeader, RtpPacket,
         rtcp::{self, RtcpParams},
@@ -42,8 +47,10 @@ use crate::{
 };
 use caller::{Caller, Heard};
 use crypt::Crypt;
+use expectation::Expectation;
 use marks::{AgentMarks, Mark};
 use mouth::Mouth;
+use reports::{Reports, Windows};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Comfort noise (RFC 3389): a sign of life without speech.
@@ -53,6 +60,10 @@ const COMFORT_NOISE: u8 = 13;
 pub(crate) const PLAYOUT_CHUNKS: usize = 32;
 /// Facts that wait to be polled; the driver polls after each datagram and tick, so it never fills.
 const PENDING_EVENTS: usize = 16;
+
+/// The first sequence number of an encrypted stream is below 2¹⁵, lest its first round ends before the far end has seen of it
+/// (RFC 3711 §3.3.1).
+const SRTP_FIRST_SEQUENCE: u16 = 0x7fff;
 
 /// What offer and answer settled, and the random starting points of RFC 3550 §5.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +124,8 @@ pub enum SessionEvent {
     FirstRtp { from: SocketAddr },
     /// The caller's RTP comes from elsewhere now.
     Latched { from: SocketAddr },
+    /// The call is up ([`Session::expect_rtp`]) and no packet has come for so long. Told once in a call, and not if one ever came.
+    NoRtp { silent_for: Duration, sending_to: Option<SocketAddr> },
     /// No valid packet for the configured time. Told once per silence.
     RtpLost { silent_for: Duration },
     /// A key press, by event or by tone: `0–9 * # A–D`.
@@ -142,6 +155,9 @@ pub struct SessionStats {
     /// Agent speech ran dry in the middle of a turn.
     pub underruns: u64,
     pub jitter: JitterStats,
+    pub rtcp: RtcpStats,
+    /// How the caller sounds here.
+    pub mos: Option<MosSpan>,
 }
 
 /// See the module. `now` is any clock that only goes forward.
@@ -160,6 +176,9 @@ pub struct Session {
     agent_marks: AgentMarks,
     muted: bool,
     watchdog: Watchdog,
+    expectation: Expectation,
+    reports: Reports,
+    windows: Windows,
     events: VecDeque<SessionEvent>,
     stats: SessionStats,
 }
@@ -173,7 +192,10 @@ struct Watchdog {
 
 impl Session {
     /// Opens at `now`: the watchdog counts from here.
-    pub fn new(params: SessionParams, now: Duration) -> Self {
+    pub fn new(mut params: SessionParams, now: Duration) -> Self {
+        if params.srtp.is_some() {
+            params.first_sequence &= SRTP_FIRST_SEQUENCE;
+        }
         Self {
             crypt: params.srtp.clone().map(|srtp| Box::new(Crypt::new(srtp))),
             latch: Latch::default(),
@@ -185,6 +207,9 @@ impl Session {
             agent_marks: AgentMarks::default(),
             muted: false,
             watchdog: Watchdog { heard: now, held: false, told: false },
+            expectation: Expectation::default(),
+            reports: Reports::new(params.rtcp.clone(), u64::from(params.ssrc) << 32 | u64::from(params.first_timestamp), now),
+            windows: Windows::new(now),
             events: VecDeque::with_capacity(PENDING_EVENTS),
             stats: SessionStats::default(),
             params,
@@ -194,7 +219,7 @@ impl Session {
     /// Takes a datagram that arrived at `now`; what is encrypted in it is decrypted in place.
     pub fn receive(&mut self, datagram: &mut [u8], from: SocketAddr, now: Duration) -> Received {
         if rtcp::is_rtcp(datagram) {
-            return Received::Rtcp;
+            return self.receive_rtcp(datagram, from, now);
         }
         let datagram = match self.unprotect(datagram, now) {
             Ok(packet) => packet,
@@ -217,7 +242,10 @@ impl Session {
         }
         self.stats.received += 1;
         self.watchdog.hear(now);
-        self.deliver(&packet, now)
+        self.expectation.fulfil();
+        let received = self.deliver(&packet, now);
+        self.reports.note_received(&packet.header, received == Received::Speech);
+        received
     }
 
     /// One beat of 20 ms: fills `beat` with the packets to send, the caller's frame and the recorder's. Never allocates, except in the codec of
@@ -226,6 +254,7 @@ impl Session {
         if let Some(silent_for) = self.watchdog.check(now, self.params.rtp_timeout) {
             self.tell(SessionEvent::RtpLost { silent_for });
         }
+        self.watch(now);
         let Heard { mark, key } = self.caller.hear(now, beat);
         if let Some(Mark { on, at }) = mark {
             self.tell(SessionEvent::CallerSpeech { on, at });
@@ -263,12 +292,14 @@ impl Session {
         self.params.remote = Some(remote);
         if moved {
             self.latch.release(now);
+            self.reports.release();
         }
     }
 
     /// While the far end holds the call its silence is no loss.
     pub fn hold(&mut self, held: bool, now: Duration) {
         self.watchdog = Watchdog { heard: now, held, told: false };
+        self.expectation.hold(held, now);
     }
 
     /// Sends nothing while `muted`: the far end does not want RTP (RFC 3264 §8.4). The agent's speech passes unheard meanwhile
@@ -298,7 +329,10 @@ impl Session {
     }
 
     pub fn stats(&self) -> SessionStats {
-        SessionStats { underruns: self.mouth.playout.underruns(), jitter: self.caller.stats(), ..self.stats }
+        let jitter = self.caller.stats();
+        let rtcp = self.reports.stats();
+        let mos = self.windows.mos(&jitter, rtcp.round_trip, self.params.codec);
+        SessionStats { underruns: self.mouth.playout.underruns(), jitter, rtcp, mos, ..self.stats }
     }
 
     pub fn params(&self) -> &SessionParams {

@@ -10,10 +10,6 @@ use crate::{
     rtp::{DtmfSender, RtpHeader},
 };
 
-/// The first sequence number of an encrypted stream is below 2¹⁵, lest its first round ends before the far end has seen of it
-/// (RFC 3711 §3.3.1).
-const SRTP_FIRST_SEQUENCE: u16 = 0x7fff;
-
 #[derive(Debug)]
 pub(super) struct Mouth {
     rate: LineRate,
@@ -42,7 +38,7 @@ impl Mouth {
             next: RtpHeader {
                 marker: true,
                 payload_type: params.payload_type,
-                sequence: if params.srtp.is_some() { params.first_sequence & SRTP_FIRST_SEQUENCE } else { params.first_sequence },
+                sequence: params.first_sequence,
                 timestamp: params.first_timestamp,
                 ssrc: params.ssrc,
             },

@@ -4,7 +4,11 @@
 use super::*;
 use crate::{
     codec::OpusParams,
-    rtp::srtp::{KEY_LEN, SrtpKey, SrtpSuite},
+    quality::Mos,
+    rtp::{
+        rtcp::RtcpBuffer,
+        srtp::{KEY_LEN, SrtpKey, SrtpSuite},
+    },
 };
 
 const BEAT: Duration = Duration::from_millis(20);
@@ -23,6 +27,8 @@ struct Network {
 struct Datagram {
     due: Duration,
     to: usize,
+    /// To the port of RTCP.
+    rtcp: bool,
     bytes: Vec<u8>,
 }
 
@@ -36,6 +42,11 @@ struct Pair {
     now: Duration,
     seed: u64,
     told: Vec<(usize, SessionEvent)>,
+}
+
+/// The port of RTCP beside one of RTP.
+fn above(rtp: SocketAddr) -> SocketAddr {
+    SocketAddr::new(rtp.ip(), rtp.port() + 1)
 }
 
 fn key(octet: u8) -> SrtpKey {
@@ -72,11 +83,22 @@ fn params(srtp: Option<SrtpParams>, ssrc: u32, remote: SocketAddr) -> SessionPar
 
 impl Pair {
     fn new(srtp: [Option<SrtpParams>; 2]) -> Self {
+        Self::reporting(srtp, [RtcpParams::default(), RtcpParams::default()])
+    }
+
+    fn muxed(srtp: [Option<SrtpParams>; 2]) -> Self {
+        Self::reporting(srtp, [(); 2].map(|()| RtcpParams { mux: true, ..RtcpParams::default() }))
+    }
+
+    fn reporting(srtp: [Option<SrtpParams>; 2], [our_rtcp, their_rtcp]: [RtcpParams; 2]) -> Self {
         let addresses = ["192.0.2.1:4000", "192.0.2.2:5000"].map(|address| address.parse().expect("an address"));
         let now = Duration::from_secs(1_000);
         let [ours, theirs] = srtp;
         Self {
-            sides: [Session::new(params(ours, 0xa, addresses[1]), now), Session::new(params(theirs, 0xb, addresses[0]), now)],
+            sides: [
+                Session::new(SessionParams { rtcp: our_rtcp, ..params(ours, 0xa, addresses[1]) }, now),
+                Session::new(SessionParams { rtcp: their_rtcp, ..params(theirs, 0xb, addresses[0]) }, now),
+            ],
             addresses,
             network: [Network { delay: Duration::from_millis(30), ..Network::default() }; 2],
             on_the_way: Vec::new(),
@@ -100,7 +122,8 @@ impl Pair {
             let Self { sides, beats, .. } = self;
             sides[side].tick(self.now, &mut beats[side]);
             let packet = beats[side].packet().to_vec();
-            self.send(side, packet);
+            self.send(side, packet, false);
+            self.report(side);
             while let Some(event) = self.sides[side].poll_event() {
                 self.told.push((side, event));
             }
@@ -111,13 +134,23 @@ impl Pair {
         (0..count).for_each(|_| self.beat());
     }
 
-    fn send(&mut self, from: usize, bytes: Vec<u8>) {
+    fn report(&mut self, side: usize) {
+        let mut report = RtcpBuffer::new();
+        if self.sides[side].rtcp_is_due(self.now)
+            && let Some(destination) = self.sides[side].report(self.now, &mut report)
+        {
+            let rtcp = destination.port() != self.addresses[1 - side].port();
+            self.send(side, report.packet().to_vec(), rtcp);
+        }
+    }
+
+    fn send(&mut self, from: usize, bytes: Vec<u8>, rtcp: bool) {
         let Network { delay, jitter, lost, doubled } = self.network[from];
         let copies = if self.draw(1_000) < doubled { 2 } else { 1 };
         for _ in 0..copies {
             let late = Duration::from_micros(self.draw(jitter.as_micros() as u64 + 1));
             if !bytes.is_empty() && self.draw(1_000) >= lost {
-                self.on_the_way.push(Datagram { due: self.now + delay + late, to: 1 - from, bytes: bytes.clone() });
+                self.on_the_way.push(Datagram { due: self.now + delay + late, to: 1 - from, rtcp, bytes: bytes.clone() });
             }
         }
     }
@@ -126,8 +159,12 @@ impl Pair {
         self.on_the_way.sort_by_key(|datagram| datagram.due);
         let due = self.on_the_way.partition_point(|datagram| datagram.due <= self.now);
         for mut datagram in self.on_the_way.drain(..due) {
-            let from = self.addresses[1 - datagram.to];
-            self.sides[datagram.to].receive(&mut datagram.bytes, from, datagram.due);
+            let (from, side) = (self.addresses[1 - datagram.to], &mut self.sides[datagram.to]);
+            if datagram.rtcp {
+                side.receive_rtcp(&mut datagram.bytes, above(from), datagram.due);
+            } else {
+                side.receive(&mut datagram.bytes, from, datagram.due);
+            }
         }
     }
 
@@ -240,4 +277,129 @@ fn a_call_in_clear_may_become_an_encrypted_one() {
     assert!(pair.heard(1, 100) > 90);
     // What was on the way.
     assert!((1..=2).contains(&pair.sides[1].stats().unauthentic));
+}
+
+/// Whole seconds of beats.
+fn seconds(count: u32) -> u32 {
+    count * 50
+}
+
+fn assert_near(actual: Duration, expected_ms: u64, within_ms: u64, what: &str) {
+    let off = actual.abs_diff(Duration::from_millis(expected_ms));
+    assert!(off <= Duration::from_millis(within_ms), "{what}: {actual:?}, not {expected_ms} ms");
+}
+
+#[test]
+fn each_side_learns_the_round_trip_and_how_the_other_hears_it() {
+    let of_their_own =
+        ["192.0.2.2:5001", "192.0.2.1:4001"].map(|remote| RtcpParams { remote: remote.parse().ok(), ..RtcpParams::default() });
+    for (srtp, mux) in [([None, None], true), (keys(1, 2), true), ([None, None], false), (keys(1, 2), false)] {
+        let mut pair = if mux { Pair::muxed(srtp) } else { Pair::reporting(srtp, of_their_own.clone()) };
+        pair.network[0] = Network { delay: Duration::from_millis(60), lost: 50, ..Network::default() };
+        pair.network[1] = Network { delay: Duration::from_millis(90), jitter: Duration::from_millis(20), ..Network::default() };
+        pair.beats(seconds(120));
+        for (side, (heard, lost, jitter_ms)) in pair.sides.iter().zip([(27, 0.05, 0), (25, 0.0, 7)]) {
+            let rtcp = side.stats().rtcp;
+            assert!((25..40).contains(&rtcp.sent) && rtcp.received >= heard - 5 && rtcp.junk == 0, "{rtcp:?}");
+            // Ticks of 20 ms stand between an arrival and a report.
+            assert_near(rtcp.round_trip.expect("measured"), 155, 25, "round trip");
+            let remote = rtcp.remote.expect("reported");
+            assert!((remote.loss() - lost).abs() < 0.02, "{remote:?}");
+            assert_near(remote.jitter, jitter_ms, 4, "jitter");
+            assert!(remote.expected > 5_500 && remote.expected <= 6_000, "{remote:?}");
+            assert!(rtcp.heard.is_some_and(|heard| pair.now - heard < Duration::from_secs(13)));
+            assert_eq!(rtcp.source.map(|source| source.port() % 2), Some(u16::from(!mux)));
+        }
+        let [ours, theirs] = pair.sides.each_ref().map(|side| side.stats());
+        let (clean, lossy) = (ours.mos.expect("scored"), theirs.mos.expect("scored"));
+        assert!(clean.average > Mos::of_rating(88.0) && lossy.average < Mos::of_rating(82.0), "{clean:?} {lossy:?}");
+        assert!(lossy.least <= lossy.average && lossy.windows == 11 || lossy.windows == 12, "{lossy:?}");
+        let told = ours.rtcp.remote_mos.expect("scored").average;
+        assert!(told.hundredths().abs_diff(lossy.average.hundredths()) < 25, "{told}, there it is {}", lossy.average);
+    }
+}
+
+#[test]
+fn a_stranger_reports_nothing() {
+    let mut pair = Pair::muxed([None, None]);
+    pair.beats(seconds(10));
+    let before = pair.sides[0].stats().rtcp;
+    let block = [0x81, 201, 0, 7, 0, 0, 0, 0xb, 0, 0, 0, 0xa, 255, 0, 1, 0, 0, 0, 0, 9, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0];
+    for from in [MALLORY, "192.0.2.2:5001"] {
+        let from = from.parse().expect("an address");
+        assert_eq!(pair.sides[0].receive(&mut block.to_vec(), from, pair.now), Received::Refused);
+    }
+    assert_eq!(pair.sides[0].stats().rtcp, RtcpStats { junk: before.junk + 2, ..before });
+    assert_eq!(pair.sides[0].receive(&mut block.to_vec(), pair.addresses[1], pair.now), Received::Rtcp);
+    assert_eq!(pair.sides[0].stats().rtcp.remote.expect("believed").lost, 0x100);
+    assert_eq!(pair.sides[0].receive(&mut block[..20].to_vec(), pair.addresses[1], pair.now), Received::Junk);
+    // Under a key of ours nobody's report in clear is believed, wherever it comes from.
+    let mut pair = Pair::muxed(keys(1, 2));
+    pair.beats(seconds(10));
+    assert_eq!(pair.sides[0].receive(&mut block.to_vec(), pair.addresses[1], pair.now), Received::Unauthentic);
+}
+
+#[test]
+fn without_rtcp_nothing_is_sent_and_nothing_read() {
+    let mut pair = Pair::new([None, None]);
+    pair.beats(seconds(20));
+    let mut report = RtcpBuffer::new();
+    assert!(!pair.sides[0].rtcp_is_due(pair.now) && pair.sides[0].goodbye(pair.now, &mut report).is_none());
+    assert_eq!(pair.sides[0].stats().rtcp, RtcpStats::default());
+}
+
+#[test]
+fn reports_follow_the_hold_and_postpone_no_loss() {
+    let mut pair = Pair::muxed([None, None]);
+    pair.beats(seconds(20));
+    // Side 1 sends nothing but reports: held, that is all that there is of it.
+    pair.sides[0].hold(true, pair.now);
+    pair.sides[1].mute(true);
+    pair.told.clear();
+    pair.beats(seconds(60));
+    let rtcp = pair.sides[0].stats().rtcp;
+    assert!(rtcp.received > 10 && rtcp.heard.is_some_and(|heard| pair.now - heard < Duration::from_secs(8)), "{rtcp:?}");
+    assert_eq!(pair.told, [], "held");
+    pair.sides[0].hold(false, pair.now);
+    pair.beats(seconds(6));
+    assert!(matches!(pair.told[..], [(0, SessionEvent::RtpLost { .. })]), "{:?}", pair.told);
+}
+
+#[test]
+fn the_last_word_is_goodbye() {
+    let mut pair = Pair::muxed([None, None]);
+    let mut report = RtcpBuffer::new();
+    assert_eq!(pair.sides[0].goodbye(pair.now, &mut report), None, "nobody has heard of us");
+    pair.beats(5);
+    assert_eq!(pair.sides[0].goodbye(pair.now, &mut report), Some(pair.addresses[1]));
+    let packets: Vec<_> = rtcp::Compound::parse(report.packet()).expect("right").packets().collect();
+    assert!(matches!(
+        packets[..],
+        [rtcp::RtcpPacket::SenderReport { ssrc: 0xa, .. }, _, rtcp::RtcpPacket::Bye { ssrc: Some(0xa) }]
+    ));
+}
+
+#[test]
+fn a_call_that_is_up_and_hears_nothing_is_told_with_the_address_it_sends_to() {
+    let sending_to = |told: &[(usize, SessionEvent)]| match told {
+        [(0, SessionEvent::NoRtp { silent_for, sending_to })] if *silent_for >= NO_RTP_AFTER => *sending_to,
+        other => panic!("{other:?}"),
+    };
+    let mut pair = Pair::new([None, None]);
+    pair.network[1].lost = 1_000;
+    pair.beats(seconds(4));
+    pair.told.clear();
+    pair.sides[0].expect_rtp(pair.now);
+    pair.sides[0].hold(true, pair.now);
+    pair.beats(seconds(4));
+    assert_eq!(pair.told, [], "held");
+    pair.sides[0].hold(false, pair.now);
+    pair.beats(seconds(3));
+    assert_eq!(sending_to(&pair.told), Some(pair.addresses[1]));
+    pair.told.clear();
+    pair.network[1].lost = 0;
+    pair.beats(seconds(1));
+    pair.network[1].lost = 1_000;
+    pair.beats(seconds(3));
+    assert!(!pair.told.iter().any(|(_, told)| matches!(told, SessionEvent::NoRtp { .. })), "once: {:?}", pair.told);
 }
