@@ -61,6 +61,13 @@ pub struct LegSummary {
 pub struct MediaSummary {
     pub codec: String,
     pub local_port: u16,
+    /// Address and port that our SDP names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_address: Option<String>,
+    /// Address and port that the other side's SDP names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_address: Option<String>,
+    /// Where its RTP really came from.
     pub remote_address: Option<String>,
     pub packets_received: u64,
     pub packets_sent: u64,
@@ -70,8 +77,36 @@ pub struct MediaSummary {
     pub packets_late: u64,
     /// Datagrams on the RTP port that were not usable RTP.
     pub packets_rejected: u64,
+    /// Packets that were not encrypted under the key of the other side.
+    #[serde(default)]
+    pub packets_unauthentic: u64,
     /// Interarrival jitter at the end, milliseconds (RFC 3550 §6.4.1).
     pub jitter_ms: f32,
     /// 20 ms frames of the caller that were concealed.
     pub frames_concealed: u64,
+    /// Suite of SRTP, as SDP names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srtp: Option<String>,
+    /// The other side sent RTCP reports.
+    #[serde(default)]
+    pub rtcp: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtcp_address: Option<String>,
+    /// Round trip as last measured by RTCP, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f32>,
+    /// How the other side sounds here by the E-model (ITU-T G.107), 1 to 4.5: the average over windows of 10 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos: Option<f32>,
+    /// The worst of the windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_min: Option<f32>,
+    /// Of what we sent, by the other side's reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_loss_percent: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_jitter_ms: Option<f32>,
+    /// How we sound there, estimated from its reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_mos: Option<f32>,
 }

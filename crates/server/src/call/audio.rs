@@ -1,7 +1,7 @@
 //! Port, SDP and media of one call. Negotiation is `callie_sip::sdp`'s, packets are `callie_media`'s; this ties them to the
 //! user's port range and to how calls end when it does not work out.
 
-use super::context::CallContext;
+use super::{audio_evidence, context::CallContext};
 use callie_domain::record::{EndReason, MediaSummary, Termination};
 use callie_domain::user::CallSettings;
 use callie_media::codec::{Codec, G711, OpusParams};
@@ -11,7 +11,10 @@ use callie_media::ports::RtpSocket;
 use callie_media::rtp::rtcp::RtcpParams;
 use callie_media::session::SessionParams;
 use callie_sip::sdp::{self, Direction, LocalMedia, MediaParams, SdpError};
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 use tokio::sync::mpsc;
 
 /// Where the audio of a call stands.
@@ -36,6 +39,16 @@ pub struct OpenAudio {
 impl OpenAudio {
     pub fn codec_name(&self) -> &'static str {
         self.params.codec.name()
+    }
+
+    /// Where our SDP says that we receive.
+    pub fn announced(&self) -> SocketAddr {
+        SocketAddr::new(self.local.address, self.local.port)
+    }
+
+    /// Where their SDP says that they receive.
+    pub fn sdp_address(&self) -> SocketAddr {
+        self.params.remote
     }
 }
 
@@ -123,20 +136,8 @@ impl Audio {
     /// Closes what is open and says how it went.
     pub async fn close(self) -> Option<MediaSummary> {
         let Self::Open(open) = self else { return None };
-        let codec = open.params.codec.name().to_owned();
-        let stats = open.control.close().await;
-        Some(MediaSummary {
-            codec,
-            local_port: open.local.port,
-            remote_address: stats.latched.map(|address| address.to_string()),
-            packets_received: stats.received,
-            packets_sent: stats.sent,
-            packets_lost: stats.lost,
-            packets_late: stats.late,
-            packets_rejected: stats.junk + stats.refused,
-            jitter_ms: stats.jitter.as_secs_f32() * 1_000.0,
-            frames_concealed: stats.concealed,
-        })
+        let (announced, sdp) = (open.announced(), open.params.remote);
+        Some(audio_evidence::summary(&open.control.close().await, announced, sdp))
     }
 
     fn open(&mut self, context: &CallContext, params: MediaParams, with: OpenWith) -> Result<Media, Termination> {

@@ -6,6 +6,7 @@
 //! | [`context`] | the handles and limits that every call is given |
 //! | `task` | one call: waits, asks the machine, carries out |
 //! | `audio` | port, SDP and media of one call |
+//! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
 //! | `timers` | the machine's timers |
@@ -16,6 +17,7 @@
 
 mod agent;
 mod audio;
+mod audio_evidence;
 mod bridge;
 pub mod context;
 mod conversation;

@@ -4,6 +4,7 @@
 use super::{
     agent::{Agent, AgentEvent},
     audio::{Audio, OpenWith},
+    audio_evidence,
     bridge::{Fact, Line},
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
@@ -192,6 +193,7 @@ impl CallTask {
             Ok(()) => {
                 self.mark_answered();
                 self.birth.journal.note(CallFact::Established);
+                self.expect_rtp();
                 self.queue.push_back(Input::RemoteAnswered);
             }
             Err(end) => self.queue.push_back(Input::SignallingFailed(end)),
@@ -213,6 +215,14 @@ impl CallTask {
                 self.queue.push_back(Input::SignallingFailed(end));
             }
         }
+        self.expect_rtp();
+    }
+
+    /// Both sides have said where they receive: audio is due.
+    fn expect_rtp(&self) {
+        if let Audio::Open(open) = &self.audio {
+            open.control.expect_rtp();
+        }
     }
 
     fn take_media_event(&mut self, event: Option<MediaEvent>) {
@@ -225,6 +235,12 @@ impl CallTask {
             }
             Some(MediaEvent::AgentSpeech { on, at }) => {
                 self.conversation.speech(Speaker::Agent, on, at, &mut self.birth.journal);
+            }
+            Some(MediaEvent::NoRtp { silent_for, sending_to }) => {
+                if let Audio::Open(open) = &self.audio {
+                    let text = audio_evidence::one_way(silent_for, open.announced(), open.sdp_address(), sending_to);
+                    self.birth.journal.note(CallFact::Warning { text });
+                }
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit),

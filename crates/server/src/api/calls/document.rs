@@ -78,16 +78,42 @@ pub struct MediaDocument {
     #[schema(example = "PCMU")]
     pub codec: String,
     pub local_port: u16,
+    /// Address and port that our SDP names.
+    pub local_address: Option<String>,
+    /// Address and port that the other side's SDP names.
+    pub sdp_address: Option<String>,
+    /// Where its RTP really came from.
     pub remote_address: Option<String>,
     pub packets_received: u64,
     pub packets_sent: u64,
     pub packets_lost: u64,
     pub packets_late: u64,
     pub packets_rejected: u64,
+    /// Packets that were not encrypted under the key of the other side.
+    pub packets_unauthentic: u64,
     /// Milliseconds, at the end.
     pub jitter_ms: f32,
     /// 20 ms frames of the caller that were concealed.
     pub frames_concealed: u64,
+    /// Suite of SRTP; null when the audio was not encrypted.
+    #[schema(example = "AES_CM_128_HMAC_SHA1_80")]
+    pub srtp: Option<String>,
+    /// The other side sent RTCP reports.
+    pub rtcp: bool,
+    pub rtcp_address: Option<String>,
+    /// Round trip as last measured by RTCP, milliseconds.
+    pub rtt_ms: Option<f32>,
+    /// How the other side sounds here by the E-model (ITU-T G.107), 1 to 4.5: the average over windows of 10 s.
+    #[schema(example = 4.37)]
+    pub mos: Option<f32>,
+    /// The worst of the windows.
+    #[schema(example = 4.12)]
+    pub mos_min: Option<f32>,
+    /// Of what we sent, by the other side's reports.
+    pub remote_loss_percent: Option<f32>,
+    pub remote_jitter_ms: Option<f32>,
+    /// How we sound there, estimated from its reports.
+    pub remote_mos: Option<f32>,
 }
 
 /// Something that happened in a call.
@@ -193,6 +219,18 @@ impl From<MediaSummary> for MediaDocument {
             packets_rejected: media.packets_rejected,
             jitter_ms: media.jitter_ms,
             frames_concealed: media.frames_concealed,
+            local_address: media.local_address,
+            sdp_address: media.sdp_address,
+            packets_unauthentic: media.packets_unauthentic,
+            srtp: media.srtp,
+            rtcp: media.rtcp,
+            rtcp_address: media.rtcp_address,
+            rtt_ms: media.rtt_ms,
+            mos: media.mos,
+            mos_min: media.mos_min,
+            remote_loss_percent: media.remote_loss_percent,
+            remote_jitter_ms: media.remote_jitter_ms,
+            remote_mos: media.remote_mos,
         }
     }
 }
