@@ -24,7 +24,7 @@ use callie_media::{
     engine::{EngineOptions, MediaEngine},
     ports::RtpPorts,
 };
-use callie_sip::{InboundCall, SipOptions, SipStack};
+use callie_sip::{InboundCall, SipOptions, SipStack, TlsListen};
 use callie_store::{RecordStore, SqliteStore};
 use jiff::Timestamp;
 use std::{fs::File, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
@@ -95,7 +95,7 @@ impl App {
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
             .await
-            .context("SIP does not start: another program may use the port; set CALLIE_SIP_LISTEN")?;
+            .context("SIP does not start: another program may use the port; set CALLIE_SIP_LISTEN or CALLIE_SIP_TLS_LISTEN")?;
         let stack = Arc::new(stack);
         let context = CallContext {
             stack: stack.clone(),
@@ -268,6 +268,11 @@ fn media_options(config: &Config) -> EngineOptions {
 
 fn sip_options(config: &Config) -> SipOptions {
     let mut options = SipOptions::new(config.sip.listen);
+    options.tls = config.sip.tls.as_ref().map(|tls| TlsListen {
+        listen: tls.listen,
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+    });
     options.external_address = config.sip.external_address;
     options.hosts = config.sip.hosts.clone();
     options.dns_servers = config.sip.dns_servers.clone();

@@ -68,6 +68,8 @@ pub struct Http {
 pub struct Sip {
     /// UDP and TCP.
     pub listen: SocketAddr,
+    /// For peers that connect to us.
+    pub tls: Option<SipTls>,
     /// The address that others reach us under, when it is not the interface's.
     pub external_address: Option<IpAddr>,
     /// Names that are not asked of the DNS.
@@ -76,6 +78,14 @@ pub struct Sip {
     pub dns_servers: Vec<SocketAddr>,
     /// A line without a binding for so long is an alert.
     pub line_alert_after: Duration,
+}
+
+/// Where SIP over TLS is listened for, and the files of the certificate shown there.
+#[derive(Debug, Clone)]
+pub struct SipTls {
+    pub listen: SocketAddr,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 #[derive(Debug, Clone)]

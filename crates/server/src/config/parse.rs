@@ -2,7 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use super::sources::Given;
-use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, engines, first_version, store};
+use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, store};
 use callie_domain::{HostPort, Secret};
 use std::{
     collections::HashMap,
@@ -42,6 +42,7 @@ impl Reader {
             http: Http { listen: self.http_listen() },
             sip: Sip {
                 listen: self.socket("CALLIE_SIP_LISTEN"),
+                tls: self.sip_tls(),
                 external_address: self.external_address(),
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
                 dns_servers: self.read("CALLIE_DNS_SERVERS", dns_servers).unwrap_or_default(),
@@ -55,6 +56,21 @@ impl Reader {
             log: Log { filter: self.log_filter(), format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text) },
             first_version: first_version::read(self),
         }
+    }
+
+    /// An address, a certificate and its key, or none of them.
+    fn sip_tls(&mut self) -> Option<SipTls> {
+        const NAMES: [&str; 3] = ["CALLIE_SIP_TLS_LISTEN", "CALLIE_SIP_TLS_CERTIFICATE", "CALLIE_SIP_TLS_KEY"];
+        let [at, chain, secret] = NAMES;
+        let (listen, certificate, key) = (self.read(at, socket), self.path(chain), self.path(secret));
+        let given = NAMES.map(|name| self.is_given(name) && !self.given.get(name).is_some_and(|given| given.text.is_empty()));
+        for (name, _) in NAMES.iter().zip(given).filter(|(_, given)| !given) {
+            if given.contains(&true) {
+                let others: Vec<_> = NAMES.into_iter().filter(|other| other != name).collect();
+                self.fault(name, format!("is missing: it stands beside {}, or none of them does", others.join(" and ")));
+            }
+        }
+        Some(SipTls { listen: listen?, certificate: certificate?, key: key? })
     }
 
     fn http_listen(&mut self) -> SocketAddr {
@@ -262,4 +278,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 34, "a new key must be read");
+const _: () = assert!(KEYS.len() == 37, "a new key must be read");

@@ -65,6 +65,11 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_DATA_DIR" => config.data_dir.display().to_string(),
         "CALLIE_HTTP_LISTEN" => config.http.listen.to_string(),
         "CALLIE_SIP_LISTEN" => config.sip.listen.to_string(),
+        "CALLIE_SIP_TLS_LISTEN" => config.sip.tls.as_ref().map(|tls| tls.listen.to_string()).unwrap_or_default(),
+        "CALLIE_SIP_TLS_CERTIFICATE" => {
+            config.sip.tls.as_ref().map(|tls| tls.certificate.display().to_string()).unwrap_or_default()
+        }
+        "CALLIE_SIP_TLS_KEY" => config.sip.tls.as_ref().map(|tls| tls.key.display().to_string()).unwrap_or_default(),
         "CALLIE_EXTERNAL_ADDRESS" => config.sip.external_address.map(|ip| ip.to_string()).unwrap_or_default(),
         "CALLIE_SIP_HOSTS" => hosts(config),
         "CALLIE_DNS_SERVERS" => listed(&config.sip.dns_servers),

@@ -141,6 +141,17 @@ fn faulty_values_say_what_would_be_right() {
 }
 
 #[test]
+fn a_listener_of_tls_has_an_address_a_certificate_and_a_key() {
+    let (listen, certificate) = (("CALLIE_SIP_TLS_LISTEN", "127.0.0.1:5061"), ("CALLIE_SIP_TLS_CERTIFICATE", "/c.pem"));
+    let found = faults("", "", &[listen, certificate]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("CALLIE_SIP_TLS_KEY is missing"), "{}", found[0]);
+    assert!(loaded("", "", &[]).config.sip.tls.is_none());
+    let tls = loaded("", "", &[listen, certificate, ("CALLIE_SIP_TLS_KEY", "/k.pem")]).config.sip.tls.expect("complete");
+    assert_eq!((tls.listen.port(), tls.key.display().to_string()), (5061, "/k.pem".to_owned()));
+}
+
+#[test]
 fn values_become_what_they_mean() {
     let config = loaded(
         "sip_hosts = ['sip.zoho.com=127.0.0.1:5070', 'b=[::1]:1']",
