@@ -13,6 +13,7 @@
 
 pub mod analysis;
 pub mod carrier;
+mod certificate;
 pub mod digest;
 pub mod firestore;
 pub mod gemini;

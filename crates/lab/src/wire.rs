@@ -1,4 +1,4 @@
-//! One address spoken to over UDP and TCP: datagrams and streams in, [`Message`]s out, and back.
+//! One address spoken to over UDP and TCP, and if wanted another over TLS: datagrams and streams in, [`Message`]s out, and back.
 //!
 //! Not a SIP transaction layer: it neither repeats nor answers anything, except a TCP ping.
 
@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,11 +22,13 @@ const HEARD_BOUND: usize = 1024;
 const FLOW_BOUND: usize = 1024;
 /// Receive buffer of the UDP socket in bytes, so that a thousand accounts may speak at once.
 const UDP_BUFFER_BYTES: usize = 4 << 20;
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
@@ -34,6 +37,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 }
@@ -42,7 +46,12 @@ impl Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flow {
     Udp(SocketAddr),
-    Tcp { id: u64, peer: SocketAddr },
+    /// TCP, `secure` with TLS in it.
+    Tcp {
+        id: u64,
+        peer: SocketAddr,
+        secure: bool,
+    },
 }
 
 impl Flow {
@@ -55,7 +64,8 @@ impl Flow {
     pub fn transport(self) -> Transport {
         match self {
             Self::Udp(_) => Transport::Udp,
-            Self::Tcp { .. } => Transport::Tcp,
+            Self::Tcp { secure: true, .. } => Transport::Tls,
+            Self::Tcp { secure: false, .. } => Transport::Tcp,
         }
     }
 }
@@ -124,7 +134,7 @@ impl Wire {
     /// Opens a stream to `peer`.
     pub async fn connect(self: &Arc<Self>, peer: SocketAddr) -> io::Result<Flow> {
         let stream = TcpStream::connect(peer).await?;
-        Ok(self.add_stream(stream, peer))
+        Ok(self.add_stream(stream, peer, false))
     }
 
     /// Sends at once or not at all: a full socket buffer or a closed stream loses the message, as a network would.
@@ -196,20 +206,42 @@ impl Wire {
     async fn accept_streams(self: Arc<Self>, listener: TcpListener) {
         loop {
             if let Ok((stream, peer)) = listener.accept().await {
-                self.add_stream(stream, peer);
+                self.add_stream(stream, peer, false);
             }
         }
     }
 
-    fn add_stream(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Flow {
+    /// Takes TLS on another address, too.
+    pub fn listen_tls(self: &Arc<Self>, listener: TcpListener, acceptor: TlsAcceptor) {
+        let wire = Arc::clone(self);
+        self.tracker.spawn(self.token.clone().run_until_cancelled_owned(async move {
+            loop {
+                let Ok((stream, peer)) = listener.accept().await else { continue };
+                let (wire, acceptor) = (Arc::clone(&wire), acceptor.clone());
+                let token = wire.token.clone();
+                wire.tracker.clone().spawn(token.run_until_cancelled_owned(async move {
+                    match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => drop(wire.add_stream(stream, peer, true)),
+                        Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
+                        Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
+                    }
+                }));
+            }
+        }));
+    }
+
+    fn add_stream<S>(self: &Arc<Self>, stream: S, peer: SocketAddr, secure: bool) -> Flow
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let id = self.next_stream.fetch_add(1, Ordering::Relaxed);
         let (outbox, posted) = mpsc::channel(FLOW_BOUND);
         let token = self.token.child_token();
         self.streams().insert(id, Stream { outbox, token: token.clone() });
-        let flow = Flow::Tcp { id, peer };
+        let flow = Flow::Tcp { id, peer, secure };
         let wire = Arc::clone(self);
         self.tracker.spawn(async move {
-            let (mut reader, writer) = stream.into_split();
+            let (mut reader, writer) = tokio::io::split(stream);
             tokio::select! {
                 () = token.cancelled() => {}
                 () = wire.read_stream(&mut reader, flow) => {}
@@ -222,7 +254,7 @@ impl Wire {
         flow
     }
 
-    async fn read_stream(&self, reader: &mut tokio::net::tcp::OwnedReadHalf, flow: Flow) {
+    async fn read_stream(&self, reader: &mut (impl AsyncRead + Unpin), flow: Flow) {
         let mut framer = Framer::default();
         let mut buffer = vec![0; 4096];
         loop {
@@ -251,9 +283,9 @@ impl Wire {
     }
 }
 
-async fn write_stream(mut writer: tokio::net::tcp::OwnedWriteHalf, mut posted: mpsc::Receiver<Vec<u8>>) {
+async fn write_stream(mut writer: impl AsyncWrite + Unpin, mut posted: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = posted.recv().await {
-        if writer.write_all(&bytes).await.is_err() {
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }

@@ -21,11 +21,12 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Where a request for it goes: the stream it registered over if its Contact says `transport=tcp`,
-    /// else by datagram to the Contact's own address; by the source if that is a name.
+    /// Where a request for it goes: the stream it registered over if that is a secure one or its Contact says
+    /// `transport=tcp`, else by datagram to the Contact's own address; by the source if that is a name.
     pub fn route(&self) -> Flow {
         let uri = Uri::parse(&self.contact);
         match (self.flow.transport(), uri) {
+            (Transport::Tls, _) => self.flow,
             (Transport::Tcp, Some(uri)) if uri.is_tcp() => self.flow,
             (_, Some(uri)) => Flow::Udp(uri.socket_addr().unwrap_or(self.source())),
             (_, None) => self.flow,

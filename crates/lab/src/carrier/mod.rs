@@ -27,21 +27,34 @@ pub use directory::{Algorithms, Destination, Subscriber};
 pub use fault::Fault;
 pub use ledger::{CarrierEvent, SeenRegister};
 
+use crate::certificate::Authority;
 use crate::wire::Wire;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switch::Switch;
+use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+/// A carrier's TLS: with a certificate made at its start by an authority of its own ([`Carrier::authority`]).
+#[derive(Clone, Debug)]
+pub struct CarrierTls {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What the certificate is for: names and addresses.
+    pub names: Vec<String>,
+}
 
 /// How a carrier is set up.
 #[derive(Clone, Debug)]
 pub struct CarrierOptions {
     /// UDP and TCP; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS, too.
+    pub tls: Option<CarrierTls>,
     /// Realm of the challenges; the carrier's own address if `None`.
     pub domain: Option<String>,
     pub subscribers: Vec<Subscriber>,
@@ -63,6 +76,7 @@ impl Default for CarrierOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
             domain: None,
             subscribers: Vec::new(),
             open_to_strangers: true,
@@ -72,6 +86,23 @@ impl Default for CarrierOptions {
             nonce_life: Duration::from_secs(300),
             qop: true,
         }
+    }
+}
+
+#[derive(Debug)]
+struct Secure {
+    local: SocketAddr,
+    authority: Authority,
+}
+
+impl Secure {
+    async fn open(options: &CarrierTls, wire: &Arc<Wire>) -> io::Result<Self> {
+        let authority = Authority::new()?;
+        let acceptor = authority.acceptor(options.names.clone())?;
+        let listener = TcpListener::bind(options.listen).await?;
+        let local = listener.local_addr()?;
+        wire.listen_tls(listener, acceptor);
+        Ok(Self { local, authority })
     }
 }
 
@@ -87,6 +118,7 @@ pub struct TooLate {
 #[derive(Debug)]
 pub struct Carrier {
     wire: Arc<Wire>,
+    secure: Option<Secure>,
     /// Taken once per message and per question, never across an await.
     switch: Arc<Mutex<Switch>>,
     events: broadcast::Sender<CarrierEvent>,
@@ -100,13 +132,17 @@ impl Carrier {
     pub async fn start(options: CarrierOptions) -> io::Result<Self> {
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let (wire, inbox) = Wire::open(options.listen, &tracker, &token).await?;
+        let secure = match &options.tls {
+            Some(tls) => Some(Secure::open(tls, &wire).await?),
+            None => None,
+        };
         // The live feed: a listener that is more than this many events behind misses the oldest.
         let (events, _) = broadcast::channel(1024);
         let (revision, changed) = watch::channel(0);
-        let switch = Arc::new(Mutex::new(Switch::new(options, wire.local(), events.clone())));
+        let switch = Arc::new(Mutex::new(Switch::new(options, wire.local(), secure.as_ref().map(|s| s.local), events.clone())));
         let task = task::CarrierTask { wire: Arc::clone(&wire), switch: Arc::clone(&switch), revision };
         tracker.spawn(token.clone().run_until_cancelled_owned(task.run(inbox)));
-        Ok(Self { wire, switch, events, changed, tracker, _running: token.drop_guard() })
+        Ok(Self { wire, secure, switch, events, changed, tracker, _running: token.drop_guard() })
     }
 
     /// Ends every task and socket.
@@ -120,6 +156,16 @@ impl Carrier {
     /// Where to send SIP, over UDP or TCP.
     pub fn address(&self) -> SocketAddr {
         self.wire.local()
+    }
+
+    /// Where to send SIP over TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|secure| secure.local)
+    }
+
+    /// Whom its clients over TLS have to trust, PEM.
+    pub fn authority(&self) -> Option<String> {
+        self.secure.as_ref().map(|secure| secure.authority.pem())
     }
 
     pub fn events(&self) -> broadcast::Receiver<CarrierEvent> {

@@ -68,6 +68,8 @@ struct Call {
 #[derive(Debug)]
 pub(super) struct Relay {
     here: SocketAddr,
+    /// Where the carrier takes TLS.
+    here_secure: Option<SocketAddr>,
     /// By the carrier's branch and the method.
     hops: HashMap<(String, String), Hop>,
     /// The carrier's branch by the transaction that came in.
@@ -87,9 +89,10 @@ fn invite_key(cancel_key: &str) -> String {
 }
 
 impl Relay {
-    pub fn new(here: SocketAddr) -> Self {
+    pub fn new(here: SocketAddr, here_secure: Option<SocketAddr>) -> Self {
         Self {
             here,
+            here_secure,
             hops: HashMap::new(),
             branches: HashMap::new(),
             calls: HashMap::new(),
@@ -217,8 +220,9 @@ impl Relay {
         let other_side =
             call.map(|call| if message.from_tag().as_ref() == Some(&call.caller_tag) { call.callee } else { call.caller });
         let flow = match (target.socket_addr(), other_side) {
+            (_, Some(flow @ Flow::Tcp { secure: true, .. })) => flow,
             (_, Some(flow @ Flow::Tcp { .. })) if target.is_tcp() => flow,
-            (Some(address), _) if address == self.here => return None,
+            (Some(address), _) if self.is_own(address) => return None,
             (Some(address), _) => Flow::Udp(address),
             (None, other_side) => other_side?,
         };
@@ -318,8 +322,8 @@ impl Relay {
         request.remove_all("Proxy-Authorization");
         request.set_uri(&way.uri);
         request.set("Max-Forwards", hops_left.to_string());
-        let transport = way.flow.transport().token();
-        request.push_top("Via", format!("SIP/2.0/{transport} {};branch={branch};rport", self.here));
+        let transport = way.flow.transport();
+        request.push_top("Via", format!("SIP/2.0/{} {};branch={branch};rport", transport.token(), self.address(transport)));
         request
     }
 
@@ -328,6 +332,7 @@ impl Relay {
         let entry = |transport| match transport {
             Transport::Udp => format!("<sip:{};lr>", self.here),
             Transport::Tcp => format!("<sip:{};transport=tcp;lr>", self.here),
+            Transport::Tls => format!("<sip:{};transport=tls;lr>", self.address(transport)),
         };
         request.push_top("Record-Route", entry(came_by));
         if goes_by != came_by {
@@ -337,7 +342,18 @@ impl Relay {
 
     fn is_here(&self, route: &str) -> bool {
         let uri = crate::message::NameAddr::parse(route).and_then(|route| Uri::parse(&route.uri));
-        uri.and_then(|uri| uri.socket_addr()) == Some(self.here)
+        uri.and_then(|uri| uri.socket_addr()).is_some_and(|address| self.is_own(address))
+    }
+
+    fn is_own(&self, address: SocketAddr) -> bool {
+        address == self.here || Some(address) == self.here_secure
+    }
+
+    fn address(&self, transport: Transport) -> SocketAddr {
+        match transport {
+            Transport::Tls => self.here_secure.unwrap_or(self.here),
+            Transport::Udp | Transport::Tcp => self.here,
+        }
     }
 
     fn new_branch(&mut self) -> String {

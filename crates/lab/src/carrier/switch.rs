@@ -63,7 +63,12 @@ pub(super) struct Switch {
 }
 
 impl Switch {
-    pub fn new(options: CarrierOptions, here: SocketAddr, events: broadcast::Sender<CarrierEvent>) -> Self {
+    pub fn new(
+        options: CarrierOptions,
+        here: SocketAddr,
+        here_secure: Option<SocketAddr>,
+        events: broadcast::Sender<CarrierEvent>,
+    ) -> Self {
         let mut directory = Directory::default();
         options.subscribers.iter().cloned().for_each(|subscriber| directory.add(subscriber));
         let realm = options.domain.clone().unwrap_or_else(|| here.ip().to_string());
@@ -73,7 +78,7 @@ impl Switch {
             bindings: Bindings::default(),
             faults: Faults::default(),
             ledger: Ledger::new(events),
-            relay: Relay::new(here),
+            relay: Relay::new(here, here_secure),
             answered: HashMap::new(),
             outbox: Vec::new(),
             delay: Duration::ZERO,

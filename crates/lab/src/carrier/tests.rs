@@ -21,7 +21,7 @@ fn room(options: CarrierOptions) -> Room {
     let subscribers = ["alice", "bob"].map(|name| Subscriber::new(name, "secret")).to_vec();
     let (events, _) = broadcast::channel(16);
     let options = CarrierOptions { subscribers, domain: Some("test".into()), ..options };
-    Room { switch: Switch::new(options, address(HERE), events), start: Instant::now(), branch: 0 }
+    Room { switch: Switch::new(options, address(HERE), None, events), start: Instant::now(), branch: 0 }
 }
 
 fn address(text: &str) -> SocketAddr {

@@ -37,6 +37,7 @@ impl Identity {
         match self.flow.transport() {
             Transport::Udp => format!("<sip:{}@{}>", self.user, self.here),
             Transport::Tcp => format!("<sip:{}@{};transport=tcp>", self.user, self.here),
+            Transport::Tls => format!("<sip:{}@{};transport=tls>", self.user, self.here),
         }
     }
 

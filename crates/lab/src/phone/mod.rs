@@ -127,6 +127,7 @@ impl PhoneOptions {
         match self.transport {
             Transport::Udp => Ok(Flow::Udp(self.carrier)),
             Transport::Tcp => wire.connect(self.carrier).await,
+            Transport::Tls => Err(io::Error::other("a telephone of the lab has no TLS")),
         }
     }
 }
