@@ -465,7 +465,9 @@ fn termination_of(failure: LegFailure) -> Termination {
         LegFailure::Transport(detail) => Termination::because(EndReason::TransportFailed, detail),
         LegFailure::SessionExpired(detail) => Termination::because(EndReason::SessionExpired, detail),
         LegFailure::PeerVanished(detail) => Termination::because(EndReason::PeerVanished, detail),
-        LegFailure::AckMissing => Termination::new(EndReason::AckMissing),
+        failure @ (LegFailure::AckMissing { .. } | LegFailure::PrackMissing { .. }) => {
+            Termination::because(EndReason::AckMissing, failure.to_string())
+        }
         LegFailure::AuthenticationFailed(detail) => Termination::because(EndReason::AuthenticationFailed, detail),
     }
 }

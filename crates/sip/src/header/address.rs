@@ -152,6 +152,15 @@ pub fn service_routes<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> 
     entries.map(str::trim).filter(is_route).take(8).map(str::to_owned).collect()
 }
 
+/// The URIs of a 3xx to a call, highest `q` first, at most eight; without headers (`?…`).
+pub(crate) fn redirects<'a>(contacts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let q = |contact: &Address<'_>| contact.param("q").and_then(|q| q.parse::<f32>().ok()).filter(|q| q.is_finite());
+    let mut found: Vec<_> = contacts.flat_map(addresses).map(|c| (c.uri, q(&c).unwrap_or(1.0))).take(8).collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let bare = |uri: &str| uri.split('?').next().unwrap_or_default().to_owned();
+    found.into_iter().map(|(uri, _)| bare(uri)).filter(|uri| !has_control(uri) && !uri.contains(' ')).collect()
+}
+
 /// Where a URI such as `sip:198.51.100.7:5070;transport=tcp` points; `None` for other schemes than `sip`.
 pub fn sip_target(uri: &str) -> Option<SipTarget> {
     Address { display: "", uri: uri.trim(), params: "" }.target()

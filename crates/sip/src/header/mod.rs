@@ -6,8 +6,8 @@
 mod address;
 pub(crate) mod scan;
 
-pub(crate) use address::percent_decode;
 pub use address::{Caller, SipTarget, caller, granted_expires, redirect_targets, service_routes, sip_target};
+pub(crate) use address::{percent_decode, redirects};
 
 use scan::{is_token, param, printable, split_outside_quotes};
 

@@ -3,6 +3,7 @@
 use super::dialog::Dialog;
 use super::refresh::{self, Agreement};
 use super::registry::{Legs, Mailbox};
+use super::reliable::Due;
 use super::reoffer::acknowledgement;
 use super::session::{Founding, Session};
 use super::session_timer::{Input, SessionTimer};
@@ -22,6 +23,8 @@ struct Callee {
     invite: InviteServer,
     /// What the 200 says about the session timer.
     agreement: Agreement,
+    /// The caller wants to acknowledge provisional responses (`Require: 100rel`).
+    reliably: bool,
 }
 
 /// The session timer that an INVITE gets, or the `Min-SE` of the 422 that refuses it (RFC 4028 §9).
@@ -61,7 +64,10 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, admitted: Admitted) -> Le
     let session = Session::new(founding);
     session.heard_description(invite.body());
     let (leg, sink, commands) = super::pair(facts, session.trace());
-    let callee = Callee { session, sink, commands, mailbox, invite: invite.into_invite(&tag), agreement };
+    // The first reliable response to an INVITE without an offer would have to make one (RFC 3262 §5), and ringing has none: such a
+    // caller hears nothing before the answer.
+    let reliably = extension::has(invite.headers("Require"), "100rel");
+    let callee = Callee { reliably, session, sink, commands, mailbox, invite: invite.into_invite(&tag), agreement };
     let tracker = callee.session.wire.tracker.clone();
     tracker.spawn(callee.run());
     leg
@@ -77,7 +83,7 @@ impl Callee {
                 biased;
                 () = session.over.cancelled() => return,
                 command = self.commands.recv() => match command {
-                    Some(Command::Ring) => self.invite.answer(self.answer(180)),
+                    Some(Command::Ring) => self.ring(),
                     Some(Command::Answer(sdp)) => return self.accept(sdp).await,
                     Some(Command::Reject(code)) if (300..700).contains(&code) => return self.refuse(code).await,
                     Some(Command::Reject(_) | Command::HangUp(_)) | None => return self.refuse(480).await,
@@ -90,6 +96,13 @@ impl Callee {
                     InviteHeard::Ack(_) => {}
                     InviteHeard::Over => return self.sink.end(LegEvent::Failed(LegFailure::Timeout)),
                 },
+                due = session.ringing.due() => match due {
+                    Due::Repeat(ringing) => self.invite.answer(self.reliable(ringing)),
+                    Due::GiveUp { sent } => {
+                        self.sink.end(LegEvent::Failed(LegFailure::PrackMissing { sent }));
+                        return self.refuse(504).await;
+                    }
+                },
                 request = self.mailbox.next() => match request.method {
                     // The caller may end an early dialog so (RFC 3261 §15).
                     Method::Bye => {
@@ -97,7 +110,14 @@ impl Callee {
                         return self.cancelled().await;
                     }
                     Method::Options => request.answer(self.answer(200)).await,
-                    Method::Invite | Method::Update => request.answer(self.answer(491)).await,
+                    Method::Prack => session.acknowledged(request).await,
+                    // A refresh that changes nothing; an offer has to wait for the answer (RFC 3261 §14.2, RFC 3311 §5.2).
+                    Method::Update if request.body().is_empty() => {
+                        session.dialog().accepts(&request);
+                        request.answer(self.answer(200)).await;
+                    }
+                    Method::Invite | Method::Update => request.answer(self.answer(500).with("Retry-After", "2")).await,
+                    Method::Notify => request.answer(self.answer(481)).await,
                     _ => request.answer(self.answer(405)).await,
                 },
             }
@@ -108,9 +128,26 @@ impl Callee {
         self.session.answer(code).with("Contact", self.session.contact()).with("Supported", extension::SUPPORTED)
     }
 
+    fn ring(&self) {
+        if !self.reliably {
+            return self.invite.answer(self.answer(180));
+        }
+        let has_offer = self.session.heard().is_some();
+        if let Some(ringing) = has_offer.then(|| self.session.ringing.begin(self.session.wire.t1)).flatten() {
+            self.invite.answer(self.reliable(ringing));
+        }
+    }
+
+    /// 180 with the number that the caller's PRACK has to name (RFC 3262 §3).
+    fn reliable(&self, rseq: u32) -> Answer {
+        self.answer(180).with("Require", "100rel").with("RSeq", rseq.to_string())
+    }
+
     async fn accept(self, sdp: String) {
         self.session.described(&sdp);
         self.session.facts.confirm();
+        // Ringing without a description need not be acknowledged before the answer (§3), and is repeated no more.
+        self.session.ringing.stop();
         let (terms, fields) = self.agreement.clone();
         self.invite.answer(self.answer(200).with_fields(fields).with_sdp(sdp));
         self.session.timing.tell(Input::Agreed(terms));
@@ -127,6 +164,7 @@ impl Callee {
 
     /// Refuses, and stays until the ACK: the refusal is repeated as long as it is missing.
     async fn refuse(mut self, code: u16) {
+        self.session.ringing.stop();
         self.invite.answer(self.answer(code));
         self.sink.close();
         let Self { session, mut invite, mailbox, .. } = self;

@@ -8,15 +8,20 @@
 //!   hung up before the answer: CANCEL, or, before any 1xx, CANCEL with the first 1xx; a 2xx that crosses it gets ACK and BYE
 //! ```
 
+use super::control::Outcome;
 use super::dialog::Dialog;
+use super::early::Branches;
+use super::redirect::Redirects;
 use super::registry::{Legs, Mailbox};
 use super::session::{Founding, Session};
 use super::session_timer::SessionTimer;
 use super::talk::{Opening, Talk};
-use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
+use super::turn::Side;
+use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension, offer, reoffer};
 use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
+use crate::header;
 use crate::stack::{Answer, ClientTransaction, Draft, Flow, Heard, Incoming, Method, Reply, Wire};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +30,8 @@ use tokio::time::Instant;
 
 /// A phone that rings longer than this is given up, whatever the product's own patience.
 const RING_LIMIT: Duration = Duration::from_secs(330);
-/// Challenges answered for one call.
-const CHALLENGES: usize = 5;
+/// INVITEs sent for one call: challenges, another session interval, redirections.
+const INVITES: usize = 12;
 
 /// What an outbound call begins with.
 pub(crate) struct Placed {
@@ -47,6 +52,8 @@ pub(crate) struct Caller {
     mailbox: Mailbox,
     facts: Arc<Facts>,
     timer: SessionTimer,
+    branches: Branches,
+    redirects: Redirects,
     local_tag: String,
     cause: HangUpCause,
     /// We do not want the call any more.
@@ -78,6 +85,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
     let named = wire.name_call(&placed.dialog.call_id, &line.account().user_agent);
     let (leg, sink, commands) = super::pair(facts.clone(), named.trace.clone());
     let timer = SessionTimer::new(line.account().upkeep.session_expires_s, wire.ask_peer_every);
+    let redirects = Redirects::of(&placed.dialog.target);
     let caller = Caller {
         wire: wire.clone(),
         line,
@@ -88,6 +96,8 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
         mailbox,
         facts,
         timer,
+        branches: Branches::default(),
+        redirects,
         local_tag: local_tag.to_owned(),
         cause: HangUpCause::Normal,
         leaving: false,
@@ -115,13 +125,13 @@ impl Caller {
             Err(error) => return self.fail(LegFailure::Transport(error.to_string())),
         };
         self.placed.dialog.contact = self.line.contact_uri(&self.wire, &flow);
-        for _ in 0..=CHALLENGES {
+        for _ in 0..INVITES {
             let mut attempt = match self.invite(&flow).await {
                 Ok(attempt) => attempt,
                 Err(error) => return self.fail(LegFailure::Transport(error.to_string())),
             };
             match self.follow(&mut attempt).await {
-                Fate::Again => {}
+                Fate::Again => self.branches.clear(),
                 Fate::Over => return,
                 Fate::Answered(reply) => return self.talk(attempt, &reply).await,
             }
@@ -165,11 +175,14 @@ impl Caller {
                     Some(Heard::ConnectionLost) => return self.over(LegFailure::Transport("connection lost".into())),
                     Some(Heard::Timeout) | None => return self.over(LegFailure::Timeout),
                 },
-                cause = wants_to_leave(&mut self.commands, &self.sink), if !self.leaving => {
-                    self.cause = cause;
-                    self.sink.close();
-                    self.leave(attempt).await;
-                }
+                () = self.sink.abandoned(), if !self.leaving => self.give_up(attempt, HangUpCause::Normal).await,
+                command = self.commands.recv(), if !self.leaving => match command {
+                    Some(Command::HangUp(cause)) => self.give_up(attempt, cause).await,
+                    None | Some(Command::Reject(_)) => self.give_up(attempt, HangUpCause::Normal).await,
+                    Some(Command::Offer(sdp, outcome)) => self.offer(sdp, outcome),
+                    // Not before the answer: who asked is told so by the drop.
+                    Some(_) => {}
+                },
                 () = answered(&mut attempt.cancel) => attempt.cancel = None,
                 request = self.mailbox.next() => self.on_request(request, attempt).await,
                 () = tokio::time::sleep_until(self.give_up_at) => {
@@ -181,6 +194,20 @@ impl Caller {
                 }
             }
         }
+    }
+
+    async fn give_up(&mut self, attempt: &mut Attempt, cause: HangUpCause) {
+        self.cause = cause;
+        self.sink.close();
+        self.leave(attempt).await;
+    }
+
+    /// Before the answer an offer needs a telephone that has answered the first one reliably.
+    fn offer(&self, sdp: String, outcome: Outcome<Vec<u8>>) {
+        let Some(session) = self.branches.described().cloned() else { return };
+        session.clone().beside(async move {
+            outcome.send(offer::offer_early(&session, &sdp).await).ok();
+        });
     }
 
     fn over(&mut self, failure: LegFailure) -> Fate {
@@ -196,19 +223,50 @@ impl Caller {
             if first {
                 self.cancel(attempt).await;
             }
-        } else if reply.code > 100 {
+            return;
+        }
+        if reply.code == 100 {
+            return;
+        }
+        let invite_cseq = self.placed.dialog.cseq;
+        let mut branches = std::mem::take(&mut self.branches);
+        let is_news = branches.heard(reply, invite_cseq, || self.session(reply, attempt));
+        self.branches = branches;
+        if reply.code == 199 {
+            // One of several telephones has ended (RFC 6228); the others ring.
+            self.branches.ended(reply);
+        } else if is_news {
             let sdp = (!reply.body.is_empty()).then(|| reply.body.clone());
             self.sink.tell(LegEvent::Ringing { code: reply.code, sdp });
         }
+    }
+
+    /// The session of a dialog that this response has begun.
+    fn session(&self, reply: &Reply, attempt: &Attempt) -> Arc<Session> {
+        let session = Session::new(Founding {
+            wire: self.wire.clone(),
+            line: self.line.clone(),
+            dialog: self.placed.dialog.answered_by(reply),
+            flow: attempt.flow.clone(),
+            auth: self.auth.clone(),
+            facts: self.facts.clone(),
+            owns_call_id: true,
+            timer: self.timer.clone(),
+        });
+        session.described(&self.placed.sdp_offer);
+        session
     }
 
     fn on_refusal(&mut self, reply: &Reply) -> Fate {
         if reply.code == 422 && !self.leaving && self.timer.raise(reply.header("Min-SE")) {
             return Fate::Again;
         }
-        if !matches!(reply.code, 401 | 407) {
-            self.sink.end(LegEvent::Refused { code: reply.code, phrase: reply.phrase.clone() });
+        if let Some(phrase) = self.not_redirected(reply) {
+            self.sink.end(LegEvent::Refused { code: reply.code, phrase });
             return Fate::Over;
+        }
+        if !matches!(reply.code, 401 | 407) {
+            return Fate::Again;
         }
         if self.leaving {
             return Fate::Over;
@@ -220,11 +278,42 @@ impl Caller {
         }
     }
 
+    /// The phrase to end with, when this refusal is one: no challenge, and nowhere else to go.
+    fn not_redirected(&mut self, reply: &Reply) -> Option<String> {
+        if matches!(reply.code, 401 | 407) {
+            return None;
+        }
+        let mut phrase = reply.phrase.clone();
+        if matches!(reply.code, 300..=302) {
+            self.auth.accepted();
+            let refused = self.redirects.take_in(reply.headers("Contact"), &self.line.account());
+            if let Some(uri) = refused {
+                phrase = format!("{phrase} (to {}, which is not the account's provider)", header::scan::printable(&uri, 128));
+            }
+        }
+        // Who says 6xx speaks for all (RFC 3261 §16.7).
+        if self.leaving || reply.code >= 600 {
+            return Some(phrase);
+        }
+        match self.redirects.next() {
+            Some(uri) => {
+                tracing::debug!(code = reply.code, "a call goes on to where it was redirected");
+                self.placed.dialog.target = uri;
+                None
+            }
+            None => Some(phrase),
+        }
+    }
+
     /// A request before the answer: mostly the callee's BYE overtaking its own 200.
     async fn on_request(&mut self, request: Incoming, attempt: &mut Attempt) {
+        if request.method == Method::Update && !request.body().is_empty() {
+            return self.on_update(request).await;
+        }
         let code = match request.method {
             Method::Bye | Method::Options => 200,
             Method::Invite | Method::Update => 491,
+            Method::Prack | Method::Notify => 481,
             _ => 405,
         };
         let is_bye = request.method == Method::Bye;
@@ -232,6 +321,19 @@ impl Caller {
         if is_bye && !self.leaving {
             self.sink.end(LegEvent::HungUp { reason: None });
             self.leave(attempt).await;
+        }
+    }
+
+    /// A telephone that has answered our offer reliably offers something else before it is lifted (RFC 3311 §5.2).
+    async fn on_update(&self, request: Incoming) {
+        let turn = self.branches.of(&request).map(|session| (session, session.turns.take(Side::Theirs)));
+        match turn {
+            Some((session, Ok(turn))) => {
+                session.dialog().retarget(&request);
+                reoffer::begin(session, request, self.sink.teller(), turn);
+            }
+            Some((session, Err(Side::Theirs))) => request.answer(session.answer(500).with("Retry-After", "1")).await,
+            _ => request.answer(Answer::of(491).with("Allow", Method::ALLOW)).await,
         }
     }
 
@@ -259,25 +361,16 @@ impl Caller {
 
     async fn talk(mut self, attempt: Attempt, reply: &Reply) {
         self.auth.accepted();
-        let dialog = self.placed.dialog.answered_by(reply);
         self.facts.name(&self.local_tag, reply.to_tag().unwrap_or_default());
         self.facts.learn(reply.headers("Allow"), reply.headers("Supported"));
         self.facts.confirm();
-        let session = Session::new(Founding {
-            wire: self.wire,
-            line: self.line,
-            dialog,
-            flow: attempt.flow,
-            auth: self.auth,
-            facts: self.facts,
-            owns_call_id: true,
-            timer: self.timer,
-        });
+        let early = self.branches.answered(reply).inspect(|session| session.dialog().confirm(reply));
+        let session = early.unwrap_or_else(|| self.session(reply, &attempt));
         session.timing.settle(reply);
         session.heard_description(&reply.body);
-        session.described(&self.placed.sdp_offer);
         if !self.leaving {
-            self.sink.tell(LegEvent::Answered { sdp: reply.body.clone() });
+            // An answer that came reliably before need not be said again (RFC 3262 §5).
+            self.sink.tell(LegEvent::Answered { sdp: session.heard().unwrap_or_default() });
         }
         // A sink already closed makes the talk begin with its BYE.
         let opening = Opening::Placed(attempt.invite);

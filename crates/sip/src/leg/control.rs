@@ -12,7 +12,7 @@ pub struct LegControl {
     facts: Arc<Facts>,
 }
 
-type Outcome<T> = oneshot::Sender<Result<T, RequestFailure>>;
+pub(super) type Outcome<T> = oneshot::Sender<Result<T, RequestFailure>>;
 
 /// See [`LegControl`].
 #[derive(Debug)]

@@ -82,6 +82,11 @@ impl Dialog {
         true
     }
 
+    /// An early dialog that this 2xx confirms: the route set is that of the 2xx (§13.2.2.4); our numbers go on.
+    pub fn confirm(&mut self, reply: &Reply) {
+        *self = self.answered_by(reply);
+    }
+
     /// So may a 2xx to ours (§12.2.1.2).
     pub fn retarget_by(&mut self, reply: &Reply) {
         if let Some(contact) = reply.headers("Contact").next() {

@@ -1,6 +1,8 @@
 //! What a leg tells, and why one fails.
 
 use super::ReferTo;
+use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What happened on a leg.
@@ -67,8 +69,14 @@ pub enum LegFailure {
     Timeout,
     #[error("{0}")]
     Transport(String),
-    #[error("the answer was never acknowledged")]
-    AckMissing,
+    #[error(
+        "our 200 was sent {sent} times to {to}; the Contact we named: {contact}; no ACK within {waited:?}; \
+         check external_address, NAT and SIP ALG"
+    )]
+    AckMissing { sent: u32, to: SocketAddr, contact: String, waited: Duration },
+    /// Inbound: the caller demanded reliable ringing (RFC 3262) and never acknowledged it.
+    #[error("our 180 was sent {sent} times and the caller, who demanded 100rel, sent no PRACK")]
+    PrackMissing { sent: u32 },
     #[error("authentication failed: {0}")]
     AuthenticationFailed(String),
     /// A request inside the call showed that the peer does not know it any more, or is not there (RFC 3261 §12.2.1.2).

@@ -1,9 +1,9 @@
 //! The SIP extensions that we know, by their option tags.
 
 /// For `Supported`.
-pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 
-const KNOWN: [&str; 3] = ["timer", "replaces", "norefersub"];
+const KNOWN: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
 
 /// Option tags out of `Require` that we do not know (RFC 3261 §8.2.2.3), as a list for `Unsupported`.
 pub(crate) fn unknown<'a>(require: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -22,23 +22,36 @@ const TRIES: usize = 4;
 /// The longest `Retry-After` that is waited for (RFC 3261 §14.2 gives at most 10 s).
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Offers `sdp` and returns the answer.
+/// Offers `sdp` by a re-INVITE and returns the answer.
 pub(super) async fn offer(session: &Arc<Session>, sdp: &str) -> Result<Vec<u8>, RequestFailure> {
+    offer_by(Method::Invite, session, sdp).await
+}
+
+/// The same by UPDATE, while the call has not been answered (RFC 3311 §5.1).
+pub(super) async fn offer_early(session: &Arc<Session>, sdp: &str) -> Result<Vec<u8>, RequestFailure> {
+    offer_by(Method::Update, session, sdp).await
+}
+
+async fn offer_by(method: Method, session: &Arc<Session>, sdp: &str) -> Result<Vec<u8>, RequestFailure> {
     let mut failure = RequestFailure::Busy;
     for _ in 0..TRIES {
         let patience = session.wire.patience();
         let turn = tokio::time::timeout(patience, session.turns.wait(Side::Ours)).await;
         let turn = turn.map_err(|_| RequestFailure::Busy)?;
-        let ask = Ask::new(Method::Invite)
+        let fields = if method == Method::Invite { session.timing.timer().request_fields() } else { Vec::new() };
+        let ask = Ask::new(method)
             .with("Allow", Method::ALLOW)
             .with("Supported", extension::SUPPORTED)
-            .with_fields(session.timing.timer().request_fields())
+            .with_fields(fields)
             .with_body("application/sdp", sdp);
         let reply = match heard(session, session.ask(&ask).await)? {
             Ok(reply) => {
                 session.dialog().retarget_by(&reply);
                 session.described(sdp);
-                session.timing.settle(&reply);
+                session.heard_description(&reply.body);
+                if method == Method::Invite {
+                    session.timing.settle(&reply);
+                }
                 return Ok(reply.body);
             }
             Err(reply) => reply,

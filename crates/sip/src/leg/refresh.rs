@@ -108,15 +108,18 @@ async fn refresh(session: &Arc<Session>, events: &Teller) {
         Ok(()) => return,
         // Not by UPDATE.
         Err(None) => match session.description() {
-            Some(sdp) => match offer::offer(session, &sdp).await {
-                Ok(body) => {
-                    if session.heard_description(&body) {
-                        events.tell(LegEvent::Reanswered { sdp: body });
+            Some(sdp) => {
+                let before = session.heard();
+                match offer::offer(session, &sdp).await {
+                    Ok(body) => {
+                        if !body.is_empty() && before.as_ref() != Some(&body) {
+                            events.tell(LegEvent::Reanswered { sdp: body });
+                        }
+                        return;
                     }
-                    return;
+                    Err(failure) => failure,
                 }
-                Err(failure) => failure,
-            },
+            }
             None => RequestFailure::NotUp,
         },
         Err(Some(failure)) => failure,

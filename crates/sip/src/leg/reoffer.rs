@@ -5,7 +5,7 @@ use super::session::Session;
 use super::session_timer::Input;
 use super::sink::Teller;
 use super::turn::Turn;
-use super::{LegEvent, LegFailure, extension, refresh};
+use super::{LegEvent, extension, refresh};
 use crate::stack::{Answer, Field, Incoming, InviteHeard, InviteServer, Method, random_token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn serve(session: &Session, request: Incoming, events: &Teller) {
             session.heard_description(&body);
             events.tell(LegEvent::Acknowledged { sdp: (!body.is_empty()).then_some(body) });
         }
-        None if accepted => session.fail(LegFailure::AckMissing),
+        None if accepted => session.fail(session.ack_missing()),
         _ => {}
     }
 }

@@ -4,6 +4,7 @@
 use super::dialog::Dialog;
 use super::refer::Refers;
 use super::refresh::Timing;
+use super::reliable::Ringing;
 use super::session_timer::SessionTimer;
 use super::turn::Turns;
 use super::{Facts, LegFailure};
@@ -33,6 +34,8 @@ pub(super) struct Session {
     local_sdp: Mutex<Option<String>>,
     remote_sdp: Mutex<Option<Vec<u8>>>,
     pub timing: Timing,
+    /// Inbound: provisional responses that the caller acknowledges.
+    pub ringing: Ringing,
     pub refers: Refers,
     /// INFO goes out one after the other: keys have an order.
     pub infos: tokio::sync::Mutex<()>,
@@ -90,6 +93,7 @@ impl Session {
     pub fn new(founding: Founding) -> Arc<Self> {
         let Founding { wire, line, dialog, flow, auth, facts, owns_call_id, timer } = founding;
         let user_agent = line.account().user_agent.clone();
+        let invite_cseq = dialog.remote_cseq.unwrap_or_default();
         let named = wire.name_call(&dialog.call_id, &user_agent);
         let over = wire.cancel.child_token();
         Arc::new(Self {
@@ -105,6 +109,7 @@ impl Session {
             local_sdp: Mutex::default(),
             remote_sdp: Mutex::default(),
             timing: Timing::new(timer),
+            ringing: Ringing::new(invite_cseq),
             refers: Refers::default(),
             infos: tokio::sync::Mutex::default(),
             failure: Mutex::default(),
@@ -158,15 +163,16 @@ impl Session {
         self.local_sdp.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes in a description of the peer; `true` when it is another than before.
-    pub fn heard_description(&self, sdp: &[u8]) -> bool {
-        if sdp.is_empty() {
-            return false;
+    /// Takes in a description of the peer, where there is one.
+    pub fn heard_description(&self, sdp: &[u8]) {
+        if !sdp.is_empty() {
+            *self.remote_sdp.lock().unwrap_or_else(PoisonError::into_inner) = Some(sdp.to_vec());
         }
-        let mut known = self.remote_sdp.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = known.as_deref() != Some(sdp);
-        *known = Some(sdp.to_vec());
-        is_new
+    }
+
+    /// The peer's last description.
+    pub fn heard(&self) -> Option<Vec<u8>> {
+        self.remote_sdp.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs beside the leg's loop, until the leg is over.
@@ -184,6 +190,16 @@ impl Session {
     pub fn fail(&self, failure: LegFailure) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         self.broken.cancel();
+    }
+
+    /// Our 200 was never acknowledged: with what was seen of it.
+    pub fn ack_missing(&self) -> LegFailure {
+        LegFailure::AckMissing {
+            sent: self.named.trace.answers_sent(),
+            to: self.flow.remote,
+            contact: self.dialog().contact.clone(),
+            waited: self.wire.patience(),
+        }
     }
 
     /// See [`Session::fail`].

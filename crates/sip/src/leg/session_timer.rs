@@ -76,7 +76,7 @@ pub(super) enum Output {
     Vanished,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     /// Not up yet, or over.
     Idle,
@@ -93,8 +93,8 @@ enum State {
     },
 }
 
-#[derive(Debug)]
-pub(super) struct SessionTimer {
+#[derive(Debug, Clone)]
+pub(crate) struct SessionTimer {
     /// Seconds that we ask for; `None` asks for nothing.
     asked_s: Option<u32>,
     /// What a peer's 422 or `Min-SE` has taught us.

@@ -143,7 +143,7 @@ impl Talk {
             }
             Opened::AckMissing => {
                 self.opening = Opening::Done;
-                self.fail(LegFailure::AckMissing)
+                self.fail(self.session.ack_missing())
             }
             Opened::Forked(reply) => {
                 self.leave_fork(&reply);
@@ -163,7 +163,7 @@ impl Talk {
             return;
         }
         let fork = self.session.fork(dialog);
-        self.session.wire.tracker.spawn(async move {
+        fork.clone().beside(async move {
             fork.ask(&bye(HangUpCause::AnsweredElsewhere)).await.ok();
         });
     }
@@ -183,8 +183,8 @@ impl Talk {
             Method::Invite | Method::Update => self.on_reoffer(request).await,
             Method::Refer => self.on_refer(request).await,
             Method::Notify => refer::notified(&self.session, request).await,
-            // We have sent nothing that it could acknowledge (RFC 3262 §3).
-            Method::Prack => request.answer(self.plain(481)).await,
+            // Of ringing, late.
+            Method::Prack => self.session.acknowledged(request).await,
             Method::Info => {
                 let kind = request.header("Content-Type").unwrap_or_default();
                 let key = dtmf::key(kind, request.body());

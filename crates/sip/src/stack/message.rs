@@ -30,7 +30,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// What we can receive, for `Allow`.
-    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
+    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! What is kept of a call. The first messages go out to whoever writes them down as they come; of the later ones the last are held
 //! until the call ends, and what was between them is counted.
 
-use callie_domain::record::SipMessage;
+use callie_domain::record::{SipMessage, Way};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +28,9 @@ struct Kept {
     last_bytes: usize,
     left_out: u32,
     over: bool,
+    /// CSeq of the INVITE that we answered last with a 2xx, and how often that went out.
+    answered: String,
+    answers: u32,
 }
 
 impl CallTrace {
@@ -44,6 +47,11 @@ impl CallTrace {
             taken.extend(kept.last.drain(..));
         }
         taken
+    }
+
+    /// How often our last 2xx to an INVITE went out.
+    pub(crate) fn answers_sent(&self) -> u32 {
+        self.kept().answers
     }
 
     /// The leg is over; nothing more comes.
@@ -65,7 +73,21 @@ impl CallTrace {
 }
 
 impl Kept {
+    fn count(&mut self, message: &SipMessage) {
+        if message.way != Way::Sent || !message.text.starts_with("SIP/2.0 2") {
+            return;
+        }
+        let Some(cseq) = message.field("CSeq").filter(|cseq| cseq.ends_with("INVITE")) else { return };
+        if self.answered == cseq {
+            self.answers = self.answers.saturating_add(1);
+        } else {
+            self.answered = cseq.to_owned();
+            self.answers = 1;
+        }
+    }
+
     fn add(&mut self, message: SipMessage) {
+        self.count(&message);
         let bytes = message.text.len();
         if self.first < FIRST && self.first_bytes + bytes <= FIRST_BYTES {
             self.first += 1;
@@ -88,7 +110,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callie_domain::{Transport, record::Way};
+    use callie_domain::Transport;
 
     fn message(n: usize, bytes: usize) -> SipMessage {
         SipMessage {

@@ -164,7 +164,9 @@ async fn an_answer_that_nobody_acknowledges_fails_the_leg() {
     call.leg.control.answer(SDP.into()).await;
     caller.expect("SIP/2.0 200").await;
     caller.expect("SIP/2.0 200").await;
-    assert!(matches!(event(&mut call.leg).await, LegEvent::Failed(LegFailure::AckMissing)));
+    let LegEvent::Failed(failure @ LegFailure::AckMissing { sent, to, .. }) = event(&mut call.leg).await else { panic!() };
+    assert_eq!((sent > 4, to), (true, caller.address), "{failure}");
+    assert!(failure.to_string().contains("external_address"), "{failure}");
     let bye = caller.expect("BYE").await;
     caller.reply(&bye, "200 OK", &[], "").await;
     over(&mut call.leg).await;
@@ -249,7 +251,7 @@ async fn requests_outside_any_call_get_what_they_deserve() {
         ("OPTIONS", &stranger, &[], "", "SIP/2.0 404"),
         ("INVITE", &stranger, &[], SDP, "SIP/2.0 404"),
         ("INVITE", &server, &[], SDP, "SIP/2.0 404"),
-        ("INVITE", &ours, &["Require: 100rel, precondition"], SDP, "SIP/2.0 420"),
+        ("INVITE", &ours, &["Require: 100rel, precondition, timer, sec-agree"], SDP, "SIP/2.0 420"),
         ("INVITE", &ours, &["Content-Type: text/plain"], "hello", "SIP/2.0 415"),
         ("BYE", &ours, &[], "", "SIP/2.0 481"),
         ("REGISTER", &ours, &[], "", "SIP/2.0 405"),
@@ -264,7 +266,7 @@ async fn requests_outside_any_call_get_what_they_deserve() {
         let answer = caller.expect_where("SIP/2.0 ", |m| m.must("Call-ID") == call_id).await;
         assert!(answer.start().starts_with(want), "{method} {uri}: {}", answer.start());
         if want.ends_with("420") {
-            assert_eq!(answer.must("Unsupported"), "100rel, precondition");
+            assert_eq!(answer.must("Unsupported"), "precondition, sec-agree");
         }
         if want.ends_with("405") || method == "OPTIONS" && want.ends_with("200") {
             assert!(answer.must("Allow").contains("INVITE"));

@@ -4,6 +4,7 @@
 
 mod authority;
 mod connection;
+mod early;
 mod failover;
 mod hostile;
 mod inbound;
