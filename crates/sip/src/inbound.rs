@@ -53,7 +53,7 @@ pub(crate) async fn serve(switchboard: Arc<Switchboard>, mut requests: Requests,
 /// Hands a request on; gives it back with its answer when nobody is to see it.
 fn sort(switchboard: &Arc<Switchboard>, request: Incoming, calls: &mpsc::Sender<InboundCall>) -> Option<(Incoming, Answer)> {
     if request.to_tag().is_some() {
-        return switchboard.legs.deliver(request).err().map(|(request, code)| (request, Answer::of(code)));
+        return switchboard.legs.deliver(request).err().map(|(request, code)| (*request, Answer::of(code)));
     }
     match request.method {
         Method::Invite => admit(switchboard, request, calls).err().map(|(request, answer)| (*request, answer)),

@@ -42,14 +42,14 @@ impl Legs {
     }
 
     /// Hands over a request with a To tag; gives it back with the status code to refuse it with.
-    pub fn deliver(&self, request: Incoming) -> Result<(), (Incoming, u16)> {
+    pub fn deliver(&self, request: Incoming) -> Result<(), (Box<Incoming>, u16)> {
         let key = (request.call_id().to_owned(), request.to_tag().unwrap_or_default().to_owned());
         let leg = self.map().get(&key).map(|entry| entry.requests.clone());
         match leg {
-            None => Err((request, 481)),
+            None => Err((Box::new(request), 481)),
             Some(leg) => leg.try_send(request).map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(request) => (request, 503),
-                mpsc::error::TrySendError::Closed(request) => (request, 481),
+                mpsc::error::TrySendError::Full(request) => (Box::new(request), 503),
+                mpsc::error::TrySendError::Closed(request) => (Box::new(request), 481),
             }),
         }
     }
