@@ -7,7 +7,11 @@ use callie_media::{
     playout::{LineRate, Playout, SpeechRate},
     plc::NarrowConcealer,
     resample::{Down16To8, Down24To8, Up8To16, Up8To24},
-    rtp::{RtpHeader, rtcp::RtcpParams},
+    rtp::{
+        RtpHeader,
+        rtcp::RtcpParams,
+        srtp::{KEY_LEN, MAX_TAG_LEN, SrtpKey, SrtpParams, SrtpReceiver, SrtpSender, SrtpSuite},
+    },
     session::{Beat, Session, SessionParams},
 };
 use divan::{Bencher, black_box};
@@ -99,6 +103,17 @@ fn playout(bencher: Bencher, rate: SpeechRate) {
 /// packet, with both channels of the recorder.
 #[divan::bench]
 fn whole_beat(bencher: Bencher) {
+    beats(bencher, None);
+}
+
+/// The same with SRTP both ways. The caller's encryption is in it as well; [`srtp_protect`] says what to take off.
+#[divan::bench]
+fn whole_beat_encrypted(bencher: Bencher) {
+    beats(bencher, Some(srtp_keys(SrtpSuite::AesCm128HmacSha1_80)));
+}
+
+fn beats(bencher: Bencher, srtp: Option<SrtpParams>) {
+    let mut far_end = srtp.as_ref().map(|keys| SrtpSender::new(keys.suite, &keys.receive));
     let params = SessionParams {
         codec: Codec::Pcmu,
         payload_type: 0,
@@ -114,26 +129,78 @@ fn whole_beat(bencher: Bencher) {
         first_timestamp: 0,
         remote: None,
         rtp_timeout: Duration::from_secs(60),
-        srtp: None,
+        srtp,
         rtcp: RtcpParams::default(),
     };
     let (mut session, mut beat) = (Session::new(params, Duration::ZERO), Beat::new());
     let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
     let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
     let header = RtpHeader { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 8 };
-    let mut datagram = [0u8; 12 + FRAME_SAMPLES];
-    datagram[12..].copy_from_slice(&codes());
+    let mut datagram = [0u8; PACKET + MAX_TAG_LEN];
+    let codes = codes();
     let mut sent = 0u32;
     bencher.bench_local(|| {
         sent = sent.wrapping_add(1);
         let now = Duration::from_millis(20 * u64::from(sent));
         let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(160), ..header };
         header.write(datagram.first_chunk_mut().expect("the datagram has room for a header"));
-        session.receive(black_box(&mut datagram), caller, now);
+        datagram[12..PACKET].copy_from_slice(&codes);
+        let len = far_end.as_mut().map_or(PACKET, |sender| sender.protect(&mut datagram, PACKET).expect("room for the tag"));
+        session.receive(black_box(&mut datagram[..len]), caller, now);
         let mut chunk = session.playout().reclaim().unwrap_or_default();
         chunk.extend_from_slice(&speech);
         drop(session.playout().push(chunk));
         session.tick(now, black_box(&mut beat));
         while session.poll_event().is_some() {}
     });
+}
+
+/// Octets of a packet of 20 ms of G.711.
+const PACKET: usize = 12 + FRAME_SAMPLES;
+const SUITES: [SrtpSuite; 2] = SrtpSuite::ALL;
+
+fn srtp_keys(suite: SrtpSuite) -> SrtpParams {
+    let [send, receive] = [1, 2].map(|octet| SrtpKey::new([octet; KEY_LEN]));
+    SrtpParams { suite, send, receive }
+}
+
+fn packet(sequence: u32) -> [u8; PACKET + MAX_TAG_LEN] {
+    let mut packet = [0x55; PACKET + MAX_TAG_LEN];
+    let header = RtpHeader { marker: false, payload_type: 0, sequence: sequence as u16, timestamp: sequence * 160, ssrc: 8 };
+    header.write(packet.first_chunk_mut().expect("the packet has room for a header"));
+    packet
+}
+
+/// What moving a packet's octets costs: the floor for what touches each of them.
+#[divan::bench]
+fn copy_a_packet(bencher: Bencher) {
+    let (from, mut to) = (packet(0), [0; PACKET + MAX_TAG_LEN]);
+    bencher.bench_local(|| to.copy_from_slice(black_box(&from)));
+}
+
+#[divan::bench(args = SUITES)]
+fn srtp_protect(bencher: Bencher, suite: SrtpSuite) {
+    let mut sender = SrtpSender::new(suite, &srtp_keys(suite).send);
+    let mut buffer = packet(0);
+    let mut sequence = 0u16;
+    bencher.bench_local(|| {
+        sequence = sequence.wrapping_add(1);
+        [buffer[2], buffer[3]] = sequence.to_be_bytes();
+        sender.protect(black_box(&mut buffer), PACKET)
+    });
+}
+
+#[divan::bench(args = SUITES)]
+fn srtp_unprotect(bencher: Bencher, suite: SrtpSuite) {
+    let keys = srtp_keys(suite);
+    let (mut sender, mut receiver) = (SrtpSender::new(suite, &keys.send), SrtpReceiver::new(suite, &keys.send));
+    let mut sequence = 0u32;
+    let next = move || {
+        sequence += 1;
+        let mut buffer = packet(sequence);
+        let len = sender.protect(&mut buffer, PACKET).expect("room for the tag");
+        (buffer, len)
+    };
+    // One after the other: only the newest is not in the window yet.
+    bencher.with_inputs(next).bench_local_values(|(mut buffer, len)| receiver.unprotect(black_box(&mut buffer[..len])));
 }

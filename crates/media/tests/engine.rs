@@ -1,5 +1,6 @@
 //! The engine over real loopback sockets.
 
+#[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod peer;
 
 use callie_media::{

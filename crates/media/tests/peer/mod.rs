@@ -6,7 +6,12 @@ use callie_media::{
     engine::{EngineOptions, Media, MediaEngine},
     playout::SpeechRate,
     ports::RtpPorts,
-    rtp::{RtpHeader, RtpPacket, header::HEADER_LEN, rtcp::RtcpParams},
+    rtp::{
+        RtpHeader, RtpPacket,
+        header::HEADER_LEN,
+        rtcp::{RtcpParams, is_rtcp},
+        srtp::{MAX_TAG_LEN, RTCP_TRAILER_LEN, SrtpParams, SrtpReceiver, SrtpSender},
+    },
     session::SessionParams,
 };
 use std::{
@@ -23,6 +28,7 @@ pub struct Peer {
     pub socket: UdpSocket,
     next: RtpHeader,
     datagram: [u8; 1500],
+    srtp: Option<(SrtpSender, SrtpReceiver)>,
 }
 
 /// A packet that the peer received.
@@ -43,7 +49,13 @@ impl Peer {
         let socket = UdpSocket::bind((LOOPBACK, 0)).expect("loopback");
         socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         let next = RtpHeader { marker: true, payload_type: 0, sequence: 1, timestamp: 1, ssrc: 0x0a11_ce00 };
-        Self { socket, next, datagram: [0; 1500] }
+        Self { socket, next, datagram: [0; 1500], srtp: None }
+    }
+
+    /// What it sends and receives is encrypted from now on; `ours` are the keys of the other side.
+    pub fn encrypt(&mut self, ours: &SrtpParams) {
+        let (sender, receiver) = (SrtpSender::new(ours.suite, &ours.receive), SrtpReceiver::new(ours.suite, &ours.send));
+        self.srtp = Some((sender, receiver));
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -52,7 +64,13 @@ impl Peer {
 
     /// Waits for a packet; panics past the deadline.
     pub fn hear(&mut self) -> Heard {
-        let length = self.socket.recv(&mut self.datagram).expect("a packet before the deadline");
+        let mut length = self.socket.recv(&mut self.datagram).expect("a packet before the deadline");
+        while is_rtcp(&self.datagram) {
+            length = self.socket.recv(&mut self.datagram).expect("a packet before the deadline");
+        }
+        if let Some((_, receiver)) = &mut self.srtp {
+            length = receiver.unprotect(&mut self.datagram[..length]).expect("encrypted for us");
+        }
         let packet = RtpPacket::parse(&self.datagram[..length]).expect("valid rtp");
         let mut samples = [0.0; FRAME_SAMPLES];
         if packet.header.payload_type == 0 {
@@ -77,13 +95,30 @@ impl Peer {
         for (i, sample) in samples.iter_mut().enumerate() {
             *sample = if i % 16 < 8 { level } else { -level };
         }
-        let mut packet = [0; HEADER_LEN + FRAME_SAMPLES];
+        let mut buffer = [0; HEADER_LEN + FRAME_SAMPLES + MAX_TAG_LEN];
+        let (packet, _) = buffer.split_at_mut(HEADER_LEN + FRAME_SAMPLES);
         let (head, payload) = packet.split_at_mut(HEADER_LEN);
         self.next.write(head.first_chunk_mut().expect("twelve bytes"));
         G711::Pcmu.encode(&samples, payload);
         self.next.sequence = self.next.sequence.wrapping_add(1);
         self.next.timestamp = self.next.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        self.socket.send_to(&packet, to).expect("sent");
+        let length = HEADER_LEN + FRAME_SAMPLES;
+        let length = match &mut self.srtp {
+            Some((sender, _)) => sender.protect(&mut buffer, length).expect("room"),
+            None => length,
+        };
+        self.socket.send_to(&buffer[..length], to).expect("sent");
+    }
+
+    /// Sends an empty report to the port of RTP.
+    pub fn report(&mut self, to: SocketAddr) {
+        let mut buffer = [0; 8 + RTCP_TRAILER_LEN];
+        buffer[..8].copy_from_slice(&[0x80, 201, 0, 1, 0x0a, 0x11, 0xce, 0]);
+        let length = match &mut self.srtp {
+            Some((sender, _)) => sender.protect_rtcp(&mut buffer, 8).expect("room"),
+            None => 8,
+        };
+        self.socket.send_to(&buffer[..length], to).expect("sent");
     }
 
     /// Hears one packet and answers it with one.
