@@ -13,7 +13,7 @@ use crate::{
     engines::Talkers,
     exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
     first_version::lay_over,
-    records::{LiveFeed, RecordSink},
+    records::{LiveFeed, RecordSink, Traces},
     stores::Stores,
     switchboard::Switchboard,
 };
@@ -97,12 +97,16 @@ impl App {
             .await
             .context("SIP does not start: another program may use the port; set CALLIE_SIP_LISTEN or CALLIE_SIP_TLS_LISTEN")?;
         let stack = Arc::new(stack);
+        let sink = RecordSink::start(stores.records.clone(), feed.clone(), &records);
+        let traces = Traces::default();
+        records.spawn(traces.clone().write_down(sink.clone(), stack_cancel.clone()));
         let context = CallContext {
             stack: stack.clone(),
             media: Arc::new(media),
             ports: ports.clone(),
             engines,
-            sink: RecordSink::start(stores.records.clone(), feed.clone(), &records),
+            sink,
+            traces,
             feed: feed.clone(),
             limits: CallLimits {
                 rtp_ports: config.media.rtp_ports.clone(),

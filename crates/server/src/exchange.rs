@@ -4,7 +4,7 @@
 //! a few lines.
 
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, Cdr, Direction};
+use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, DialTarget, UserId};
 use jiff::Timestamp;
@@ -82,6 +82,9 @@ pub enum LiveEvent {
 pub trait Exchange: Send + Sync + 'static {
     /// `None` when no such user is known to the reconciler (yet).
     fn line(&self, user: &UserId) -> Option<LineStatus>;
+
+    /// The last SIP messages of a user's line, oldest first; `None` when none runs.
+    fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>>;
 
     fn active_calls(&self) -> Vec<ActiveCall>;
 

@@ -7,6 +7,7 @@ use crate::{
     records::LiveFeed,
 };
 use async_trait::async_trait;
+use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, UserId};
 use callie_store::UserView;
@@ -33,6 +34,10 @@ impl Exchange for Switchboard {
             registration: registration.unwrap_or(RegistrationStatus::OFF),
             active_calls: self.registry.active_of(user),
         })
+    }
+
+    fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
+        Some(self.directory.line(user)?.trace())
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, Turn};
+use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, SipMessage, Turn};
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -54,6 +54,12 @@ pub trait RecordStore: Send + Sync + 'static {
 
     /// The call's turns in order of their index.
     async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError>;
+
+    /// Appends SIP messages of any number of calls, each call's in order. Those of a call that has no record are dropped.
+    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError>;
+
+    /// The call's SIP messages in order of time.
+    async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError>;
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError>;
 

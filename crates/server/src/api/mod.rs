@@ -9,6 +9,7 @@
 //! | [`lines`] | `/users/{id}/sip/connect`, `…/disconnect`: desired state of a line |
 //! | [`dial`] | `/users/{id}/call` |
 //! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
+//! | [`signalling`] | `/calls/{id}/sip`, `…/pcap`, `/users/{id}/sip/trace`: SIP as it went over the wire |
 //! | [`events`] | `/events`: the live feed |
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
 //! | [`engines`] | the conversation engines, as the status shows them |
@@ -35,6 +36,7 @@ pub mod openapi;
 pub mod recording;
 pub mod root;
 pub mod router;
+pub mod signalling;
 pub mod state;
 pub mod status;
 pub mod users;

@@ -1,8 +1,8 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, calls, dial, error, events, first_version, guard, health, lines, openapi, recording, root, status,
-    users,
+    ApiState, access_log, calls, dial, error, events, first_version, guard, health, lines, openapi, recording, root, signalling,
+    status, users,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -38,6 +38,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(users::show, users::update, users::remove))
         .routes(routes!(lines::connect))
         .routes(routes!(lines::disconnect))
+        .routes(routes!(signalling::line))
         .routes(routes!(dial::dial))
         .routes(routes!(calls::list))
         .routes(routes!(calls::active))
@@ -45,6 +46,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::transcript::transcript))
         .routes(routes!(recording::recording))
+        .routes(routes!(signalling::call))
+        .routes(routes!(signalling::packets))
         .routes(routes!(events::events))
         .routes(routes!(status::status))
         .routes(routes!(health::health))

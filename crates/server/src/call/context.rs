@@ -1,6 +1,6 @@
 //! What every call is given: handles to the parts it uses, and the limits of this server.
 
-use crate::records::{LiveFeed, SinkHandle};
+use crate::records::{LiveFeed, SinkHandle, Traces};
 use callie_ai::Engine;
 use callie_media::{engine::MediaEngine, ports::RtpPorts};
 use callie_sip::SipStack;
@@ -14,6 +14,8 @@ pub struct CallContext {
     pub ports: Arc<RtpPorts>,
     pub engines: Engines,
     pub sink: SinkHandle,
+    /// Where the SIP messages of a leg go.
+    pub traces: Traces,
     pub feed: LiveFeed,
     pub limits: CallLimits,
 }

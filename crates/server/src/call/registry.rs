@@ -230,6 +230,9 @@ impl Registry {
             let _listed = listed;
             tracing::info!("call begins");
             let mut journal = Journal::begin(cdr, begun, context.sink.clone(), context.feed.clone()).await;
+            if let Signalling::Inbound { leg, .. } = &signalling {
+                context.traces.follow(id, leg.trace.clone());
+            }
             if journal.cdr.direction == Direction::Inbound {
                 let from = journal.cdr.from.clone();
                 journal.note(CallFact::Invited { from });

@@ -405,6 +405,7 @@ impl CallTask {
             return;
         };
         let dialled = self.birth.context.stack.dial(account, target, offer);
+        self.birth.context.traces.follow(self.birth.journal.cdr.id, dialled.trace.clone());
         self.birth.journal.cdr.sip_call_id = Some(dialled.control.sip_call_id().to_owned());
         self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
         *leg = Some(dialled);

@@ -4,7 +4,7 @@
 use super::LiveFeed;
 use crate::exchange::LiveEvent;
 use callie_domain::CallId;
-use callie_domain::record::{CallEvent, Cdr};
+use callie_domain::record::{CallEvent, Cdr, SipMessage};
 use callie_store::{RecordStore, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ enum Entry {
     Begin(Box<Cdr>),
     Append(CallId, Vec<CallEvent>),
     Finish(Box<Cdr>, Vec<CallEvent>),
+    Signalling(Vec<(CallId, Vec<SipMessage>)>),
 }
 
 /// Where calls hand their records over.
@@ -37,8 +38,13 @@ impl SinkHandle {
     pub fn append(&self, call: CallId, events: Vec<CallEvent>) -> Result<(), Vec<CallEvent>> {
         self.0.try_send(Entry::Append(call, events)).map_err(|e| match e.into_inner() {
             Entry::Append(_, events) => events,
-            Entry::Begin(_) | Entry::Finish(..) => Vec::new(),
+            Entry::Begin(_) | Entry::Finish(..) | Entry::Signalling(_) => Vec::new(),
         })
+    }
+
+    /// Waits for room. The calls' beginnings must have been handed over before.
+    pub async fn signalling(&self, messages: Vec<(CallId, Vec<SipMessage>)>) {
+        let _ = self.0.send(Entry::Signalling(messages)).await;
     }
 
     pub async fn finish(&self, cdr: Cdr, events: Vec<CallEvent>) {
@@ -72,6 +78,7 @@ async fn write(store: &dyn RecordStore, entry: &Entry) {
             Entry::Begin(cdr) => store.begin(cdr).await,
             Entry::Append(call, events) => store.append(*call, events).await,
             Entry::Finish(cdr, events) => store.finish(cdr, events).await,
+            Entry::Signalling(messages) => store.append_signalling(messages).await,
         };
         match written {
             Ok(()) => return,

@@ -1,10 +1,11 @@
 //! Calls that come in.
 
-use crate::world::{Manner, PATIENCE, World, reason};
-use callie_domain::record::{CallFact, CallResult, EndReason};
+use crate::world::{Manner, PATIENCE, World, reason, until};
+use callie_domain::record::{CallFact, CallResult, EndReason, Way};
 use callie_lab::phone::{Ending, Phone, PhoneOptions, PhoneState, Step};
 use callie_lab::samples::Line;
 use callie_lab::wire::Transport;
+use callie_store::RecordStore;
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,6 +36,32 @@ async fn one_call() {
     let (left, right) = world.recording(&cdr);
     assert!(callie_lab::analysis::contains(&Line::Maria1.samples(), &left), "the caller is on the left");
     assert!(callie_lab::analysis::voiced_seconds(&right) > 0.7, "the agent is on the right");
+    world.nothing_is_held().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calls_sip_messages_are_kept_with_it() {
+    let mut world = World::with_alice(Manner::Talk, json!({})).await;
+    let call = world.call_alice([Step::WaitAnswer, Step::HangUp]).await;
+    let id = loop {
+        match world.app.active_calls().first() {
+            Some(call) => break call.id,
+            None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    assert_eq!(call.finished().await.expect("a report").final_status, Some(200));
+    let records = world.app.stores.records.clone();
+    let outline = async || {
+        let messages = RecordStore::signalling(&*records, id).await.expect("read");
+        let words =
+            messages.iter().map(|message| message.start_line().split(' ').nth(1).unwrap_or_default().to_owned());
+        (messages.iter().map(|m| m.way).collect::<Vec<_>>(), words.collect::<Vec<_>>())
+    };
+    let complete = async || outline().await.1.len() >= 7;
+    until("all messages are written down", complete).await;
+    let (ways, words) = outline().await;
+    assert_eq!(words.iter().filter(|word| *word == "200").count(), 2, "{words:?}");
+    assert_eq!(ways.iter().filter(|way| **way == Way::Received).count(), 3, "INVITE, ACK, BYE: {words:?}");
     world.nothing_is_held().await;
 }
 

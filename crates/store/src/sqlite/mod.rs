@@ -17,6 +17,7 @@
 //! | `documents` | [`crate::DocumentStore`] |
 //! | `record` | [`crate::RecordStore`] |
 //! | `turns` | what was said, turn by turn |
+//! | `signalling` | the SIP messages of calls |
 //! | `search` | words into full-text queries |
 //! | `kept` | the last good documents of users who live in another store |
 //! | `fault` | SQLite's errors with file and remedy |
@@ -29,6 +30,7 @@ mod poll;
 mod record;
 mod schema;
 mod search;
+mod signalling;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -1,11 +1,11 @@
 //! Calls and their events in SQLite.
 
 use super::fault::Fault;
-use super::{SqliteStore, Writer, search, turns};
+use super::{SqliteStore, Writer, search, signalling, turns};
 use crate::{CallFilter, CallPage, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
-use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, Termination, Turn};
+use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, SipMessage, Termination, Turn};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -77,6 +77,23 @@ impl RecordStore for SqliteStore {
 
     async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
         self.read(move |conn| turns::turns(conn, call)).await
+    }
+
+    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let messages = messages.to_vec();
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            signalling::append(&tx, &messages)?;
+            Ok(tx.commit()?)
+        })
+        .await
+    }
+
+    async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError> {
+        self.read(move |conn| signalling::messages(conn, call)).await
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {

@@ -3,7 +3,10 @@
 use super::{Backend, user_id};
 use crate::{CallFilter, RecordStore};
 use callie_domain::CallId;
-use callie_domain::record::{CallEvent, CallFact, CallResult, Cdr, Direction, EndReason, MediaSummary, Termination};
+use callie_domain::Transport;
+use callie_domain::record::{
+    CallEvent, CallFact, CallResult, Cdr, Direction, EndReason, MediaSummary, SipMessage, Termination, Way,
+};
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -45,6 +48,39 @@ fn ended(cdr: &Cdr, reason: EndReason) -> Cdr {
         media: Some(media),
         ..cdr.clone()
     }
+}
+
+fn message(second: i64, text: &str) -> SipMessage {
+    SipMessage {
+        at: at(second),
+        way: Way::Received,
+        transport: Transport::Tcp,
+        local: ([192, 0, 2, 1], 5060).into(),
+        remote: ([192, 0, 2, 2], 5070).into(),
+        text: text.to_owned(),
+        note: None,
+        left_out_before: 0,
+    }
+}
+
+pub async fn signalling_is_kept_in_order_of_time(mut backend: impl Backend) {
+    let store = backend.calls();
+    let (alice, bob, nobody) = (begun("alice", 0), begun("bob", 1), begun("carol", 2));
+    for cdr in [&alice, &bob] {
+        store.begin(cdr).await.expect("begun");
+    }
+    let [invite, trying, other] = [message(0, "INVITE a\r\n\r\n"), message(1, "100"), message(5, "other")];
+    let bye = SipMessage { note: Some("late".to_owned()), left_out_before: 3, ..message(9, "BYE") };
+    let first = [(alice.id, vec![invite.clone(), bye.clone()]), (bob.id, vec![other.clone()]), (nobody.id, vec![other.clone()])];
+    store.append_signalling(&first).await.expect("appended");
+    store.append_signalling(&[]).await.expect("nothing to do");
+    // Of another leg of the same call.
+    store.append_signalling(&[(alice.id, vec![trying.clone()])]).await.expect("appended");
+    backend.restart().await;
+    let store = backend.calls();
+    assert_eq!(store.signalling(alice.id).await.expect("answered"), [invite, trying, bye]);
+    assert_eq!(store.signalling(bob.id).await.expect("answered"), [other]);
+    assert_eq!(store.signalling(nobody.id).await.expect("answered"), []);
 }
 
 pub async fn a_call_is_recorded_from_begin_to_end(mut backend: impl Backend) {

@@ -140,6 +140,7 @@ macro_rules! store_conformance {
             what_does_not_open_stays_as_it_is,
         );
         $crate::store_conformance!(@$form $make, calls:
+            signalling_is_kept_in_order_of_time,
             a_call_is_recorded_from_begin_to_end,
             an_end_without_a_beginning_is_kept,
             events_need_a_record,

@@ -14,16 +14,16 @@ fn user(id: &str) -> UserId {
     id.parse().expect("valid")
 }
 
-fn call_id(n: u32) -> CallId {
+pub(super) fn call_id(n: u32) -> CallId {
     CallId::new(at(n), u128::from(n))
 }
 
 /// Seconds after the first of January.
-fn at(n: u32) -> Timestamp {
+pub(super) fn at(n: u32) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + i64::from(n)).expect("valid")
 }
 
-fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
+pub(super) fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
     Cdr {
         id: call_id(n),
         user_id: user(owner),
@@ -44,7 +44,7 @@ fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
     }
 }
 
-async fn keep(world: &World, cdr: &Cdr) {
+pub(super) async fn keep(world: &World, cdr: &Cdr) {
     let events = [
         CallEvent { at: cdr.started_at, offset_ms: 0, fact: CallFact::Invited { from: cdr.from.clone() } },
         CallEvent { at: cdr.started_at, offset_ms: 20, fact: CallFact::Ringing { code: 180 } },

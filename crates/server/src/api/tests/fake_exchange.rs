@@ -3,6 +3,7 @@
 use super::memory::MemoryStore;
 use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, LineStatus, LiveEvent};
 use async_trait::async_trait;
+use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::{CallId, UserId};
 use callie_store::ConfigStore;
@@ -16,6 +17,8 @@ pub struct FakeExchange {
     /// What the registrar makes of every line that is wanted.
     pub registrar: Mutex<RegistrationState>,
     pub active: Mutex<Vec<ActiveCall>>,
+    /// The SIP messages of every line.
+    pub trace: Mutex<Vec<SipMessage>>,
     pub dialled: Mutex<Vec<DialRequest>>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
@@ -30,6 +33,7 @@ impl FakeExchange {
             store,
             registrar: Mutex::new(RegistrationState::Registered),
             active: Mutex::default(),
+            trace: Mutex::default(),
             dialled: Mutex::default(),
             refusal: Mutex::default(),
             panics: AtomicBool::default(),
@@ -53,6 +57,11 @@ impl Exchange for FakeExchange {
             registration: RegistrationStatus { state, reason, ..RegistrationStatus::OFF },
             active_calls,
         })
+    }
+
+    fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
+        let connected = self.line(user)?.connected;
+        connected.then(|| self.trace.lock().expect("not poisoned").clone())
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

@@ -1,7 +1,7 @@
 //! Users and records in memory, with faults on cue.
 
 use async_trait::async_trait;
-use callie_domain::record::{CallEvent, CallFact, Cdr, Turn};
+use callie_domain::record::{CallEvent, CallFact, Cdr, SipMessage, Turn};
 use callie_domain::{CallId, User, UserId};
 use callie_store::{CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordStore, Revision, StoreError, StoredUser, UserView};
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub struct MemoryStore {
     view: watch::Sender<Arc<UserView>>,
     calls: Mutex<BTreeMap<CallId, (Cdr, Vec<CallEvent>)>>,
+    signalling: Mutex<BTreeMap<CallId, Vec<SipMessage>>>,
     /// So many of the next writes find that somebody else was quicker.
     pub conflicts: AtomicUsize,
     pub writes: AtomicUsize,
@@ -24,6 +25,7 @@ impl Default for MemoryStore {
         Self {
             view: watch::Sender::new(Arc::default()),
             calls: Mutex::default(),
+            signalling: Mutex::default(),
             conflicts: AtomicUsize::default(),
             writes: AtomicUsize::default(),
             down: AtomicBool::default(),
@@ -152,6 +154,19 @@ impl RecordStore for MemoryStore {
     async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
         self.up()?;
         Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| turns(events)).unwrap_or_default())
+    }
+
+    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError> {
+        let mut kept = self.signalling.lock().expect("not poisoned");
+        for (call, messages) in messages {
+            kept.entry(*call).or_default().extend_from_slice(messages);
+        }
+        Ok(())
+    }
+
+    async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError> {
+        self.up()?;
+        Ok(self.signalling.lock().expect("not poisoned").get(&call).cloned().unwrap_or_default())
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<CallPage, StoreError> {

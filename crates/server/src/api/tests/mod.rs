@@ -15,5 +15,6 @@ mod guide;
 mod lines;
 mod memory;
 mod openapi;
+mod signalling;
 mod users;
 mod world;
