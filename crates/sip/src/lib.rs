@@ -13,6 +13,7 @@
 
 mod account;
 pub mod digest;
+mod door;
 mod error;
 pub mod header;
 mod inbound;
@@ -27,6 +28,7 @@ mod switchboard;
 mod trace;
 
 pub use account::AccountHandle;
+pub use door::{Refused, Strangers};
 pub use error::SipError;
 pub use inbound::InboundCall;
 pub use leg::{DialogId, HangUpCause, Leg, LegControl, LegEvent, LegFailure, PeerAbilities, ReferTo, RequestFailure};

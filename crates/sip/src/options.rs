@@ -1,5 +1,6 @@
 //! What the SIP side is started with.
 
+use crate::door::Strangers;
 use crate::register::RegisterPolicy;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +32,8 @@ pub struct SipOptions {
     /// RFC 3261's estimate of the round trip; every other time of a transaction is a multiple. 500 ms on a network.
     pub t1: Duration,
     pub register: RegisterPolicy,
+    /// What those hear who know no Contact of ours.
+    pub strangers: Strangers,
     /// How often the peer of a call without a session timer is asked whether it is still there.
     pub ask_peer_every: Duration,
 }
@@ -46,6 +49,7 @@ impl SipOptions {
             dns_servers: Vec::new(),
             t1: Duration::from_millis(500),
             register: RegisterPolicy::default(),
+            strangers: Strangers::default(),
             ask_peer_every: Duration::from_secs(180),
         }
     }

@@ -1,6 +1,7 @@
 //! The one endpoint with its accounts and legs: what `lib.rs` gives to the rest of the product.
 
 use crate::account::{self, AccountHandle, Line};
+use crate::door::Refused;
 use crate::error::SipError;
 use crate::inbound::{self, InboundCall};
 use crate::leg::registry::Legs;
@@ -12,7 +13,6 @@ use crate::stack::Wire;
 use callie_domain::{Account, ContactToken, DialTarget};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,19 +29,12 @@ pub(crate) struct Switchboard {
     pub wire: Arc<Wire>,
     pub legs: Arc<Legs>,
     lines: RwLock<HashMap<String, Arc<Line>>>,
-    refused: AtomicU64,
 }
 
 impl Switchboard {
     /// The account whose Contact has this user part.
     pub fn line(&self, token: &str) -> Option<Arc<Line>> {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
-    }
-
-    pub fn count_refused(&self, code: u16) {
-        if code >= 300 {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     fn add(&self, line: Arc<Line>) {
@@ -86,8 +79,10 @@ pub struct StackStats {
     pub broken_connections: u64,
     /// Connections of strangers turned away because there were too many.
     pub refused_connections: u64,
-    /// Requests refused before any leg saw them.
-    pub refused_requests: u64,
+    /// Calls that wait for their ACK.
+    pub setting_up: usize,
+    /// What was turned away before any leg saw it.
+    pub refused: Refused,
     /// Events of all legs lost because nobody took them.
     pub lost_events: u64,
 }
@@ -109,8 +104,7 @@ impl SipStack {
     ) -> Result<(Self, mpsc::Receiver<InboundCall>), SipError> {
         let (wire, requests) = Wire::start(&options, tracker, cancel).await?;
         let (calls, taken) = mpsc::channel(inbound::CALLS);
-        let switchboard =
-            Arc::new(Switchboard { wire, legs: Arc::default(), lines: RwLock::default(), refused: AtomicU64::new(0) });
+        let switchboard = Arc::new(Switchboard { wire, legs: Arc::default(), lines: RwLock::default() });
         tracker.spawn(inbound::serve(switchboard.clone(), requests, calls));
         tracker.spawn(ping(switchboard.clone()));
         let pace = Arc::new(Semaphore::new(REGISTERS_IN_FLIGHT));
@@ -135,7 +129,7 @@ impl SipStack {
     /// Registers an account and keeps it registered, under a Contact of its own that nobody can guess.
     pub fn open_account(&self, account: Account) -> AccountHandle {
         let wire = self.switchboard.wire.clone();
-        let line = Arc::new(Line::new(account, ContactToken::new(rand::random()), wire.recorder.account(), &wire.cancel));
+        let line = Arc::new(Line::new(account, ContactToken::new(rand::random()), &wire));
         self.switchboard.add(line.clone());
         let (handle, task) = account::open(wire.clone(), line.clone(), self.policy.clone(), self.pace.clone());
         let switchboard = self.switchboard.clone();
@@ -176,7 +170,8 @@ impl SipStack {
             malformed_messages: wire.malformed_messages,
             broken_connections: wire.broken_connections,
             refused_connections: wire.refused_connections,
-            refused_requests: self.switchboard.refused.load(Ordering::Relaxed),
+            setting_up: self.switchboard.wire.door.setting_up(),
+            refused: self.switchboard.wire.door.counts.snapshot(),
             lost_events: leg::lost_events(),
         }
     }

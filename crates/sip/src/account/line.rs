@@ -2,6 +2,7 @@
 
 use super::{hops, route_to};
 use crate::digest::{AuthAttempt, Credentials, DigestCache, Verdict, parse_challenges};
+use crate::door::{Door, Held};
 use crate::error::SipError;
 use crate::header;
 use crate::register::Targets;
@@ -9,6 +10,7 @@ use crate::stack::{Field, Flow, Hop, Method, Reply, Wire};
 use crate::trace::AccountTrace;
 use callie_domain::{Account, ContactToken, Transport};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,11 @@ pub(crate) struct Line {
     service_routes: RwLock<Arc<[String]>>,
     /// What the account's hosts resolved to last.
     peers: RwLock<Arc<[IpAddr]>>,
+    /// These, and the one registered at, are no strangers.
+    door: Arc<Door>,
+    known: Mutex<(Vec<Held>, Option<Held>)>,
+    /// The operator has been told that calls come from elsewhere.
+    told: AtomicBool,
     pub(super) changed: Notify,
     pub(super) stopping: CancellationToken,
     pub(super) gone: CancellationToken,
@@ -39,21 +46,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Line {
-    pub fn new(account: Account, token: ContactToken, trace: Arc<AccountTrace>, cancel: &CancellationToken) -> Self {
+    pub fn new(account: Account, token: ContactToken, wire: &Wire) -> Self {
         Self {
             account: RwLock::new(Arc::new(account)),
             token,
-            trace,
+            trace: wire.recorder.account(),
             digest: Mutex::default(),
             flow: Mutex::default(),
             seen_at: Mutex::default(),
             targets: Mutex::default(),
             service_routes: RwLock::new([].into()),
             peers: RwLock::new([].into()),
+            door: wire.door.clone(),
+            known: Mutex::default(),
+            told: AtomicBool::new(false),
             changed: Notify::new(),
             stopping: CancellationToken::new(),
             gone: CancellationToken::new(),
-            kill: cancel.child_token(),
+            kill: wire.cancel.child_token(),
         }
     }
 
@@ -78,11 +88,17 @@ impl Line {
         peers.contains(&address) || self.registrar().is_some_and(|(_, at)| at.ip().to_canonical() == address)
     }
 
+    /// `true` the first time: a call has come from an address that is none of the provider's.
+    pub fn is_news(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn set_peers(&self, mut peers: Vec<IpAddr>) {
         peers.sort_unstable();
         peers.dedup();
         let mut known = self.peers.write().unwrap_or_else(PoisonError::into_inner);
         if **known != *peers {
+            lock(&self.known).0 = peers.iter().map(|peer| self.door.hold(*peer)).collect();
             *known = peers.into();
         }
     }
@@ -145,6 +161,7 @@ impl Line {
 
     /// The way to the registrar that last worked.
     pub(super) fn set_flow(&self, flow: Option<Flow>) {
+        lock(&self.known).1 = flow.as_ref().map(|flow| self.door.hold(flow.remote.ip()));
         *lock(&self.flow) = flow;
     }
 

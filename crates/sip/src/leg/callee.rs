@@ -11,6 +11,7 @@ use super::talk::{Opening, Talk};
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::Line;
 use crate::digest::AuthAttempt;
+use crate::door::SetupPlace;
 use crate::stack::{Answer, Flow, Incoming, InviteHeard, InviteServer, Method, Wire, random_token, tag_of};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -46,11 +47,13 @@ pub(crate) struct Admitted {
     pub invite: Incoming,
     pub flow: Flow,
     pub timed: Timed,
+    /// Room for it until the ACK.
+    pub place: SetupPlace,
 }
 
 /// Opens the leg of an INVITE. Its task runs from now on.
 pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, admitted: Admitted) -> Leg {
-    let Admitted { line, invite, flow, timed: Timed { timer, agreement } } = admitted;
+    let Admitted { line, invite, flow, timed: Timed { timer, agreement }, place } = admitted;
     let tag = random_token(10);
     let contact = line.contact_uri(wire, &flow);
     let dialog = Dialog::of_invite(&invite, &tag, contact);
@@ -67,7 +70,8 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, admitted: Admitted) -> Le
     // The first reliable response to an INVITE without an offer would have to make one (RFC 3262 §5), and ringing has none: such a
     // caller hears nothing before the answer.
     let reliably = extension::has(invite.headers("Require"), "100rel");
-    let callee = Callee { reliably, session, sink, commands, mailbox, invite: invite.into_invite(&tag), agreement };
+    let invite = invite.into_invite(&tag, Some(place));
+    let callee = Callee { reliably, session, sink, commands, mailbox, invite, agreement };
     let tracker = callee.session.wire.tracker.clone();
     tracker.spawn(callee.run());
     leg

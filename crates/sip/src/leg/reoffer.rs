@@ -45,7 +45,7 @@ async fn serve(session: &Session, request: Incoming, events: &Teller) {
         }
         return;
     }
-    let mut invite = request.into_invite(&random_token(10));
+    let mut invite = request.into_invite(&random_token(10), None);
     invite.answer(Answer::of(100));
     let mut decision = Box::pin(decide(replied));
     let decided = loop {

@@ -10,6 +10,7 @@ use super::turn::Turns;
 use super::{Facts, LegFailure};
 use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
+use crate::door::Held;
 use crate::error::SipError;
 use crate::header;
 use crate::stack::{Answer, Draft, Field, Flow, Heard, Hop, Method, NamedCall, Wire};
@@ -45,6 +46,8 @@ pub(super) struct Session {
     /// Ends what runs beside the leg.
     pub over: CancellationToken,
     named: NamedCall,
+    /// The peer is no stranger.
+    _known: Held,
 }
 
 /// A request to be sent inside the dialog.
@@ -95,6 +98,7 @@ impl Session {
         let user_agent = line.account().user_agent.clone();
         let invite_cseq = dialog.remote_cseq.unwrap_or_default();
         let named = wire.name_call(&dialog.call_id, &user_agent);
+        let known = wire.door.hold(flow.remote.ip());
         let over = wire.cancel.child_token();
         Arc::new(Self {
             wire,
@@ -116,6 +120,7 @@ impl Session {
             broken: CancellationToken::new(),
             over,
             named,
+            _known: known,
         })
     }
 

@@ -51,6 +51,7 @@ impl Wire {
             Some(via) => via,
             None => self.new_via(flow)?,
         };
+        self.door.expect(flow.remote.ip());
         let is_invite = draft.method == Method::Invite;
         let request = draft.into_request(&via)?;
         let failed = |reason: String| SipError::Send { address: flow.remote, reason };

@@ -2,6 +2,8 @@
 //! how many messages came in.
 
 use super::message::{LOCAL_MARK, verbatim};
+use crate::door::{Door, Reason};
+use crate::trace::Recorder;
 use async_trait::async_trait;
 use rsipstack::sip::headers::Header;
 use rsipstack::sip::{HasHeaders, Method as StackMethod, SipMessage};
@@ -67,9 +69,22 @@ impl MessageInspector for Inspector {
     }
 }
 
-/// Counts the datagrams that could be parsed; what came in beyond them was garbage.
+/// Counts the datagrams that could be parsed; what came in beyond them was garbage. Keeps from the stack what it would answer
+/// to strangers.
 pub(super) struct Gate {
     pub parsed: Arc<AtomicU64>,
+    pub recorder: Arc<Recorder>,
+    pub door: Arc<Door>,
+}
+
+impl Gate {
+    /// The stack itself answers a CANCEL of nothing: strangers are not to hear that.
+    fn is_probe(&self, message: &SipMessage, from: &SipAddr) -> bool {
+        let SipMessage::Request(request) = message else { return false };
+        let Ok(from) = from.get_socketaddr() else { return false };
+        let call_id = || super::message::first(&request.headers, "Call-ID").unwrap_or_default();
+        request.method == StackMethod::Cancel && !self.door.answers(from.ip()) && !self.recorder.follows(call_id())
+    }
 }
 
 #[async_trait]
@@ -80,7 +95,13 @@ impl TransportEventInspector for Gate {
         {
             self.parsed.fetch_add(1, Ordering::Relaxed);
         }
-        Some(event)
+        match &event {
+            TransportEvent::Incoming(message, _, from) if self.is_probe(message, from) => {
+                self.door.counts.count(Reason::Stranger);
+                None
+            }
+            _ => Some(event),
+        }
     }
 }
 

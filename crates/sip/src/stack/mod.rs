@@ -29,6 +29,7 @@ pub(crate) use server::{Answer, Incoming, InviteHeard, InviteServer};
 pub(crate) use tls::Hop;
 pub use tls::TlsFault;
 
+use crate::door::Door;
 use crate::error::SipError;
 use crate::options::{SipOptions, TlsListen};
 use crate::resolver::{Families, Resolver};
@@ -72,6 +73,7 @@ pub(crate) struct Wire {
     pub ask_peer_every: Duration,
     pub resolver: Resolver,
     pub recorder: Arc<Recorder>,
+    pub door: Arc<Door>,
     pub tracker: TaskTracker,
     pub cancel: CancellationToken,
 }
@@ -100,7 +102,8 @@ impl Wire {
         let stack = |e: rsipstack::Error| SipError::Stack(e.to_string());
         let counts = Arc::<socket::UdpCounts>::default();
         let recorder = Arc::<Recorder>::default();
-        let bound = socket::bind(options.listen, counts.clone(), recorder.clone())
+        let door = Arc::new(Door::new(options.strangers));
+        let bound = socket::bind(options.listen, counts.clone(), recorder.clone(), door.clone())
             .map_err(|source| SipError::Listen { address: options.listen, source })?;
         let resolver = Resolver::new(options.hosts.clone(), options.dns_servers.clone(), Families::of(options.listen));
         let layer = TransportLayer::new_with_domain_resolver(cancel.child_token(), Box::new(dns::ForStack(resolver.clone())));
@@ -114,7 +117,11 @@ impl Wire {
             .with_transport_layer(layer)
             .with_option(times(options.t1))
             .with_inspector(Box::new(inspector::Inspector { user_agents: user_agents.clone() }))
-            .with_transport_inspector(Box::new(inspector::Gate { parsed: parsed.clone() }))
+            .with_transport_inspector(Box::new(inspector::Gate {
+                parsed: parsed.clone(),
+                recorder: recorder.clone(),
+                door: door.clone(),
+            }))
             .build();
         let incoming = endpoint.incoming_transactions().map_err(stack)?;
         let wire = Arc::new(Self {
@@ -123,7 +130,7 @@ impl Wire {
             counts,
             parsed,
             user_agents,
-            streams: Arc::new(Streams::new(cancel.clone(), recorder.clone())),
+            streams: Arc::new(Streams::new(cancel.clone(), recorder.clone(), door.clone())),
             feed,
             clients: tls::Clients::default(),
             external: options.external_address,
@@ -133,6 +140,7 @@ impl Wire {
             ask_peer_every: options.ask_peer_every,
             resolver,
             recorder,
+            door,
             tracker: tracker.clone(),
             cancel,
         });
@@ -236,11 +244,17 @@ impl Wire {
         self.t1 * 64
     }
 
+    /// So many answers are kept for repeated requests that no refusal is added to them.
+    pub fn remembers_too_much(&self) -> bool {
+        const MOST_FINISHED: usize = 65_536;
+        self.endpoint.inner.finished_transactions.len() > MOST_FINISHED
+    }
+
     pub fn stats(&self) -> WireStats {
         let stats = self.endpoint.inner.get_stats();
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let datagrams = load(&self.counts.datagrams);
-        let readable = load(&self.parsed) + load(&self.counts.keepalives);
+        let readable = load(&self.parsed) + load(&self.counts.keepalives) + load(&self.counts.kept_out);
         WireStats {
             running_transactions: stats.running_transactions,
             finished_transactions: stats.finished_transactions,

@@ -2,11 +2,13 @@
 
 use super::flow::Flow;
 use super::message::{Field, Method, all, first, header, tag_of};
+use crate::door::SetupPlace;
 use futures::stream::{BoxStream, StreamExt};
 use rsipstack::sip::headers::Header;
 use rsipstack::sip::{Request, Response, SipMessage, StatusCode};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A peer that does not read its connection gets no more of our time than this.
@@ -84,6 +86,10 @@ impl Incoming {
         self.header("CSeq")?.split_whitespace().next()?.parse().ok()
     }
 
+    pub fn source(&self) -> Option<IpAddr> {
+        self.flow.as_ref().map(|flow| flow.remote.ip())
+    }
+
     /// The way it came.
     pub fn flow(&self) -> Option<Flow> {
         self.flow.as_deref().cloned()
@@ -110,10 +116,11 @@ impl Incoming {
     }
 
     /// An INVITE that will have several answers.
-    pub fn into_invite(mut self, local_tag: &str) -> InviteServer {
+    /// `place`: its room until the ACK.
+    pub fn into_invite(mut self, local_tag: &str, place: Option<SetupPlace>) -> InviteServer {
         self.tag_to(local_tag);
         let (request, endpoint, answers) = (self.tx.original.clone(), self.tx.endpoint_inner.clone(), self.tx.tu_sender.clone());
-        InviteServer { request, endpoint, answers, heard: invite_events(self.tx) }
+        InviteServer { request, endpoint, answers, heard: invite_events(self.tx), _place: place }
     }
 }
 
@@ -133,6 +140,7 @@ pub(crate) struct InviteServer {
     endpoint: EndpointInnerRef,
     answers: TransactionEventSender,
     heard: BoxStream<'static, InviteHeard>,
+    _place: Option<SetupPlace>,
 }
 
 impl InviteServer {

@@ -3,6 +3,7 @@
 //! The UDP socket has a large receive buffer (the kernel's default of 208 KB loses calls under load) and turns away what
 //! cannot be a SIP message before anybody looks at it.
 
+use crate::door::Door;
 use crate::trace::{Recorder, Seen};
 use async_trait::async_trait;
 use callie_domain::Transport;
@@ -25,6 +26,8 @@ pub(super) struct UdpCounts {
     pub junk: AtomicU64,
     /// Empty lines that keep a NAT mapping open.
     pub keepalives: AtomicU64,
+    /// Of strangers who send too much; unread.
+    pub kept_out: AtomicU64,
 }
 
 pub(super) struct Bound {
@@ -34,14 +37,16 @@ pub(super) struct Bound {
 }
 
 /// Binds both; with port 0 a port that is free for both.
-pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Recorder>) -> io::Result<Bound> {
+pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Recorder>, door: Arc<Door>) -> io::Result<Bound> {
     const TRIES: usize = 32;
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
         let udp = bind_udp(listen)?;
         let local = udp.local_addr()?;
         match bind_tcp(local) {
-            Ok(tcp) => return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, local, counts, recorder }), tcp, local }),
+            Ok(tcp) => {
+                return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, local, counts, recorder, door }), tcp, local });
+            }
             Err(error) => last = error,
         }
     }
@@ -80,6 +85,7 @@ pub(super) struct FilteredUdp {
     local: SocketAddr,
     counts: Arc<UdpCounts>,
     recorder: Arc<Recorder>,
+    door: Arc<Door>,
 }
 
 impl FilteredUdp {
@@ -119,14 +125,24 @@ impl StackUdp for FilteredUdp {
             let source = unmapped(source);
             self.counts.datagrams.fetch_add(1, Ordering::Relaxed);
             let datagram = buffer.get(..len).unwrap_or_default();
+            if !self.door.lets_in(source.ip()) {
+                self.counts.kept_out.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             if is_blank(datagram) {
                 self.counts.keepalives.fetch_add(1, Ordering::Relaxed);
-                return Ok((len, source));
+                // The stack answers it, and strangers are not told that somebody is here.
+                match self.door.answers(source.ip()) {
+                    true => return Ok((len, source)),
+                    false => continue,
+                }
             }
             if is_plausible(datagram, buffer.len()) {
                 if let Some(refusal) = super::unknown_method::refusal(datagram, source) {
                     self.counts.junk.fetch_add(1, Ordering::Relaxed);
-                    self.send_to(&refusal, source).await.ok();
+                    if self.door.answers(source.ip()) {
+                        self.send_to(&refusal, source).await.ok();
+                    }
                     continue;
                 }
                 self.hear(Way::Received, datagram, source);
@@ -151,6 +167,7 @@ impl StackUdp for FilteredUdp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::Strangers;
 
     #[test]
     fn junk_is_told_from_messages() {
@@ -165,7 +182,9 @@ mod tests {
 
     #[tokio::test]
     async fn port_zero_gives_one_port_for_both() {
-        let bound = bind("127.0.0.1:0".parse().expect("address"), Arc::default(), Arc::default()).expect("bind");
+        let bound =
+            bind("127.0.0.1:0".parse().expect("address"), Arc::default(), Arc::default(), Arc::new(Door::new(Strangers::Ignore)))
+                .expect("bind");
         assert_ne!(bound.local.port(), 0);
         assert_eq!(bound.tcp.local_addr().expect("bound").port(), bound.local.port());
     }

@@ -90,6 +90,11 @@ impl Recorder {
         Followed { recorder: self.clone(), call_id: call_id.into() }
     }
 
+    /// Whether somebody follows this Call-ID.
+    pub fn follows(&self, call_id: &str) -> bool {
+        self.owners.read().unwrap_or_else(PoisonError::into_inner).contains_key(call_id)
+    }
+
     /// A message on the wire.
     pub fn hear(&self, message: &[u8], seen: Seen) {
         let Some(call_id) = wire::call_id(message) else { return };

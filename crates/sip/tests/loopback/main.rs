@@ -13,6 +13,7 @@ mod outbound;
 mod peer;
 mod register;
 mod session_timer;
+mod strangers;
 mod tcp;
 mod tls;
 mod trace;

@@ -113,6 +113,14 @@ impl Peer {
         }
     }
 
+    /// Nothing has come.
+    pub fn hears_nothing(&self) {
+        let mut buffer = vec![0; 65_536];
+        if let Ok(len) = self.socket.try_recv(&mut buffer) {
+            panic!("heard: {}", String::from_utf8_lossy(&buffer[..len]));
+        }
+    }
+
     /// The next message that begins so; others are passed over (repetitions, provisional responses).
     pub async fn expect(&self, start: &str) -> Message {
         self.expect_where(start, |_| true).await

@@ -81,7 +81,7 @@ async fn accounts_share_a_connection_and_survive_its_loss() {
 
 #[tokio::test]
 async fn requests_come_over_our_listener_too() {
-    let world = World::new().await;
+    let world = World::with(|options| options.strangers = callie_sip::Strangers::Refuse).await;
     let stream = TcpStream::connect(world.address()).await.expect("connect");
     let source = stream.local_addr().expect("connected");
     let mut connection = Connection::over(stream, source);

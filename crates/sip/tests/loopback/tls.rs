@@ -299,6 +299,7 @@ async fn peers_may_connect_to_us() {
     let world = World::with(|options| {
         let listen = "127.0.0.1:0".parse().expect("address");
         options.tls = Some(TlsListen { listen, certificate, key });
+        options.strangers = callie_sip::Strangers::Refuse;
     })
     .await;
     let address = world.stack.tls_address().expect("it listens");

@@ -179,6 +179,11 @@ impl Carrier {
         Ending::Failed(identity.map_or_else(|| error.to_string(), |identity| tls::explain(error, identity)))
     }
 
+    /// What comes by a connection that we opened is what we wanted.
+    fn is_let_in(&self) -> bool {
+        self.stream.key.is_some() || self.streams.door.lets_in(self.stream.remote.ip())
+    }
+
     fn hear(&self, way: Way, message: &[u8]) {
         let Stream { transport, local, remote, .. } = *self.stream;
         self.streams.recorder.hear(message, Seen { way, transport, local, remote });
@@ -194,6 +199,7 @@ impl Carrier {
         while let Some(framed) = self.framer.next().map_err(Ending::Lost)? {
             match framed {
                 Framed::Ping => self.unsent.extend_from_slice(PONG),
+                Framed::Message { .. } if !self.is_let_in() => {}
                 Framed::Message { bytes, measured } => self.read(&bytes, measured)?,
             }
         }
@@ -232,7 +238,9 @@ impl Carrier {
         self.malformed += 1;
         self.streams.counts.malformed.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(remote = %self.stream.remote, %error, "malformed message dropped");
-        if let Some(refusal) = unknown_method::refusal(bytes, self.stream.remote) {
+        if let Some(refusal) = unknown_method::refusal(bytes, self.stream.remote)
+            && self.streams.door.answers(self.stream.remote.ip())
+        {
             self.post(&refusal);
         }
         let most = if self.stream.key.is_some() { MOST_MALFORMED_SHARED } else { MOST_MALFORMED };

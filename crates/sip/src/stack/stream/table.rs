@@ -1,6 +1,7 @@
 //! Which connections are open: those that we opened, shared under their key, and those of strangers, within limits.
 
 use super::{Stream, StreamCounts, name_of};
+use crate::door::Door;
 use crate::stack::tls::Identity;
 use crate::trace::Recorder;
 use callie_domain::Transport;
@@ -57,6 +58,7 @@ pub(in crate::stack) struct Streams {
     table: Mutex<Table>,
     pub counts: StreamCounts,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) door: Arc<Door>,
     last_id: AtomicU64,
     cancel: CancellationToken,
 }
@@ -66,9 +68,9 @@ pub(in crate::stack) struct Streams {
 pub(super) type Outbox = TransportReceiver;
 
 impl Streams {
-    pub fn new(cancel: CancellationToken, recorder: Arc<Recorder>) -> Self {
+    pub fn new(cancel: CancellationToken, recorder: Arc<Recorder>, door: Arc<Door>) -> Self {
         let (table, counts) = (Mutex::default(), StreamCounts::default());
-        Self { table, counts, recorder, last_id: AtomicU64::new(0), cancel }
+        Self { table, counts, recorder, door, last_id: AtomicU64::new(0), cancel }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
