@@ -53,8 +53,7 @@ async fn a_calls_sip_messages_are_kept_with_it() {
     let records = world.app.stores.records.clone();
     let outline = async || {
         let messages = RecordStore::signalling(&*records, id).await.expect("read");
-        let words =
-            messages.iter().map(|message| message.start_line().split(' ').nth(1).unwrap_or_default().to_owned());
+        let words = messages.iter().map(|message| message.start_line().split(' ').nth(1).unwrap_or_default().to_owned());
         (messages.iter().map(|m| m.way).collect::<Vec<_>>(), words.collect::<Vec<_>>())
     };
     let complete = async || outline().await.1.len() >= 7;
