@@ -34,6 +34,9 @@ pub struct SipOptions {
     pub register: RegisterPolicy,
     /// What those hear who know no Contact of ours.
     pub strangers: Strangers,
+    /// How often the way to a registrar is pinged, where the account does not say. NAT mappings for UDP live for 30 s and more
+    /// (RFC 4787 REQ-5 asks for 120 s; many give less).
+    pub keepalive_every: Duration,
     /// How often the peer of a call without a session timer is asked whether it is still there.
     pub ask_peer_every: Duration,
 }
@@ -50,6 +53,7 @@ impl SipOptions {
             t1: Duration::from_millis(500),
             register: RegisterPolicy::default(),
             strangers: Strangers::default(),
+            keepalive_every: Duration::from_secs(25),
             ask_peer_every: Duration::from_secs(180),
         }
     }

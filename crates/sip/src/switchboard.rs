@@ -16,13 +16,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// REGISTERs in flight at once: a start with ten thousand accounts must not look like an attack.
 const REGISTERS_IN_FLIGHT: usize = 64;
-/// NAT mappings for UDP live for 30 s and more (RFC 4787 REQ-5 asks for 120 s; many give less).
-const PING_EVERY: Duration = Duration::from_secs(25);
+/// How often we look which registrar is due for a ping.
+const PING_TICK: Duration = Duration::from_secs(5);
 
 /// What the parts share.
 pub(crate) struct Switchboard {
@@ -49,11 +50,17 @@ impl Switchboard {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Distinct registrars reached by UDP.
-    fn udp_registrars(&self) -> std::collections::HashSet<SocketAddr> {
+    /// The registrars reached by UDP, each with the shortest time between pings that one of its accounts wishes.
+    fn udp_registrars(&self) -> HashMap<SocketAddr, Duration> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        let registrars = lines.values().filter_map(|line| line.registrar());
-        registrars.filter(|(transport, _)| *transport == callie_domain::Transport::Udp).map(|(_, address)| address).collect()
+        let mut registrars = HashMap::<SocketAddr, Duration>::new();
+        for line in lines.values() {
+            let every = line.keepalive(&self.wire);
+            if let Some((callie_domain::Transport::Udp, address)) = line.registrar().filter(|_| !every.is_zero()) {
+                registrars.entry(address).and_modify(|known| *known = every.min(*known)).or_insert(every);
+            }
+        }
+        registrars
     }
 }
 
@@ -179,13 +186,19 @@ impl SipStack {
 
 /// Keeps the NAT mappings toward all UDP registrars open, one datagram for each registrar however many accounts.
 async fn ping(switchboard: Arc<Switchboard>) {
+    let mut pinged = HashMap::<SocketAddr, Instant>::new();
     loop {
         tokio::select! {
             () = switchboard.wire.cancel.cancelled() => return,
-            () = tokio::time::sleep(PING_EVERY) => {}
+            () = tokio::time::sleep(PING_TICK.min(switchboard.wire.keepalive_every)) => {}
         }
-        for registrar in switchboard.udp_registrars() {
-            switchboard.wire.ping_udp(registrar).await;
+        let registrars = switchboard.udp_registrars();
+        pinged.retain(|registrar, _| registrars.contains_key(registrar));
+        for (registrar, every) in registrars {
+            if pinged.get(&registrar).is_none_or(|at| at.elapsed() >= every) {
+                switchboard.wire.ping_udp(registrar).await;
+                pinged.insert(registrar, Instant::now());
+            }
         }
     }
 }

@@ -79,6 +79,7 @@ impl Register {
                 return Attempted { input, auth, flow: None, stale };
             }
         };
+        flow.keep_alive(self.line.keepalive(&self.wire));
         let contact = match &self.of {
             Some(of) => of.contact.clone(),
             None => self.line.contact_uri(&self.wire, &flow).into(),

@@ -12,6 +12,7 @@ use callie_domain::{Account, ContactToken, Transport};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -163,6 +164,11 @@ impl Line {
     pub(super) fn set_flow(&self, flow: Option<Flow>) {
         lock(&self.known).1 = flow.as_ref().map(|flow| self.door.hold(flow.remote.ip()));
         *lock(&self.flow) = flow;
+    }
+
+    /// How often the way to the registrar is pinged; zero is never.
+    pub fn keepalive(&self, wire: &Wire) -> Duration {
+        self.account().upkeep.keepalive_s.map_or(wire.keepalive_every, |s| Duration::from_secs(u64::from(s)))
     }
 
     /// Resolves when the connection to the registrar has gone; never over UDP.

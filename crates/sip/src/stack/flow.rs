@@ -18,7 +18,8 @@ use tokio::net::TcpStream;
 
 /// A line pair that keeps NAT mappings and idle connections open (RFC 5626 §3.5.1).
 const KEEPALIVE: &[u8] = b"\r\n\r\n";
-pub(super) const KEEPALIVE_EVERY: Duration = Duration::from_secs(25);
+/// What is sent and not even taken in by the peer's host for so long shows that the connection is dead.
+const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// One way to a peer.
@@ -62,6 +63,13 @@ impl Flow {
 
     pub fn is_closed(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.is_closed())
+    }
+
+    /// An account uses it: it is kept open by a ping each so often.
+    pub fn keep_alive(&self, every: Duration) {
+        if let Some(stream) = &self.stream {
+            stream.every.wish(every);
+        }
     }
 
     /// Why the connection has gone, for a person.
@@ -118,6 +126,9 @@ impl Wire {
             Err(_) => return Err(connect(format!("no connection within {CONNECT_WITHIN:?}"))),
         };
         tcp.set_nodelay(true).ok();
+        if let Err(error) = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(TAKEN_WITHIN)) {
+            tracing::debug!(%error, "a dead connection will be noticed later");
+        }
         let local = tcp.local_addr().map_err(|error| connect(error.to_string()))?;
         let admit = || self.streams.admit(key.transport, (local, key.remote), Some(key.clone()));
         let stack = |error: rsipstack::Error| SipError::Stack(error.to_string());
@@ -146,7 +157,7 @@ impl Wire {
         self.tracker.spawn(async move {
             let ping = async {
                 loop {
-                    tokio::time::sleep(KEEPALIVE_EVERY).await;
+                    stream.every.due().await;
                     stream.ping();
                 }
             };

@@ -55,6 +55,9 @@ const HANDSHAKES: usize = 64;
 /// How often the listener looks whether its certificate was replaced.
 const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// RFC 5626 §4.4.1: 10 s.
+const PONG_WITHIN_T1: u32 = 20;
+
 /// One endpoint for all accounts.
 pub(crate) struct Wire {
     endpoint: Endpoint,
@@ -70,6 +73,7 @@ pub(crate) struct Wire {
     /// Where we listen for TLS, if we do.
     pub tls_local: Option<SocketAddr>,
     pub t1: Duration,
+    pub keepalive_every: Duration,
     pub ask_peer_every: Duration,
     pub resolver: Resolver,
     pub recorder: Arc<Recorder>,
@@ -130,13 +134,14 @@ impl Wire {
             counts,
             parsed,
             user_agents,
-            streams: Arc::new(Streams::new(cancel.clone(), recorder.clone(), door.clone())),
+            streams: Arc::new(Streams::new(cancel.clone(), recorder.clone(), door.clone(), options.t1 * PONG_WITHIN_T1)),
             feed,
             clients: tls::Clients::default(),
             external: options.external_address,
             local: bound.local,
             tls_local: listening.as_ref().map(|(_, _, address)| *address),
             t1: options.t1,
+            keepalive_every: options.keepalive_every,
             ask_peer_every: options.ask_peer_every,
             resolver,
             recorder,

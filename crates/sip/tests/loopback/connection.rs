@@ -63,6 +63,13 @@ impl Connection {
         self.stream.write_all(text.as_ref()).await.expect("write");
     }
 
+    /// The next ping; it is not answered.
+    pub async fn pinged(&mut self) {
+        let mut line = [0; 4];
+        self.stream.read_exact(&mut line).await.expect("read");
+        assert_eq!(&line, b"\r\n\r\n");
+    }
+
     /// Nothing more comes: it was closed.
     pub async fn is_closed(&mut self) {
         let mut rest = Vec::new();

@@ -80,6 +80,51 @@ async fn accounts_share_a_connection_and_survive_its_loss() {
 }
 
 #[tokio::test]
+async fn who_has_answered_pings_and_stops_is_left_and_registered_at_again() {
+    let world = World::with(|options| options.keepalive_every = std::time::Duration::from_millis(100)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let tcp = Account { transport: Transport::Tcp, ..account(listener.local_addr().expect("bound")) };
+    let handle = world.stack.open_account(tcp);
+    let mut first = Connection::accept(&listener).await;
+    let register = first.next().await;
+    first.grant(&register).await;
+    let mut status = handle.status();
+    soon("registration", status.wait_for(|s| s.is_registered())).await.expect("running");
+    for _ in 0..3 {
+        first.send("\r\n").await;
+        soon("a ping", first.pinged()).await;
+    }
+    assert!(status.borrow().is_registered(), "as long as it answers");
+    // From now on it says nothing.
+    let down = soon("the end", status.wait_for(|s| !s.is_registered())).await.expect("running").clone();
+    assert!(down.down_since.is_some());
+    let mut second = Connection::accept(&listener).await;
+    let again = second.next().await;
+    second.grant(&again).await;
+    assert_eq!(again.contact(), register.contact());
+    soon("registration", status.wait_for(|s| s.is_registered())).await.expect("running");
+    assert_eq!(world.stack.stats().broken_connections, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_never_answers_a_ping_is_left_alone() {
+    let world = World::with(|options| options.keepalive_every = std::time::Duration::from_millis(50)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let tcp = Account { transport: Transport::Tcp, ..account(listener.local_addr().expect("bound")) };
+    let handle = world.stack.open_account(tcp);
+    let mut carrier = Connection::accept(&listener).await;
+    let register = carrier.next().await;
+    carrier.grant(&register).await;
+    soon("registration", handle.status().wait_for(|s| s.is_registered())).await.expect("running");
+    for _ in 0..30 {
+        soon("a ping", carrier.pinged()).await;
+    }
+    assert!(handle.status().borrow().is_registered());
+    world.end().await;
+}
+
+#[tokio::test]
 async fn requests_come_over_our_listener_too() {
     let world = World::with(|options| options.strangers = callie_sip::Strangers::Refuse).await;
     let stream = TcpStream::connect(world.address()).await.expect("connect");

@@ -1,6 +1,7 @@
 //! The task of one connection: bytes in become messages for the stack, what the stack posts becomes bytes.
 
 use super::framing::{Framed, Framer, Lost};
+use super::keepalive::Pongs;
 use super::table::{Outbox, unbounded};
 use super::{Stream, Streams};
 use crate::stack::flow::sip_addr;
@@ -56,11 +57,12 @@ enum Ending {
     Malformed,
     NotTaken,
     Silent,
+    NoPong,
 }
 
 impl Ending {
     fn is_fault_of_peer(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::Malformed | Self::NotTaken)
+        matches!(self, Self::Lost(_) | Self::Malformed | Self::NotTaken | Self::NoPong)
     }
 }
 
@@ -73,6 +75,7 @@ impl std::fmt::Display for Ending {
             Self::Lost(lost) => write!(f, "connection closed: the peer sent {lost}"),
             Self::Malformed => f.write_str("connection closed: the peer sent nothing but malformed messages"),
             Self::NotTaken => f.write_str("connection closed: the peer takes nothing"),
+            Self::NoPong => f.write_str("connection closed: the peer answers no keepalive any more"),
             Self::Silent => f.write_str("connection closed: the peer was silent"),
         }
     }
@@ -89,6 +92,13 @@ async fn push<W: AsyncWrite + Unpin>(writer: &mut W, unsent: &mut BytesMut) -> s
     }
 }
 
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Carrier {
     stream: Arc<Stream>,
     streams: Arc<Streams>,
@@ -101,6 +111,7 @@ struct Carrier {
     was_well: bool,
     /// When what is expected of a stranger must have come.
     due: Instant,
+    pongs: Pongs,
 }
 
 impl Streams {
@@ -119,6 +130,7 @@ impl Streams {
             malformed: 0,
             was_well: false,
             due,
+            pongs: Pongs::new(self.pong_within),
         };
         let (reader, mut writer) = tokio::io::split(socket);
         let ending = carrier.run(reader, &mut writer, outbox).await;
@@ -155,7 +167,10 @@ impl Carrier {
                     Some(_) => {}
                     None => return Ending::ByUs,
                 },
-                () = stream.pinged.notified() => self.unsent.extend_from_slice(PING),
+                () = stream.pinged.notified() => {
+                    self.pongs.pinged(Instant::now());
+                    self.unsent.extend_from_slice(PING);
+                }
                 pushed = push(writer, &mut self.unsent), if unflushed || !self.unsent.is_empty() => match pushed {
                     Ok(flushed) => unflushed = !flushed,
                     Err(error) => return self.failed(&error),
@@ -163,6 +178,7 @@ impl Carrier {
                 read = reader.read_buf(self.framer.space()) => match read {
                     Ok(0) => return Ending::ByPeer,
                     Ok(_) => {
+                        self.pongs.heard();
                         if let Err(ending) = self.take() {
                             return ending;
                         }
@@ -170,6 +186,7 @@ impl Carrier {
                     Err(error) => return self.failed(&error),
                 },
                 () = tokio::time::sleep_until(self.due), if self.stream.key.is_none() => return Ending::Silent,
+                () = at(self.pongs.dead_at()) => return Ending::NoPong,
             }
         }
     }
@@ -196,6 +213,9 @@ impl Carrier {
 
     /// Hands on what has come.
     fn take(&mut self) -> Result<(), Ending> {
+        if self.pongs.is_awaited() && self.framer.take_pong() {
+            self.pongs.ponged();
+        }
         while let Some(framed) = self.framer.next().map_err(Ending::Lost)? {
             match framed {
                 Framed::Ping => self.unsent.extend_from_slice(PONG),

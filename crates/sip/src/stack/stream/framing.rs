@@ -94,6 +94,15 @@ impl Framer {
         Ok(Some(Framed::Message { bytes, measured: stated.is_some() }))
     }
 
+    /// Takes an empty line that is no ping: a pong, where one is awaited. Two pongs in a row would else make a ping.
+    pub fn take_pong(&mut self) -> bool {
+        let is_pong = self.waiting.starts_with(b"\r\n") && !self.waiting.starts_with(b"\r\n\r");
+        if is_pong {
+            self.skip(2);
+        }
+        is_pong
+    }
+
     fn skip(&mut self, len: usize) {
         drop(self.waiting.split_to(len));
         self.searched = 0;

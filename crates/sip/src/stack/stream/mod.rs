@@ -11,9 +11,11 @@
 
 mod carry;
 pub mod framing;
+mod keepalive;
 mod table;
 
 pub(super) use carry::Feed;
+pub(super) use keepalive::Every;
 pub(super) use table::{Key, Streams};
 
 use callie_domain::Transport;
@@ -38,6 +40,8 @@ pub(super) struct Stream {
     /// Why it closed, for a person.
     ending: OnceLock<String>,
     pinged: Notify,
+    /// How often it is pinged.
+    pub every: Every,
 }
 
 impl Stream {

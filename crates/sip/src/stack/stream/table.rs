@@ -1,6 +1,6 @@
 //! Which connections are open: those that we opened, shared under their key, and those of strangers, within limits.
 
-use super::{Stream, StreamCounts, name_of};
+use super::{Every, Stream, StreamCounts, name_of};
 use crate::door::Door;
 use crate::stack::tls::Identity;
 use crate::trace::Recorder;
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +60,8 @@ pub(in crate::stack) struct Streams {
     pub counts: StreamCounts,
     pub(super) recorder: Arc<Recorder>,
     pub(super) door: Arc<Door>,
+    /// A peer that answers pings does so within this.
+    pub(super) pong_within: Duration,
     last_id: AtomicU64,
     cancel: CancellationToken,
 }
@@ -68,9 +71,9 @@ pub(in crate::stack) struct Streams {
 pub(super) type Outbox = TransportReceiver;
 
 impl Streams {
-    pub fn new(cancel: CancellationToken, recorder: Arc<Recorder>, door: Arc<Door>) -> Self {
+    pub fn new(cancel: CancellationToken, recorder: Arc<Recorder>, door: Arc<Door>, pong_within: Duration) -> Self {
         let (table, counts) = (Mutex::default(), StreamCounts::default());
-        Self { table, counts, recorder, door, last_id: AtomicU64::new(0), cancel }
+        Self { table, counts, recorder, door, pong_within, last_id: AtomicU64::new(0), cancel }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -144,6 +147,7 @@ impl Streams {
             closed,
             ending: OnceLock::new(),
             pinged: Notify::new(),
+            every: Every::default(),
         });
         let mut table = self.table();
         table.by_id.insert(id, stream.clone());
