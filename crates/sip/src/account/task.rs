@@ -3,7 +3,7 @@
 use super::attempt::{Attempted, Register};
 use super::{AccountHandle, Held, Line};
 use crate::digest::AuthAttempt;
-use crate::register::{Input, Output, RegisterPolicy, Registration, Role, StatusChange, Step, Went};
+use crate::register::{Input, Numbers, Output, RegisterPolicy, Registration, Role, StatusChange, Step, Went};
 use crate::stack::{Wire, random_token};
 use crate::trace::Followed;
 use callie_domain::registration::{RegistrarInUse, RegistrationStatus};
@@ -11,9 +11,6 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
-
-/// CSeq numbers that an attempt leaves free: as many as a removal may need.
-const SPARE_NUMBERS: u32 = 8;
 
 /// The task's state.
 struct Task {
@@ -24,9 +21,7 @@ struct Task {
     status: watch::Sender<RegistrationStatus>,
     call_id: String,
     from_tag: String,
-    cseq: u32,
-    /// Numbers before that of the attempt that goes on, for the removal of what it replaces.
-    spare_cseq: u32,
+    numbers: Numbers,
     auth: AuthAttempt,
     contact: Option<String>,
     stale: Option<String>,
@@ -62,8 +57,7 @@ pub(crate) fn open(
         status,
         call_id,
         from_tag: random_token(10),
-        cseq: 0,
-        spare_cseq: 0,
+        numbers: Numbers::default(),
         auth: AuthAttempt::default(),
         contact: None,
         stale: None,
@@ -116,13 +110,15 @@ impl Task {
         if step != Step::Again {
             self.auth = AuthAttempt::default();
         }
+        let in_use = self.line.targets().in_use().map(|target| target.role);
+        let elsewhere = of.as_ref().is_some_and(|of| in_use.is_some_and(|role| role != of.role));
         Register {
             wire: self.wire.clone(),
             line: self.line.clone(),
             pace: self.pace.clone(),
             call_id: self.call_id.clone(),
             from_tag: self.from_tag.clone(),
-            cseq: self.number(step, of.as_ref()),
+            cseq: self.numbers.next(step, of.is_some(), elsewhere),
             expires_s,
             step,
             redirect: None,
@@ -130,22 +126,6 @@ impl Task {
             avoid_for: self.avoid_for,
             began: self.began,
         }
-    }
-
-    /// Each attempt leaves numbers free before its own. What a removal at another registrar says is then older than what
-    /// we have just been granted, and changes nothing where both turn out to be one (RFC 3261 §10.3 step 7).
-    fn number(&mut self, step: Step, of: Option<&Went>) -> u32 {
-        let removes_elsewhere = of.is_some_and(|of| self.line.targets().in_use().is_some_and(|used| used.role != of.role));
-        if removes_elsewhere && self.spare_cseq < self.cseq {
-            self.spare_cseq += 1;
-            return self.spare_cseq;
-        }
-        if step == Step::First && of.is_none() {
-            self.spare_cseq = self.cseq;
-            self.cseq = self.cseq.saturating_add(SPARE_NUMBERS);
-        }
-        self.cseq = self.cseq.wrapping_add(1).max(1);
-        self.cseq
     }
 
     fn take(&mut self, attempted: Attempted) -> Input {

@@ -21,10 +21,12 @@
 mod bindings;
 mod exchange;
 mod machine;
+mod numbers;
 mod policy;
 mod targets;
 
 pub use machine::Registration;
+pub use numbers::Numbers;
 pub use policy::RegisterPolicy;
 pub use targets::{Role, Target, Targets};
 
@@ -168,3 +170,6 @@ impl StatusChange {
         }
     }
 }
+
+#[cfg(test)]
+mod day;
