@@ -280,6 +280,7 @@ fn sip_options(config: &Config) -> SipOptions {
     options.external_address = config.sip.external_address;
     options.hosts = config.sip.hosts.clone();
     options.dns_servers = config.sip.dns_servers.clone();
+    options.register.avoid_for = config.sip.registrar_avoid;
     options.register.alert_after = config.sip.line_alert_after;
     options
 }

@@ -9,6 +9,7 @@ mod first_version;
 mod guide;
 mod hostile;
 mod inbound;
+mod lookup;
 mod outbound;
 mod peers;
 mod races;

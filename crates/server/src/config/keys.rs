@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 38] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -32,6 +32,7 @@ pub const KEYS: [Key; 37] = [
     key("CALLIE_EXTERNAL_ADDRESS", "", "IP address others reach this server under, behind a fixed NAT mapping"),
     key("CALLIE_SIP_HOSTS", "", "names resolved here instead of in the DNS: name=address:port, …"),
     key("CALLIE_DNS_SERVERS", "", "name servers, address or address:port, …; those of the system when not set"),
+    key("CALLIE_REGISTRAR_AVOID", "300", "seconds that a registrar which failed is avoided, where there are others"),
     key("CALLIE_LINE_ALERT_AFTER", "300", "seconds without a registration after which a line is an alert"),
     key("CALLIE_RTP_PORTS", "10000-20000", "UDP ports for audio of users without a range of their own"),
     key("CALLIE_RTP_TIMEOUT", "30", "seconds without audio after which a call is over"),

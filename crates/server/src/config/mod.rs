@@ -76,6 +76,8 @@ pub struct Sip {
     pub hosts: HashMap<String, SocketAddr>,
     /// Name servers; with none, those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// A registrar that failed is avoided for so long, where there are others.
+    pub registrar_avoid: Duration,
     /// A line without a binding for so long is an alert.
     pub line_alert_after: Duration,
 }

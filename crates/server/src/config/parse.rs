@@ -46,6 +46,7 @@ impl Reader {
                 external_address: self.external_address(),
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
                 dns_servers: self.read("CALLIE_DNS_SERVERS", dns_servers).unwrap_or_default(),
+                registrar_avoid: Duration::from_secs(self.number("CALLIE_REGISTRAR_AVOID", 1..=86_400).unwrap_or(1)),
                 line_alert_after: Duration::from_secs(self.number("CALLIE_LINE_ALERT_AFTER", 1..=86_400).unwrap_or(1)),
             },
             media: self.media(),
@@ -278,4 +279,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 37, "a new key must be read");
+const _: () = assert!(KEYS.len() == 38, "a new key must be read");

@@ -73,6 +73,7 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_EXTERNAL_ADDRESS" => config.sip.external_address.map(|ip| ip.to_string()).unwrap_or_default(),
         "CALLIE_SIP_HOSTS" => hosts(config),
         "CALLIE_DNS_SERVERS" => listed(&config.sip.dns_servers),
+        "CALLIE_REGISTRAR_AVOID" => config.sip.registrar_avoid.as_secs().to_string(),
         "CALLIE_LINE_ALERT_AFTER" => config.sip.line_alert_after.as_secs().to_string(),
         "CALLIE_RTP_PORTS" => format!("{}-{}", config.media.rtp_ports.start(), config.media.rtp_ports.end()),
         "CALLIE_RTP_TIMEOUT" => config.media.rtp_timeout.as_secs().to_string(),

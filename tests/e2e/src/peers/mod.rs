@@ -3,11 +3,13 @@
 
 pub mod baresip;
 pub mod console;
+pub mod dnsmasq;
 pub mod kamailio;
 pub mod sipp;
 
 pub use baresip::Baresip;
 pub use console::Console;
+pub use dnsmasq::Dnsmasq;
 pub use kamailio::Kamailio;
 pub use sipp::Sipp;
 
