@@ -3,6 +3,7 @@
 mod crash;
 mod cut_off;
 mod demo;
+mod dialogs;
 mod edits;
 mod firestore;
 mod first_version;

@@ -12,6 +12,38 @@ use tempfile::TempDir;
 /// The tone that `call_and_speak` and its like play, hertz.
 pub const TONE_HZ: f64 = 700.0;
 
+/// What scenarios have in common, written `@NAME@` in them.
+const PARTS: [(&str, &str); 7] = [
+    // The fields of an answer that gives the dialog our tag.
+    (
+        "ANSWER",
+        "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:];tag=[pid]callee[call_number]\n[last_Call-ID:]\n[last_CSeq:]\n@CONTACT@",
+    ),
+    // Of an answer inside the dialog.
+    ("REPLY", "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n@CONTACT@"),
+    // Of a request of the caller; CSeq is its own.
+    (
+        "CALLER",
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n[routes]\n\
+         From: \"Outside Caller\" <sip:trunk@carrier.test>;tag=[pid]caller[call_number]\n\
+         Call-ID: [call_id]\nMax-Forwards: 70\nUser-Agent: SIPp\n@CONTACT@",
+    ),
+    ("CALLED", "To: <sip:[service]@[remote_ip]:[remote_port]>"),
+    // Of a request of the callee, which has kept From and To of the INVITE.
+    (
+        "CALLEE",
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n[routes]\n\
+         From:[$callee];tag=[pid]callee[call_number]\nTo:[$caller]\nCall-ID: [call_id]\nMax-Forwards: 70\n@CONTACT@",
+    ),
+    ("CONTACT", "Contact: <sip:trunk@[local_ip]:[local_port];transport=[transport]>"),
+    (
+        "SDP",
+        "Content-Type: application/sdp\nContent-Length: [len]\n\nv=0\n\
+         o=peer 53655765 2353687637 IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP[media_ip_type] [media_ip]\nt=0 0\n\
+         m=audio [media_port] RTP/AVP 0 101\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\n",
+    ),
+];
+
 /// A running scenario.
 #[derive(Debug)]
 pub struct Sipp {
@@ -40,6 +72,8 @@ pub struct Scenario<'a> {
     pub host: Option<&'a Host>,
     /// The final response that `call_refused` expects.
     pub code: u16,
+    /// Where `answer_moved` sends its callers.
+    pub moved_to: &'a str,
 }
 
 impl<'a> Scenario<'a> {
@@ -55,6 +89,7 @@ impl<'a> Scenario<'a> {
             tcp: false,
             host: None,
             code: 486,
+            moved_to: "",
         }
     }
 
@@ -75,6 +110,10 @@ impl<'a> Scenario<'a> {
         Self { code, ..self }
     }
 
+    pub fn moved_to(self, contacts: &'a str) -> Self {
+        Self { moved_to: contacts, ..self }
+    }
+
     pub fn tcp(self) -> Self {
         Self { tcp: true, ..self }
     }
@@ -87,7 +126,10 @@ impl<'a> Scenario<'a> {
     pub fn start(self, ports: &mut PortBlock) -> Sipp {
         let run_dir = TempDir::new().expect("the temporary folder is writable");
         std::fs::write(run_dir.path().join("voice.ulaw"), voice::tone_ulaw(TONE_HZ, 1.0)).expect("the run folder is writable");
-        let scenario = filled(&format!("sipp/{}.xml", self.name), &[("CODE", &self.code.to_string())]);
+        let code = self.code.to_string();
+        let mut values = PARTS.to_vec();
+        values.extend([("CODE", code.as_str()), ("MOVED_TO", self.moved_to)]);
+        let scenario = filled(&format!("sipp/{}.xml", self.name), &values);
         std::fs::write(run_dir.path().join("scenario.xml"), scenario).expect("the run folder is writable");
         let ip = self.host.map_or(Ipv4Addr::LOCALHOST.into(), |host| host.address);
         let address = SocketAddr::new(ip, ports.one());

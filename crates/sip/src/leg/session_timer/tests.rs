@@ -1,3 +1,5 @@
+//! What the machine decides, case by case.
+
 use super::*;
 
 fn s(seconds: u64) -> Duration {
