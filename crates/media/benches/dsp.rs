@@ -2,17 +2,23 @@
 
 use callie_media::{
     FRAME, FRAME_SAMPLES,
-    codec::{Codec, G711, OpusParams},
+    codec::{
+        Codec, G711, OpusParams,
+        g722::{G722Decoder, G722Encoder},
+        opus::{MAX_SAMPLES, OpusDecoder, OpusEncoder},
+    },
+    dtmf::ToneDetector,
     jitter::{JitterBuffer, Pop},
     playout::{LineRate, Playout, SpeechRate},
     plc::NarrowConcealer,
-    resample::{Down16To8, Down24To8, Up8To16, Up8To24},
+    resample::{Down16To8, Down24To8, Down24To16, Up8To16, Up8To24, Up16To24},
     rtp::{
         RtpHeader,
         rtcp::RtcpParams,
         srtp::{KEY_LEN, MAX_TAG_LEN, SrtpKey, SrtpParams, SrtpReceiver, SrtpSender, SrtpSuite},
     },
     session::{Beat, Session, SessionParams},
+    wav::Wav,
 };
 use divan::{Bencher, black_box};
 use std::{net::SocketAddr, time::Duration};
@@ -59,6 +65,8 @@ resampler!(up_8_to_16, Up8To16, 160, 320);
 resampler!(up_8_to_24, Up8To24, 160, 480);
 resampler!(down_16_to_8, Down16To8, 320, 160);
 resampler!(down_24_to_8, Down24To8, 480, 160);
+resampler!(up_16_to_24, Up16To24, 320, 480);
+resampler!(down_24_to_16, Down24To16, 480, 320);
 
 #[divan::bench]
 fn jitter_push_and_pop(bencher: Bencher) {
@@ -99,28 +107,14 @@ fn playout(bencher: Bencher, rate: SpeechRate) {
     bencher.bench_local(|| play(black_box(&mut playout), black_box(&speech), black_box(&mut frame)));
 }
 
-/// A call's whole beat, sockets apart: packet → jitter buffer → decode → conceal → marks → 16 kHz, and 24 kHz → 8 kHz → encode →
-/// packet, with both channels of the recorder.
-#[divan::bench]
-fn whole_beat(bencher: Bencher) {
-    beats(bencher, None);
-}
-
-/// The same with SRTP both ways. The caller's encryption is in it as well; [`srtp_protect`] says what to take off.
-#[divan::bench]
-fn whole_beat_encrypted(bencher: Bencher) {
-    beats(bencher, Some(srtp_keys(SrtpSuite::AesCm128HmacSha1_80)));
-}
-
-fn beats(bencher: Bencher, srtp: Option<SrtpParams>) {
-    let mut far_end = srtp.as_ref().map(|keys| SrtpSender::new(keys.suite, &keys.receive));
-    let params = SessionParams {
-        codec: Codec::Pcmu,
-        payload_type: 0,
+fn params(codec: Codec) -> SessionParams {
+    SessionParams {
+        codec,
+        payload_type: codec.static_payload_type().unwrap_or(111),
         ptime_ms: 20,
         opus: OpusParams::default(),
         dtmf_payload_type: Some(101),
-        dtmf_clock_hz: 8_000,
+        dtmf_clock_hz: codec.clock_hz(),
         comfort_noise_payload_type: None,
         ear_rate: SpeechRate::Hz16000,
         voice_rate: SpeechRate::Hz24000,
@@ -129,26 +123,135 @@ fn beats(bencher: Bencher, srtp: Option<SrtpParams>) {
         first_timestamp: 0,
         remote: None,
         rtp_timeout: Duration::from_secs(60),
-        srtp,
+        srtp: None,
         rtcp: RtcpParams::default(),
-    };
+    }
+}
+
+/// A sentence at 24 kHz, in frames of 20 ms.
+fn sentence() -> Vec<Vec<i16>> {
+    let wav = Wav::parse(include_bytes!("../../lab/samples/caller_maria_1.wav")).expect("a sample");
+    let samples: Vec<i16> = wav.channel(0).collect();
+    samples.chunks_exact(480).map(<[i16]>::to_vec).collect()
+}
+
+/// At 16 kHz.
+fn wide_sentence() -> Vec<[f32; 320]> {
+    let mut down = Down24To16::new();
+    sentence()
+        .iter()
+        .map(|frame| {
+            let (mut from, mut to) = ([0.0; 480], [0.0; 320]);
+            from.iter_mut().zip(frame).for_each(|(to, from)| *to = f32::from(*from));
+            down.process(&from, &mut to);
+            to
+        })
+        .collect()
+}
+
+/// The packets that a session makes of the sentence.
+fn packets(codec: Codec) -> Vec<Vec<u8>> {
+    let (mut session, mut beat) = (Session::new(params(codec), Duration::ZERO), Beat::new());
+    let sentence = sentence();
+    let beats = 0..sentence.len() as u32;
+    drop(session.playout().push(sentence.concat()));
+    beats
+        .map(|i| {
+            session.tick(FRAME * i, &mut beat);
+            beat.packet().to_vec()
+        })
+        .collect()
+}
+
+#[divan::bench]
+fn g722_encode(bencher: Bencher) {
+    let (mut encoder, mut frames, mut codes) = (G722Encoder::new(), wide_sentence().into_iter().cycle(), [0; 160]);
+    bencher.bench_local(|| encoder.encode(&frames.next().unwrap_or([0.0; 320]), black_box(&mut codes)));
+}
+
+#[divan::bench]
+fn g722_decode(bencher: Bencher) {
+    let packets = packets(Codec::G722);
+    let (mut decoder, mut packets, mut samples) = (G722Decoder::new(), packets.iter().cycle(), [0.0; 320]);
+    bencher.bench_local(|| decoder.decode(packets.next().map_or(&[][..], |packet| &packet[12..]), black_box(&mut samples)));
+}
+
+#[divan::bench]
+fn opus_encode(bencher: Bencher) {
+    let mut encoder = OpusEncoder::new(OpusParams::default());
+    let (mut frames, mut packet) = (wide_sentence().into_iter().cycle(), [0; 480]);
+    bencher.bench_local(|| encoder.encode(&frames.next().unwrap_or([0.0; 320]), black_box(&mut packet)));
+}
+
+#[divan::bench]
+fn opus_decode(bencher: Bencher) {
+    let packets = packets(Codec::Opus);
+    let (mut decoder, mut packets, mut samples) = (OpusDecoder::new(), packets.iter().cycle(), [0; MAX_SAMPLES]);
+    bencher.bench_local(|| decoder.decode(packets.next().map_or(&[][..], |packet| &packet[12..]), black_box(&mut samples)));
+}
+
+/// Keys in speech, where there are none.
+#[divan::bench]
+fn listen_for_tones(bencher: Bencher) {
+    let mut down = Down16To8::new();
+    let frames: Vec<[f32; FRAME_SAMPLES]> = wide_sentence()
+        .iter()
+        .map(|frame| {
+            let mut narrow = [0.0; FRAME_SAMPLES];
+            down.process(frame, &mut narrow);
+            narrow
+        })
+        .collect();
+    let (mut detector, mut frames) = (ToneDetector::new(), frames.iter().cycle());
+    bencher.bench_local(|| frames.next().and_then(|frame| detector.hear(black_box(frame), 3_000.0)));
+}
+
+/// A call's whole beat, sockets apart: packet → jitter buffer → decode → conceal → marks → 16 kHz, and 24 kHz → line → encode →
+/// packet, with both channels of the recorder. G.711 alone was measured with a steady tone before, so it still is.
+#[divan::bench]
+fn whole_beat(bencher: Bencher) {
+    let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
+    let mut datagram = vec![0u8; 12 + FRAME_SAMPLES];
+    datagram[12..].copy_from_slice(&codes());
+    beat_after_beat(bencher, params(Codec::Pcmu), &[datagram], &[speech]);
+}
+
+/// The same with SRTP both ways. The caller's encryption is in it as well; [`srtp_protect`] says what to take off.
+#[divan::bench]
+fn whole_beat_encrypted(bencher: Bencher) {
+    let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
+    let mut datagram = vec![0u8; PACKET];
+    datagram[12..].copy_from_slice(&codes());
+    let params = SessionParams { srtp: Some(srtp_keys(SrtpSuite::AesCm128HmacSha1_80)), ..params(Codec::Pcmu) };
+    beat_after_beat(bencher, params, &[datagram], &[speech]);
+}
+
+/// The same with a sentence both ways.
+#[divan::bench(args = Codec::ALL)]
+fn whole_beat_of_speech(bencher: Bencher, codec: Codec) {
+    beat_after_beat(bencher, params(codec), &packets(codec), &sentence());
+}
+
+fn beat_after_beat(bencher: Bencher, params: SessionParams, packets: &[Vec<u8>], speech: &[Vec<i16>]) {
+    let mut far_end = params.srtp.as_ref().map(|keys| SrtpSender::new(keys.suite, &keys.receive));
+    let ticks = params.codec.clock_hz() / 50;
+    let header = RtpHeader { marker: false, payload_type: params.payload_type, sequence: 0, timestamp: 0, ssrc: 8 };
     let (mut session, mut beat) = (Session::new(params, Duration::ZERO), Beat::new());
     let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
-    let speech: Vec<i16> = speech::<480>().iter().map(|s| *s as i16).collect();
-    let header = RtpHeader { marker: false, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 8 };
-    let mut datagram = [0u8; PACKET + MAX_TAG_LEN];
-    let codes = codes();
+    let mut datagram = vec![0u8; 1_500];
     let mut sent = 0u32;
     bencher.bench_local(|| {
         sent = sent.wrapping_add(1);
         let now = Duration::from_millis(20 * u64::from(sent));
-        let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(160), ..header };
+        let header = RtpHeader { sequence: sent as u16, timestamp: sent.wrapping_mul(ticks), ..header };
+        let packet = &packets[sent as usize % packets.len()];
+        datagram[..packet.len()].copy_from_slice(packet);
         header.write(datagram.first_chunk_mut().expect("the datagram has room for a header"));
-        datagram[12..PACKET].copy_from_slice(&codes);
-        let len = far_end.as_mut().map_or(PACKET, |sender| sender.protect(&mut datagram, PACKET).expect("room for the tag"));
+        let len = packet.len();
+        let len = far_end.as_mut().map_or(len, |sender| sender.protect(&mut datagram, len).expect("room for the tag"));
         session.receive(black_box(&mut datagram[..len]), caller, now);
         let mut chunk = session.playout().reclaim().unwrap_or_default();
-        chunk.extend_from_slice(&speech);
+        chunk.extend_from_slice(&speech[sent as usize % speech.len()]);
         drop(session.playout().push(chunk));
         session.tick(now, black_box(&mut beat));
         while session.poll_event().is_some() {}

@@ -16,6 +16,7 @@ use callie_ai::{EngineError, Prompt};
 use callie_domain::call::{Call, Input, Output};
 use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
+use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
 use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure};
 use std::{
@@ -67,6 +68,7 @@ pub struct CallTask {
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
     acknowledged: bool,
+    keys: KeyFilter,
     /// Inputs that carrying out an output has produced.
     queue: VecDeque<Input>,
 }
@@ -91,6 +93,7 @@ impl CallTask {
             conversation,
             answer: None,
             acknowledged: false,
+            keys: KeyFilter::new(),
             queue: VecDeque::new(),
         }
     }
@@ -164,7 +167,7 @@ impl CallTask {
             }
             Some(LegEvent::Cancelled) => self.queue.push_back(Input::RemoteCancelled),
             Some(LegEvent::HungUp { .. }) => self.queue.push_back(Input::RemoteHungUp),
-            Some(LegEvent::Dtmf(digit)) => self.take_digit(digit),
+            Some(LegEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Info),
             Some(LegEvent::Reoffer { sdp, reply }) => {
                 let outcome = self.audio.reoffered(sdp.as_deref());
                 if let Ok(Some(on)) = outcome.as_ref().map(|reoffered| reoffered.hold) {
@@ -243,7 +246,7 @@ impl CallTask {
                 }
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
-            Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit),
+            Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Event),
             Some(MediaEvent::RecordingFailed(text)) => {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
@@ -254,7 +257,11 @@ impl CallTask {
         }
     }
 
-    fn take_digit(&mut self, digit: char) {
+    /// A key that comes in the media and by INFO is one.
+    fn take_digit(&mut self, digit: char, source: KeySource) {
+        if !self.keys.is_new(digit, source, MediaEngine::now()) {
+            return;
+        }
         self.birth.journal.note(CallFact::Dtmf { digit });
         self.birth.agent.dtmf(digit);
     }

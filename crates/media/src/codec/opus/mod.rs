@@ -13,6 +13,7 @@ pub use params::OpusParams;
 
 use super::pcm16;
 use ropus::{Application, Bandwidth, Bitrate, Channels, DecodeMode, Decoder, Encoder, InbandFec, Signal};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Of both sides, hertz.
 pub const RATE_HZ: u32 = 16_000;
@@ -95,7 +96,7 @@ impl Default for OpusDecoder {
 
 impl OpusDecoder {
     pub fn new() -> Self {
-        Self { decoder: Decoder::new(RATE_HZ, Channels::Mono).ok() }
+        Self { decoder: decoder() }
     }
 
     /// Decodes a packet; how many samples it held, 0 when it is none.
@@ -117,8 +118,27 @@ impl OpusDecoder {
     }
 
     fn run(&mut self, packet: &[u8], samples: &mut [i16], mode: DecodeMode) -> usize {
-        let decoded = self.decoder.as_mut().map(|decoder| decoder.decode(packet, samples, mode));
-        decoded.and_then(Result::ok).unwrap_or(0).min(samples.len())
+        let room = samples.len();
+        fenced(&mut self.decoder, |decoder| decoder.decode(packet, samples, mode).unwrap_or(0)).min(room)
+    }
+}
+
+fn decoder() -> Option<Decoder> {
+    Decoder::new(RATE_HZ, Channels::Mono).ok()
+}
+
+/// A decoder that panics over a stranger's packet would take all calls of its thread with it: it is replaced instead, and the
+/// packet counts as none. No packet is known that does it; the code behind it is large and not ours.
+fn fenced(slot: &mut Option<Decoder>, decode: impl FnOnce(&mut Decoder) -> usize) -> usize {
+    let Some(decoder_now) = slot.as_mut() else { return 0 };
+    // What the panic may have left half done is thrown away.
+    match catch_unwind(AssertUnwindSafe(|| decode(decoder_now))) {
+        Ok(count) => count,
+        Err(_) => {
+            tracing::error!("the opus decoder panicked over a packet and was replaced; please report this");
+            *slot = decoder();
+            0
+        }
     }
 }
 

@@ -113,6 +113,15 @@ fn what_is_missing_fades() {
     assert!(levels[0] > 100 && levels[5..].iter().all(|level| *level < 20), "{levels:?}");
 }
 
+#[test]
+fn a_decoder_that_panics_is_replaced() {
+    let packets = packets(&mut OpusEncoder::new(OpusParams::default()), &speech()[..9_600], 320);
+    let (mut decoder, mut samples) = (OpusDecoder::new(), [0; MAX_SAMPLES]);
+    assert_eq!(decoder.decode(&packets[0], &mut samples), 320);
+    assert_eq!(fenced(&mut decoder.decoder, |_| panic!("as if a packet had done it")), 0);
+    assert_eq!(decoder.decode(&packets[1], &mut samples), 320);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
