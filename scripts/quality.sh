@@ -9,6 +9,7 @@
 #                                       line ⇥ direction ⇥ reference.wav ⇥ degraded.wav ⇥ remark (names within FOLDER);
 #                                       pairs of the same line and direction share a row
 #   scripts/quality.sh --engines        through two media engines alone; printed, not written
+#   scripts/quality.sh --codec NAME     the same with pcmu, pcma, g722 or opus; the latter two are scored as wide band (P.862.2)
 #   --print                             prints the table only
 #
 # Ends with status 1 when a call over the clean line scores below 4.1. Needs Python 3 with venv and a C compiler; PESQ, STOI and
@@ -16,16 +17,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-pairs="" seeds="" engines="" report=docs/benchmarks.md
+pairs="" seeds="" engines="" codec=pcmu band=nb report=docs/benchmarks.md
 while [ $# -gt 0 ]; do
   case "$1" in
     --pairs) pairs="${2:?--pairs needs a folder}"; shift 2 ;;
     --seeds) seeds="${2:?--seeds needs numbers}"; shift 2 ;;
     --engines) engines=yes report="-"; shift ;;
+    --codec) codec="${2:?--codec needs a name}" engines=yes report="-"; shift 2 ;;
     --print) report="-"; shift ;;
     *) echo "unknown argument: $1" >&2; exit 2 ;;
   esac
 done
+
+case "$codec" in g722 | opus) band=wb ;; esac
 
 tools="${CARGO_TARGET_DIR:-target}/quality"
 if ! "$tools/bin/python" -c "import numpy, pesq, pystoi" 2>/dev/null; then
@@ -40,10 +44,10 @@ if [ -z "$pairs" ]; then
   if [ -n "$engines" ]; then
     # Speech only: a cough has no quality.
     samples=(crates/lab/samples/caller_{long,maria_1,maria_2,maria_3,tom_1,tom_2,tom_3,number,human}.wav)
-    cargo run --locked --release --quiet --package callie-media --example quality -- "$pairs" "${samples[@]}"
+    cargo run --locked --release --quiet --package callie-media --example quality -- "$codec" "$pairs" "${samples[@]}"
   else
     # shellcheck disable=SC2086 # several seeds are several arguments
     cargo run --locked --release --quiet --package callie-server --example quality -- "$pairs" $seeds
   fi
 fi
-"$tools/bin/python" scripts/quality_score.py "$pairs" "$report"
+"$tools/bin/python" scripts/quality_score.py "$pairs" "$report" "$band"

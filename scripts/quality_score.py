@@ -1,6 +1,6 @@
 """Scores pairs of recordings and writes the table between the markers of a Markdown file. See quality.sh, which calls it.
 
-    quality_score.py FOLDER REPORT      REPORT may be - to print only
+    quality_score.py FOLDER REPORT [wb]      REPORT may be - to print only; wb: PESQ of the wide band (P.862.2)
 """
 
 import pathlib
@@ -12,7 +12,8 @@ import scipy.signal
 from pesq import pesq
 from pystoi import stoi
 
-RATE = 8_000
+WIDE = "wb" in sys.argv[3:]
+RATE = 16_000 if WIDE else 8_000
 # PESQ is defined for pieces of speech of about this length, in seconds.
 SHORTEST, LONGEST = 4, 8
 # How far a piece may have moved against the rest, because a jitter buffer has changed its delay, in seconds.
@@ -23,7 +24,7 @@ BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
 def read(path):
-    """The first channel at 8 kHz, by a filter far longer than any of ours."""
+    """The first channel at RATE, by a filter far longer than any of ours."""
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")[:: file.getnchannels()]
         rate = file.getframerate()
@@ -71,7 +72,7 @@ def score(reference, degraded):
         around = degraded[origin + begin - margin : origin + end + margin]
         shift = int(np.clip(lag(ours, around), 0, 2 * margin))
         theirs = around[shift : shift + len(ours)]
-        scores.append((pesq(RATE, ours / 32768, theirs / 32768, "nb"), stoi(ours, theirs, RATE)))
+        scores.append((pesq(RATE, ours / 32768, theirs / 32768, "wb" if WIDE else "nb"), stoi(ours, theirs, RATE)))
     return np.array(scores)
 
 

@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Opus is not among them: its codec allocates for each packet (docs/adr/0009).
+/// Opus is not among them: its codec allocates for each packet (docs/adr/0013).
 #[test]
 fn a_call_allocates_nothing_per_frame() {
     a_call_allocates_nothing(Codec::Pcmu, 20, None);

@@ -4,7 +4,7 @@ use crate::network::{Line, Network};
 use callie_media::{
     codec::{Codec, OpusParams},
     engine::{EngineOptions, Media, MediaEngine, MediaStats},
-    playout::SpeechRate,
+    playout::{LineRate, SpeechRate},
     ports::RtpPorts,
     rtp::rtcp::RtcpParams,
     session::SessionParams,
@@ -33,7 +33,7 @@ pub struct Heard {
 }
 
 /// Both directions at once over a line of this kind.
-pub fn converse(line: Line, speech: &[i16]) -> [Heard; 2] {
+pub fn converse(codec: Codec, line: Line, speech: &[i16]) -> [Heard; 2] {
     // An engine each: nothing may be in step that is not in step between two machines.
     let engines = [(); 2].map(|()| MediaEngine::start(EngineOptions::default()).expect("threads"));
     let network = Network::new().expect("sockets");
@@ -41,10 +41,13 @@ pub fn converse(line: Line, speech: &[i16]) -> [Heard; 2] {
     let sockets = [(); 2].map(|()| ports.reserve(PORTS, LOOPBACK).expect("a free port"));
     let parties = [sockets[0].local_addr(), sockets[1].local_addr()];
     let ways_in = network.addresses().expect("bound");
-    let rates = [SpeechRate::Hz8000, SpeechRate::Hz16000];
+    let rates = match codec.rate() {
+        LineRate::Hz8000 => [SpeechRate::Hz8000, SpeechRate::Hz16000],
+        LineRate::Hz16000 => [SpeechRate::Hz16000; 2],
+    };
     let stop = AtomicBool::new(false);
     let mut calls = sockets.into_iter().zip(&engines).enumerate().map(|(party, (socket, engine))| {
-        let params = params(party as u32, ways_in[party], rates[party]);
+        let params = params(codec, party as u32, ways_in[party], rates[party]);
         engine.open(socket, params, None).expect("opened")
     });
     let (caller, agent) = (calls.next().expect("two"), calls.next().expect("two"));
@@ -100,14 +103,15 @@ fn remark(stats: &MediaStats) -> String {
     )
 }
 
-fn params(ssrc: u32, remote: SocketAddr, ear_rate: SpeechRate) -> SessionParams {
+fn params(codec: Codec, ssrc: u32, remote: SocketAddr, ear_rate: SpeechRate) -> SessionParams {
     SessionParams {
-        codec: Codec::Pcmu,
-        payload_type: 0,
+        codec,
+        payload_type: codec.static_payload_type().unwrap_or(111),
         ptime_ms: 20,
-        opus: OpusParams::default(),
+        // The ears lose packets on some lines: FEC is asked for, but nobody reports losses here.
+        opus: OpusParams { use_inband_fec: true, ..OpusParams::default() },
         dtmf_payload_type: None,
-        dtmf_clock_hz: 8_000,
+        dtmf_clock_hz: codec.clock_hz(),
         comfort_noise_payload_type: None,
         ear_rate,
         voice_rate: SpeechRate::Hz24000,

@@ -6,9 +6,9 @@
 //!      ear 8 kHz ─ caller's engine ─ RTP ─ [network] ─ RTP ─ agent's engine ─ speech 24 kHz  "agent to caller"
 //! ```
 //!
-//! `cargo run --release -p callie-media --example quality -- FOLDER SPEECH.wav…`
+//! `cargo run --release -p callie-media --example quality -- CODEC FOLDER SPEECH.wav…`
 //!
-//! FOLDER then holds the files and `pairs.tsv`, one pair in a line: line, direction, reference, degraded, remark.
+//! CODEC is pcmu, pcma, g722 or opus; with the latter two both ears are of 16 kHz. FOLDER then holds the files and `pairs.tsv`, one pair in a line: line, direction, reference, degraded, remark.
 #![expect(clippy::print_stdout, reason = "an example speaks to who runs it")]
 
 mod call;
@@ -16,12 +16,18 @@ mod network;
 mod speech;
 
 use call::converse;
+use callie_media::codec::Codec;
 use network::Line;
 use std::{error::Error, fs, path::PathBuf, thread};
 
+const USAGE: &str = "usage: quality CODEC FOLDER SPEECH.wav…";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let folder = arguments.next().ok_or("usage: quality FOLDER SPEECH.wav…")?;
+    let mut arguments = std::env::args_os().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let codec = Codec::ALL.into_iter().find(|codec| name.eq_ignore_ascii_case(codec.name())).ok_or(USAGE)?;
+    let mut arguments = arguments.map(PathBuf::from);
+    let folder = arguments.next().ok_or(USAGE)?;
     let speech = speech::read_all(&arguments.collect::<Vec<_>>())?;
     fs::create_dir_all(&folder)?;
     println!(
@@ -30,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Line::ALL.len()
     );
     let pairs = thread::scope(|scope| {
-        let calls: Vec<_> = Line::ALL.iter().map(|line| scope.spawn(|| converse(*line, &speech))).collect();
+        let calls: Vec<_> = Line::ALL.iter().map(|line| scope.spawn(|| converse(codec, *line, &speech))).collect();
         calls.into_iter().map(|call| call.join().map_err(|_| "a call panicked")).collect::<Result<Vec<_>, _>>()
     })?;
     speech::write(&folder.join("speech.wav"), speech::RATE_HZ, &speech)?;
