@@ -1,6 +1,6 @@
 //! The state of one dialog (RFC 3261 §12): who, where, in what order. Values and text only.
 
-use crate::stack::{Draft, Field, Incoming, Method, Reply};
+use crate::stack::{Draft, Field, Incoming, Method, Reply, tag_of};
 
 /// Our view of a dialog.
 #[derive(Debug, Clone)]
@@ -70,6 +70,11 @@ impl Dialog {
     /// Where the next request goes: the first proxy, else the peer.
     pub fn next_hop(&self) -> &str {
         self.routes.first().map_or(self.target.as_str(), |route| address_uri(route))
+    }
+
+    /// Whether a request comes from the peer of this dialog; a branch of a fork shares all but the tag (§12.2.2).
+    pub fn is_from_peer(&self, request: &Incoming) -> bool {
+        request.header("From").and_then(tag_of) == tag_of(&self.remote)
     }
 
     /// Takes a request of the peer in; `false` when it is older than one we have seen (§12.2.2).

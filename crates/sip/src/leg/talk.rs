@@ -169,6 +169,10 @@ impl Talk {
     }
 
     async fn on_request(&mut self, request: Incoming) -> Next {
+        if !self.session.dialog().is_from_peer(&request) {
+            request.answer(self.plain(481)).await;
+            return Next::Go;
+        }
         if !self.session.dialog().accepts(&request) {
             request.answer(Answer::of(500)).await;
             return Next::Go;

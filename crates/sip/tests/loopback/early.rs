@@ -86,7 +86,13 @@ async fn telephones_ring_apart_and_the_first_to_answer_wins() {
     assert!(bye.must("Reason").contains("completed elsewhere"));
     carrier.reply(&bye, "200 OK", &[], "").await;
     assert_eq!(leg.control.dialog_id().expect("named").remote_tag, "one");
-    drop(leg);
+    // What the late one says does not end the call with the first.
+    let theirs = |tag: &str| crate::outbound::from_callee(&carrier, &invite, "BYE", 1).replace("tag=peer", &format!("tag={tag}"));
+    carrier.send(world.address(), theirs("three")).await;
+    carrier.expect_where("SIP/2.0 481", |m| m.must("From").ends_with("three")).await;
+    carrier.send(world.address(), theirs("one")).await;
+    assert!(matches!(event(&mut leg).await, LegEvent::HungUp { .. }));
+    over(&mut leg).await;
     world.end().await;
 }
 
