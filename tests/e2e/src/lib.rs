@@ -16,6 +16,7 @@
 //! | [`eventually`](mod@eventually) | waiting for a condition with a deadline |
 
 pub mod callie;
+pub mod certificates;
 pub mod eventually;
 pub mod network;
 pub mod peers;

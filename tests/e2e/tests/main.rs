@@ -15,4 +15,5 @@ mod outbound;
 mod peers;
 mod races;
 mod registration;
+mod tls;
 mod twins;

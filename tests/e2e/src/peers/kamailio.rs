@@ -1,9 +1,11 @@
 //! Kamailio as the provider: registrar with digest and proxy, on loopback (`peers/kamailio.cfg`).
 
 use super::{filled, plugins};
+use crate::certificates::{Authority, Certificate};
 use crate::{PortBlock, eventually, network::Host, process::Process};
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
@@ -25,6 +27,47 @@ pub struct Kamailio {
     digest: Digest,
     /// Seconds granted to each binding.
     expires: u32,
+    secure: Option<Secure>,
+}
+
+/// A Kamailio's TLS.
+#[derive(Debug)]
+pub struct Secure {
+    address: SocketAddr,
+    /// What it shows.
+    certificate: Certificate,
+    /// Who has signed its clients' certificates, when it wants one.
+    clients: Option<PathBuf>,
+}
+
+impl Secure {
+    pub fn new(ports: &mut PortBlock, certificate: Certificate) -> Self {
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one())), certificate, clients: None }
+    }
+
+    /// Only clients with a certificate of this authority.
+    pub fn wants_clients_of(self, authority: &Authority) -> Self {
+        Self { clients: Some(authority.file()), ..self }
+    }
+
+    fn listen(&self) -> String {
+        format!("enable_tls=yes\nlisten=tls:{}", self.address)
+    }
+
+    fn module(&self) -> String {
+        let Certificate { chain, key } = &self.certificate;
+        let wanted = u8::from(self.clients.is_some());
+        let mut lines = vec![
+            "loadmodule \"tls.so\"".to_owned(),
+            "modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")".to_owned(),
+            format!("modparam(\"tls\", \"certificate\", \"{}\")", chain.display()),
+            format!("modparam(\"tls\", \"private_key\", \"{}\")", key.display()),
+            format!("modparam(\"tls\", \"verify_certificate\", {wanted})"),
+            format!("modparam(\"tls\", \"require_certificate\", {wanted})"),
+        ];
+        lines.extend(self.clients.iter().map(|file| format!("modparam(\"tls\", \"ca_list\", \"{}\")", file.display())));
+        lines.join("\n")
+    }
 }
 
 /// A binding as the registrar shows it.
@@ -45,9 +88,24 @@ impl Kamailio {
     /// At this address, which may be another host's.
     pub async fn start_at(address: SocketAddr, host: Option<&Host>, digest: Digest, expires: u32) -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
-        let mut kamailio = Self { process: None, folder, address, host: host.cloned(), digest, expires };
+        let mut kamailio = Self { process: None, folder, address, host: host.cloned(), digest, expires, secure: None };
         kamailio.spawn().await;
         kamailio
+    }
+
+    /// One that takes TLS, too.
+    pub async fn start_secure(ports: &mut PortBlock, secure: Secure, expires: u32) -> Self {
+        let folder = TempDir::new().expect("the temporary folder is writable");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.one()));
+        let mut kamailio =
+            Self { process: None, folder, address, host: None, digest: Digest::Md5, expires, secure: Some(secure) };
+        kamailio.spawn().await;
+        kamailio
+    }
+
+    /// Where it takes TLS.
+    pub fn secure_address(&self) -> SocketAddr {
+        self.secure.as_ref().expect("it takes TLS").address
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -71,6 +129,8 @@ impl Kamailio {
             "kamailio.cfg",
             &[
                 ("LISTEN", &self.address.to_string()),
+                ("LISTEN_TLS", &self.secure.as_ref().map(Secure::listen).unwrap_or_default()),
+                ("MODULE_TLS", &self.secure.as_ref().map(Secure::module).unwrap_or_default()),
                 ("RUN_DIR", &run_dir),
                 ("ALGORITHM", if self.digest == Digest::Sha256 { "SHA-256" } else { "" }),
                 ("EXPIRES", &self.expires.to_string()),
