@@ -9,7 +9,9 @@ use rsipstack::sip::{Request, Response, SipMessage, StatusCode};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A peer that does not read its connection gets no more of our time than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -120,7 +122,8 @@ impl Incoming {
     pub fn into_invite(mut self, local_tag: &str, place: Option<SetupPlace>) -> InviteServer {
         self.tag_to(local_tag);
         let (request, endpoint, answers) = (self.tx.original.clone(), self.tx.endpoint_inner.clone(), self.tx.tu_sender.clone());
-        InviteServer { request, endpoint, answers, heard: invite_events(self.tx), _place: place }
+        let (heard, final_at) = (invite_events(self.tx), OnceLock::new());
+        InviteServer { request, endpoint, answers, heard, final_at, _place: place }
     }
 }
 
@@ -141,16 +144,30 @@ pub(crate) struct InviteServer {
     answers: TransactionEventSender,
     heard: BoxStream<'static, InviteHeard>,
     _place: Option<SetupPlace>,
+    /// When it was answered for good.
+    final_at: OnceLock<Instant>,
 }
 
 impl InviteServer {
     /// What happens next. May be dropped and called again. [`InviteHeard::Over`] comes for ever once over.
     pub async fn next(&mut self) -> InviteHeard {
-        self.heard.next().await.unwrap_or(InviteHeard::Over)
+        let Some(final_at) = self.final_at.get().copied() else {
+            return self.heard.next().await.unwrap_or(InviteHeard::Over);
+        };
+        // An answer that could not be sent, to a Via that leads nowhere, starts none of the stack's timers: without an end of our
+        // own such an INVITE would stay. It is later than Timers H and L, which speak first.
+        let patience = self.endpoint.option.t1x64;
+        tokio::select! {
+            heard = self.heard.next() => heard.unwrap_or(InviteHeard::Over),
+            () = tokio::time::sleep_until(final_at + patience + patience / 4) => InviteHeard::Over,
+        }
     }
 
     /// Hands an answer to the transaction; a 2xx or a refusal is repeated by the stack until the ACK.
     pub fn answer(&self, answer: Answer) {
+        if answer.code >= 200 {
+            self.final_at.get_or_init(Instant::now);
+        }
         if let Some(response) = response(&self.endpoint, &self.request, answer) {
             self.answers.send(TransactionEvent::Respond(response)).ok();
         }
@@ -168,6 +185,7 @@ fn invite_events(tx: Box<Transaction>) -> BoxStream<'static, InviteHeard> {
             }
         }
     })
+    .fuse()
     .boxed()
 }
 

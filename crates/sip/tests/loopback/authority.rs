@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::peer::soon;
+use callie_sip::TlsListen;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -10,6 +11,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +24,16 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Shown {
     pub certificate: String,
     pub key: String,
+}
+
+impl Shown {
+    /// As a listener reads it.
+    pub fn write(&self, folder: &Path) -> TlsListen {
+        let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name));
+        std::fs::write(&certificate, &self.certificate).expect("writable");
+        std::fs::write(&key, &self.key).expect("writable");
+        TlsListen { listen: "127.0.0.1:0".parse().expect("address"), certificate, key }
+    }
 }
 
 impl Authority {

@@ -4,7 +4,7 @@ use crate::authority::{Authority, Clients, Server, Shown};
 use crate::connection::Connection;
 use crate::peer::{Dialog, Message, SDP, World, account, event, over, soon};
 use callie_domain::{Account, HostPort, Secret, TlsSettings, Transport};
-use callie_sip::{AccountHandle, LegEvent, TlsListen};
+use callie_sip::{AccountHandle, LegEvent};
 use rustls::version::{TLS12, TLS13};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
@@ -230,14 +230,11 @@ async fn a_server_that_does_not_speak_tls_is_found_out() {
 #[tokio::test]
 async fn names_may_be_set_and_addresses_certified() {
     let authority = Authority::new();
-    let named = |account: &mut Account| account.tls.server_name = Some("elsewhere.test".into());
-    let by_address = |account: &mut Account| account.server.host = "127.0.0.1".into();
-    let changes: [(&str, &dyn Fn(&mut Account)); 2] = [("elsewhere.test", &named), ("127.0.0.1", &by_address)];
-    for (name, change) in changes {
+    for (name, host, server_name) in [("elsewhere.test", HOST, Some("elsewhere.test")), ("127.0.0.1", "127.0.0.1", None)] {
         let server = Server::new(&authority.issue(name)).await;
         let world = world(server.address()).await;
-        let mut account = tls_account(HOST, server.address().port(), Some(&authority));
-        change(&mut account);
+        let mut account = tls_account(host, server.address().port(), Some(&authority));
+        account.tls.server_name = server_name.map(str::to_owned);
         let handle = world.stack.open_account(account);
         let mut carrier = server.accept().await;
         serve(&mut carrier).await;
@@ -292,13 +289,9 @@ async fn a_malformed_message_costs_nobody_the_connection() {
 #[tokio::test]
 async fn peers_may_connect_to_us() {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().expect("a folder"));
-    let shown = authority.issue("callie.test");
-    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
-    std::fs::write(&certificate, &shown.certificate).expect("writable");
-    std::fs::write(&key, &shown.key).expect("writable");
+    let files = authority.issue("callie.test").write(folder.path());
     let world = World::with(|options| {
-        let listen = "127.0.0.1:0".parse().expect("address");
-        options.tls = Some(TlsListen { listen, certificate, key });
+        options.tls = Some(files);
         options.strangers = callie_sip::Strangers::Refuse;
     })
     .await;
