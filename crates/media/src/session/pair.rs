@@ -215,6 +215,14 @@ fn an_encrypted_stream_begins_low_and_goes_on_over_the_end_of_its_round() {
     pair.network = [Network { lost: 0, ..pair.network[0] }; 2];
     pair.speak(0, Duration::from_secs(4));
     assert!(pair.heard(1, 100) > 90);
+    // A re-INVITE that says the same keys again changes nothing, in the second round either.
+    let mut heard = pair.beats[0].packet().to_vec();
+    pair.beats(5);
+    for (side, keys) in pair.sides.iter_mut().zip(keys(1, 2)) {
+        side.rekey(keys.expect("keys"), pair.now);
+    }
+    assert_eq!(pair.sides[1].receive(&mut heard, pair.addresses[0], pair.now), Received::Replayed);
+    assert!(pair.heard(1, 50) > 45);
     assert_eq!(pair.sides[1].stats().unauthentic, 0);
 }
 

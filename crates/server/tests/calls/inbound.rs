@@ -30,6 +30,7 @@ async fn one_call() {
     assert!(cdr.answered_at.is_some() && cdr.ended_at.is_some());
     let media = cdr.media.as_ref().expect("media was open");
     assert!(media.packets_received > 50 && media.packets_lost == 0, "{media:?}");
+    assert_eq!(media.sdp_address, media.remote_address, "nothing translates addresses here");
     let digits: String = world.events_of(&cdr).await.iter().filter_map(|e| dtmf(&e.fact)).collect();
     assert_eq!(digits, "12#");
 
@@ -122,6 +123,28 @@ async fn a_vanished_caller_is_noticed() {
     world.call_alice(steps).await.finished().await.expect("a report");
     assert_eq!(reason(&world.next_record().await), EndReason::RtpLost);
     world.nothing_is_held().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answered_call_without_audio_is_warned_of_with_the_address_and_the_remedy() {
+    let mut world = World::with(Manner::Talk, |config| config.media.rtp_timeout = Duration::from_secs(30)).await;
+    world.add_alice(json!({})).await;
+    let steps = [Step::StopRtp, Step::WaitAnswer, Step::Pause(Duration::from_secs(3)), Step::HangUp];
+    world.call_alice(steps).await.finished().await.expect("a report");
+    let cdr = world.next_record().await;
+    let media = cdr.media.as_ref().expect("media was open");
+    let sdp = media.sdp_address.as_deref().expect("known");
+    let warnings: Vec<_> = world.events_of(&cdr).await.into_iter().filter_map(|event| warning(event.fact)).collect();
+    let [text] = &warnings[..] else { panic!("one warning: {warnings:?}") };
+    assert!(text.contains("no audio from the other side in 2 s") && text.contains(sdp) && text.contains("firewall"), "{text}");
+    world.nothing_is_held().await;
+}
+
+fn warning(fact: CallFact) -> Option<String> {
+    match fact {
+        CallFact::Warning { text } => Some(text),
+        _ => None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
