@@ -3,9 +3,10 @@
 //! Not here: sockets, clocks, threads (see [`crate::engine`]) and whatever the call decides.
 //!
 //! ```text
-//! datagram → receive → latch → jitter ─┐             ┌→ ear       caller speech at the agent's rate
-//!                                      ├─ tick(now) ─┼→ packets   RTP to the caller, one each 20 ms unless asked otherwise
-//!    chunk → say → playout ────────────┘             └→ stereo    recorder: caller left, agent right
+//! datagram → decrypt → latch → jitter ─┐             ┌→ ear       caller speech at the agent's rate
+//!              └→ reports ──────────┐  ├─ tick(now) ─┼→ packets   RTP to the caller, one each 20 ms unless asked otherwise
+//!    chunk → say → playout ─────────┼──┘             └→ stereo    recorder: caller left, agent right
+//!                                   └─ report(now) ──→ packet     RTCP, about every 5 s
 //! ```
 
 mod beat;
