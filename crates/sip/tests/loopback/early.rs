@@ -166,7 +166,8 @@ async fn a_caller_that_demands_100rel_and_sends_no_prack_is_refused() {
     let refused = caller.expect("SIP/2.0 504").await;
     dialog.to = refused.must("To").into();
     caller.send(world.address(), crate::inbound::ack_of_refusal(&dialog)).await;
-    assert!(matches!(event(&mut call.leg).await, LegEvent::Failed(LegFailure::PrackMissing { sent: 7 })));
+    // Seven times on an idle machine; the exact times are the unit tests'.
+    assert!(matches!(event(&mut call.leg).await, LegEvent::Failed(LegFailure::PrackMissing { sent: 4..=7 })));
     over(&mut call.leg).await;
     world.is_empty(1).await;
     world.end().await;
