@@ -9,6 +9,7 @@
 //! | [`header`] | the header values that we read ourselves (pure) |
 //! | [`register`] | one account's registration as a machine (pure) |
 //! | [`sdp`] | offer and answer (pure) |
+//! | [`stun`] | our address as a STUN server sees it (pure) |
 //! | [`CallTrace`] | the messages of a call as they were on the wire |
 
 mod account;
@@ -24,6 +25,7 @@ pub mod register;
 mod resolver;
 pub mod sdp;
 mod stack;
+pub mod stun;
 mod switchboard;
 mod trace;
 

@@ -370,7 +370,8 @@ impl CallTask {
     /// Reserves a port; with their offer at hand, opens media too.
     fn open_media(&mut self) -> Result<(), Termination> {
         let birth = &mut self.birth;
-        let address = birth.context.stack.media_address_toward(birth.peer);
+        let set = birth.user.sip.upkeep.external_address;
+        let address = set.unwrap_or_else(|| birth.context.stack.media_address_toward(birth.peer));
         self.audio = Audio::reserve(&birth.context, &birth.user.calls, address)?;
         if let Signalling::Inbound { offer: Some(offer), .. } = &birth.signalling {
             let with = open_with(&birth.agent, &birth.context, &birth.journal);

@@ -112,7 +112,8 @@ impl Line {
     /// Behind a NAT the registrar sees another address than ours: the REGISTER that follows names that one (RFC 3581 §4).
     /// Where peers reach us by a listener and not by the flow itself, only another address tells of a NAT.
     pub(super) fn learn_address(&self, wire: &Wire, reply: &Reply, flow: &Flow) {
-        if flow.transport == Transport::Udp && self.external(wire).is_some() {
+        let is_told = self.external(wire).is_some() || self.account().upkeep.stun_server.is_some();
+        if flow.transport == Transport::Udp && is_told {
             return;
         }
         let here = self.here(wire, flow);
@@ -130,6 +131,16 @@ impl Line {
 
     pub(super) fn learn(&self, seen_at: Option<(Transport, SocketAddr)>) {
         *lock(&self.seen_at) = seen_at;
+    }
+
+    /// A STUN server has told where we are; `true` when that is news.
+    pub(super) fn is_seen_at(&self, seen: SocketAddr) -> bool {
+        let now = Some((Transport::Udp, seen));
+        std::mem::replace(&mut *lock(&self.seen_at), now) != now
+    }
+
+    pub(super) fn has_external(&self, wire: &Wire) -> bool {
+        self.external(wire).is_some()
     }
 
     /// The address set for this account, else that of the server.

@@ -16,6 +16,7 @@ mod attempt;
 mod hops;
 mod line;
 mod task;
+mod whereabouts;
 
 pub(crate) use address::{aor_uri, display, escape_user, route_to, uri_host};
 pub(crate) use line::Line;

@@ -1,7 +1,7 @@
 //! The task of one account: a loop that feeds the machine and carries out what it says.
 
 use super::attempt::{Attempted, Register};
-use super::{AccountHandle, Held, Line};
+use super::{AccountHandle, Held, Line, whereabouts};
 use crate::digest::AuthAttempt;
 use crate::register::{Input, Numbers, Output, RegisterPolicy, Registration, Role, StatusChange, Step, Went};
 use crate::stack::{Wire, random_token};
@@ -72,6 +72,13 @@ pub(crate) fn open(
 impl Task {
     async fn run(mut self) {
         let line = self.line.clone();
+        tokio::select! {
+            () = line.kill.cancelled() => return self.publish_off(),
+            () = line.stopping.cancelled() => {}
+            () = Box::pin(whereabouts::find(&self.wire, &line)) => {}
+        }
+        let is_watched = whereabouts::is_watched(&self.wire, &line);
+        let mut moved = is_watched.then(|| self.watch_address());
         let mut done = self.feed(Input::Start);
         while !done {
             let input = tokio::select! {
@@ -80,12 +87,17 @@ impl Task {
                 () = line.stopping.cancelled(), if !self.stopping => { self.stopping = true; Input::Stop }
                 () = line.changed.notified() => Input::CredentialsChanged,
                 attempted = under_way(&mut self.attempt) => self.take(attempted),
+                () = under_way(&mut moved) => { moved = Some(self.watch_address()); Input::NetworkChanged }
                 () = Box::pin(line.flow_closed()) => { line.set_flow(None); Input::FlowClosed }
                 () = until(self.began, self.machine.deadline()) => Input::TimerFired,
             };
             done = self.feed(input);
         }
         self.publish_off();
+    }
+
+    fn watch_address(&self) -> BoxFuture<'static, ()> {
+        Box::pin(whereabouts::changed(self.wire.clone(), self.line.clone()))
     }
 
     /// Lets the machine decide and carries it out; `true` when the account has ended.
@@ -175,9 +187,9 @@ impl Task {
     }
 }
 
-async fn under_way(attempt: &mut Option<BoxFuture<'static, Attempted>>) -> Attempted {
-    match attempt {
-        Some(attempt) => attempt.await,
+async fn under_way<T>(work: &mut Option<BoxFuture<'static, T>>) -> T {
+    match work {
+        Some(work) => work.await,
         None => std::future::pending().await,
     }
 }

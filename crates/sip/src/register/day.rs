@@ -154,9 +154,9 @@ impl World {
                 cut_off_since: None,
                 worst: Duration::ZERO,
                 requests: 0,
-                is_tcp: n % 3 == 0,
-                has_backup: n % 2 == 0,
-                shares_bindings: n % 10 == 0,
+                is_tcp: n.is_multiple_of(3),
+                has_backup: n.is_multiple_of(2),
+                shares_bindings: n.is_multiple_of(10),
                 granted_s: wanted_expires_s,
             }
         };

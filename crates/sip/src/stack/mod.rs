@@ -19,6 +19,7 @@ mod probe;
 mod server;
 mod socket;
 mod stream;
+mod stun;
 mod tls;
 mod unknown_method;
 

@@ -3,7 +3,9 @@
 //! The UDP socket has a large receive buffer (the kernel's default of 208 KB loses calls under load) and turns away what
 //! cannot be a SIP message before anybody looks at it.
 
+use super::stun::Questions;
 use crate::door::Door;
+use crate::stun;
 use crate::trace::{Recorder, Seen};
 use async_trait::async_trait;
 use callie_domain::Transport;
@@ -45,7 +47,7 @@ pub(super) fn bind(listen: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Rec
         let local = udp.local_addr()?;
         match bind_tcp(local) {
             Ok(tcp) => {
-                return Ok(Bound { udp: Arc::new(FilteredUdp { socket: udp, local, counts, recorder, door }), tcp, local });
+                return Ok(Bound { udp: Arc::new(FilteredUdp::new(udp, local, counts, recorder, door)), tcp, local });
             }
             Err(error) => last = error,
         }
@@ -86,9 +88,20 @@ pub(super) struct FilteredUdp {
     counts: Arc<UdpCounts>,
     recorder: Arc<Recorder>,
     door: Arc<Door>,
+    /// Questions to STUN servers.
+    pub questions: Questions,
 }
 
 impl FilteredUdp {
+    fn new(socket: UdpSocket, local: SocketAddr, counts: Arc<UdpCounts>, recorder: Arc<Recorder>, door: Arc<Door>) -> Self {
+        Self { socket, local, counts, recorder, door, questions: Questions::default() }
+    }
+
+    /// Sends what is no SIP.
+    pub async fn send_unheard(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.socket.send_to(datagram, if self.local.is_ipv6() { mapped(to) } else { to }).await
+    }
+
     fn hear(&self, way: Way, datagram: &[u8], remote: SocketAddr) {
         self.recorder.hear(datagram, Seen { way, transport: Transport::Udp, local: self.local, remote });
     }
@@ -125,6 +138,10 @@ impl StackUdp for FilteredUdp {
             let source = unmapped(source);
             self.counts.datagrams.fetch_add(1, Ordering::Relaxed);
             let datagram = buffer.get(..len).unwrap_or_default();
+            if stun::is_stun(datagram) {
+                self.questions.answer(datagram, source);
+                continue;
+            }
             if !self.door.lets_in(source.ip()) {
                 self.counts.kept_out.fetch_add(1, Ordering::Relaxed);
                 continue;
@@ -153,8 +170,7 @@ impl StackUdp for FilteredUdp {
     }
 
     async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> rsipstack::Result<usize> {
-        let target = if self.local.is_ipv6() { mapped(to) } else { to };
-        let sent = self.socket.send_to(datagram, target).await?;
+        let sent = self.send_unheard(datagram, to).await?;
         self.hear(Way::Sent, datagram, to);
         Ok(sent)
     }

@@ -121,6 +121,47 @@ async fn an_address_that_changes_is_registered_and_the_old_one_removed() {
     world.end().await;
 }
 
+/// Answers STUN's Binding requests: `address` is where it says that we are, until it says otherwise.
+async fn stun_server(mut address: tokio::sync::watch::Receiver<SocketAddr>) -> SocketAddr {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let here = socket.local_addr().expect("bound");
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move {
+        let mut request = [0; 64];
+        while let Ok((_, source)) = socket.recv_from(&mut request).await {
+            let SocketAddr::V4(seen) = *address.borrow_and_update() else { return };
+            let mut answer = vec![1, 1, 0, 12];
+            answer.extend_from_slice(&request[4..20]);
+            answer.extend_from_slice(&[0, 0x20, 0, 8, 0, 1]);
+            answer.extend_from_slice(&(seen.port() ^ 0x2112).to_be_bytes());
+            answer.extend_from_slice(&(u32::from(*seen.ip()) ^ 0x2112_a442).to_be_bytes());
+            socket.send_to(&answer, source).await.ok();
+        }
+    });
+    here
+}
+
+#[tokio::test]
+async fn a_stun_server_tells_our_address_before_the_first_register_and_when_it_changes() {
+    let world = World::with(|options| options.keepalive_every = Duration::from_millis(100)).await;
+    let registrar = Peer::new().await;
+    let (mapping, mapped) = tokio::sync::watch::channel("198.51.100.4:1111".parse().expect("address"));
+    let server = stun_server(mapped).await;
+    let mut account = account(registrar.address);
+    account.upkeep.stun_server = Some(host(server));
+    let handle = world.stack.open_account(account);
+    let first = registrar.expect("REGISTER").await;
+    assert!(first.contact().ends_with("@198.51.100.4:1111"), "{}", first.contact());
+    registrar.grant(&first, 600).await;
+    registered_at(&handle, registrar.address).await;
+    mapping.send_replace("198.51.100.4:2222".parse().expect("address"));
+    let moved = registrar.expect_where("REGISTER", |m| m.contact().ends_with("@198.51.100.4:2222")).await;
+    registrar.grant(&moved, 600).await;
+    let removal = registrar.expect_where("REGISTER", |m| m.header("Expires") == Some("0")).await;
+    assert_eq!(removal.contact(), first.contact());
+    world.end().await;
+}
+
 #[tokio::test]
 async fn calls_take_the_service_route_that_the_registrar_names() {
     let (world, registrar, route) = (World::new().await, Peer::new().await, Peer::new().await);
