@@ -314,11 +314,6 @@ impl Session {
         self.mouth.send_dtmf(digit, way)
     }
 
-    /// The far end reports that it loses so many of our packets: Opus then repeats itself, if asked to (`useinbandfec`).
-    pub fn set_far_loss(&mut self, percent: u8) {
-        self.mouth.set_loss(percent);
-    }
-
     /// The agent's speech on its way out.
     pub fn playout(&mut self) -> &mut Playout {
         &mut self.mouth.playout

@@ -53,6 +53,7 @@ impl Mouth {
         }
     }
 
+    /// The far end reports that it loses so many of our packets: Opus then repeats itself, if asked to (`useinbandfec`).
     pub fn set_loss(&mut self, percent: u8) {
         self.packer.set_loss(percent);
     }
