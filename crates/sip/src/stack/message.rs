@@ -232,6 +232,26 @@ mod tests {
         assert!(["", "sip:", "no-scheme", "s p:x"].iter().all(|bad| verbatim(bad).is_none()));
     }
 
+    proptest::proptest! {
+        /// Whatever gets past the gate is one line for each field, and the lines are those that were meant.
+        #[test]
+        fn a_message_has_the_lines_that_were_meant(
+            uri in "sip:\\PC{0,8}[ -~\\r\\n\\t\u{85}\u{2028}]{0,12}",
+            values in proptest::collection::vec("[ -~\\r\\n\\t\0\u{7f}\u{85}\u{2028}é]{0,24}", 1..5),
+        ) {
+            let fields: Vec<Field> = values.iter().map(|value| ("Subject", value.clone())).collect();
+            let draft = Draft { method: Method::Invite, uri: uri.clone(), fields, body: Vec::new(), via: None };
+            let Ok(request) = draft.into_request("SIP/2.0/UDP h;branch=z9hG4bKx") else { return Ok(()) };
+            let text = String::from_utf8(rsipstack::sip::SipMessage::from(request).to_bytes()).expect("text");
+            let head = text.split_once("\r\n\r\n").expect("an end").0;
+            let lines: Vec<&str> = head.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
+            proptest::prop_assert_eq!(lines[0], format!("INVITE {uri} SIP/2.0"));
+            let subjects = lines.iter().filter(|line| line.starts_with("Subject:")).count();
+            let others = lines[1..].iter().filter(|line| line.starts_with("Via:") || line.starts_with("Max-Forwards:")).count();
+            proptest::prop_assert_eq!((subjects, others, lines.len()), (values.len(), 2, values.len() + 3));
+        }
+    }
+
     #[test]
     fn nothing_breaks_out_of_a_header() {
         let draft = |uri: &str, value: &str| Draft {

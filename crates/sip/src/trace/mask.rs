@@ -65,6 +65,10 @@ fn lines(text: &str, spans: &mut Vec<(usize, usize)>) {
             continue;
         }
         in_credentials = false;
+        // Most lines are none of these.
+        if !matches!(bare.as_bytes().first(), Some(b'a' | b'A' | b'p' | b'P' | b'k' | b'K')) {
+            continue;
+        }
         if let Some(value) = credentials(bare) {
             let first = value.split_whitespace().next().unwrap_or_default();
             if !first.eq_ignore_ascii_case(DIGEST_SCHEME) {

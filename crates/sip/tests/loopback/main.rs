@@ -4,10 +4,12 @@
 
 mod authority;
 mod connection;
+mod cost;
 mod early;
 mod failover;
 mod hostile;
 mod inbound;
+mod injection;
 mod offers;
 mod outbound;
 mod peer;

@@ -91,6 +91,8 @@ async fn an_account_keeps_its_last_exchange_and_no_secret() {
         assert!(!message.text.contains(response) && !message.text.contains(PASSWORD), "{}", message.text);
     }
     assert!(messages[0].field("Authorization").is_some_and(|a| a.contains("response=\"****")), "{}", messages[0].text);
+    let bytes: usize = messages.iter().map(|message| message.text.len() + size_of::<SipMessage>()).sum();
+    assert!(bytes < 2_048, "a healthy account may cost little: {bytes} bytes");
     assert_eq!(messages[0].remote, peer.address);
     handle.stop().await;
     world.end().await;
