@@ -206,7 +206,7 @@ impl CallTask {
             self.birth.journal.note(CallFact::Established);
             self.queue.push_back(Input::Acknowledged);
         }
-        if matches!(self.audio, Audio::Reserved { .. }) {
+        if matches!(self.audio, Audio::Reserved(_)) {
             let completed = match sdp {
                 Some(sdp) => self.complete_media(sdp),
                 None => Err(Termination::because(EndReason::BadAnswer, "the ACK carries no SDP answer")),
@@ -364,7 +364,7 @@ impl CallTask {
     fn open_media(&mut self) -> Result<(), Termination> {
         let birth = &mut self.birth;
         let address = birth.context.stack.media_address_toward(birth.peer);
-        self.audio = Audio::reserve(&birth.context, &birth.user.calls, address)?;
+        self.audio = Audio::reserve(&birth.context, &birth.user, address)?;
         if let Signalling::Inbound { offer: Some(offer), .. } = &birth.signalling {
             let with = open_with(&birth.agent, &birth.context, &birth.journal);
             let (answer, media) = self.audio.accept(&birth.context, offer, with)?;
@@ -456,7 +456,7 @@ async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {
 async fn next_media_event(audio: &mut Audio) -> Option<MediaEvent> {
     match audio {
         Audio::Open(open) => open.events.recv().await,
-        Audio::Closed | Audio::Reserved { .. } => std::future::pending().await,
+        Audio::Closed | Audio::Reserved(_) => std::future::pending().await,
     }
 }
 

@@ -39,7 +39,8 @@ pub fn negotiate(offer: &[u8], local: &LocalMedia) -> Result<Negotiated, SdpErro
 /// # Errors
 /// As for an offer; the call is then to be ended, for an answer cannot be refused.
 pub fn read_answer(answer: &[u8], local: &LocalMedia) -> Result<MediaParams, SdpError> {
-    read(answer, local, &SrtpSuite::ALL)
+    let is_ours = |line: &CryptoLine| (1..).zip(SrtpSuite::ALL).any(|ours| ours == (line.tag, line.suite));
+    read(answer, local, &|stream| stream.keys().find(is_ours))
 }
 
 /// Reads the answer to the offer that `local` gave within the call, of which `media` was known.
@@ -47,16 +48,14 @@ pub fn read_answer(answer: &[u8], local: &LocalMedia) -> Result<MediaParams, Sdp
 /// # Errors
 /// The call goes on as it was.
 pub fn read_reanswer(answer: &[u8], local: &LocalMedia, media: &MediaParams) -> Result<MediaParams, SdpError> {
-    let suites: Vec<SrtpSuite> = media.srtp_suite().into_iter().collect();
-    read(answer, &local.settled(media), &suites)
+    // Our line had the tag of whichever description it was that we repeated.
+    let suite = media.srtp_suite();
+    read(answer, &local.settled(media), &|stream| stream.keys().find(|line| Some(line.suite) == suite))
 }
 
-/// `suites` are those of our lines, whose tags count from 1.
-fn read(answer: &[u8], local: &LocalMedia, suites: &[SrtpSuite]) -> Result<MediaParams, SdpError> {
+fn read(answer: &[u8], local: &LocalMedia, pick: Pick<'_>) -> Result<MediaParams, SdpError> {
     let answer = Description::read(answer)?;
-    let is_ours = |line: &CryptoLine| (1..).zip(suites).any(|(tag, suite)| (tag, *suite) == (line.tag, line.suite));
-    let pick = |stream: Stream<'_>| stream.keys().find(is_ours);
-    usable_stream(&answer, local, Preference::Theirs, &pick).map(|usable| usable.media)
+    usable_stream(&answer, local, Preference::Theirs, pick).map(|usable| usable.media)
 }
 
 /// A stream that we can use, and the key of the other side that we take.
