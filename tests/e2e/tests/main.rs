@@ -9,6 +9,7 @@ mod first_version;
 mod guide;
 mod hostile;
 mod inbound;
+mod media;
 mod outbound;
 mod peers;
 mod races;

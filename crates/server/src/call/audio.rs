@@ -196,7 +196,9 @@ fn codec_of(codec: AudioCodec) -> Codec {
 fn draw_keys() -> Result<OurKeys, Termination> {
     let mut random = [[0; 30]; 2];
     for key in &mut random {
-        SysRng.try_fill_bytes(key).map_err(|e| Termination::because(EndReason::InternalError, format!("no random bytes: {e}")))?;
+        SysRng
+            .try_fill_bytes(key)
+            .map_err(|e| Termination::because(EndReason::InternalError, format!("no random bytes: {e}")))?;
     }
     Ok(OurKeys::new(random))
 }

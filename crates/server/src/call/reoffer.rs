@@ -2,6 +2,8 @@
 //! encrypted stay as the call began.
 
 use super::audio::{Audio, OpenAudio};
+use super::task::CallTask;
+use callie_domain::record::CallFact;
 use callie_sip::sdp::{self, Direction, LocalMedia, MediaParams, SdpError};
 
 /// Our answer to an offer within the call.
@@ -9,6 +11,34 @@ pub struct Reoffered {
     pub answer: String,
     /// The call was put on hold or taken back.
     pub hold: Option<bool>,
+}
+
+impl CallTask {
+    /// Their offer; our answer, or the status code to refuse it with.
+    pub(super) fn take_reoffer(&mut self, offer: Option<&[u8]>) -> Result<String, u16> {
+        let Reoffered { answer, hold } = self.audio.reoffered(offer)?;
+        self.take_hold(hold);
+        Ok(answer)
+    }
+
+    /// Their answer to a description of ours within the call.
+    pub(super) fn take_reanswer(&mut self, answer: &[u8]) {
+        match self.audio.reanswered(answer) {
+            Ok(hold) => self.take_hold(hold),
+            Err(error) => {
+                let text = format!("the other side's new description could not be used: {error}");
+                self.birth.journal.note(CallFact::Warning { text });
+            }
+        }
+    }
+
+    /// While the call is held nobody listens: the agent is not to talk to the music, nor to ask whether somebody is there.
+    fn take_hold(&mut self, hold: Option<bool>) {
+        let Some(on) = hold else { return };
+        self.birth.journal.note(CallFact::Hold { on });
+        self.birth.agent.hold(on);
+        self.conversation.hold(on);
+    }
 }
 
 impl Audio {
@@ -35,6 +65,7 @@ impl Audio {
     }
 
     /// Our offer to hold the call, or to take it back. `None` while there is no media.
+    #[expect(dead_code, reason = "for transfers, which hold the caller meanwhile")]
     pub fn hold_offer(&mut self, hold: bool) -> Option<String> {
         let Self::Open(open) = self else { return None };
         open.local.direction = if hold { Direction::SendOnly } else { Direction::SendRecv };

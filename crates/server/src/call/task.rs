@@ -8,16 +8,18 @@ use super::{
     bridge::{Fact, Line},
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
+    keys::InfoKeys,
     silence::Step,
     timers::Timers,
 };
+use crate::exchange::KeysError;
 use crate::records::Journal;
 use callie_ai::{EngineError, Prompt};
 use callie_domain::call::{Call, Input, Output};
 use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
-use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure};
+use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -26,13 +28,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// What the registry tells a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     HangUp,
     Shutdown,
+    SendKeys(String, oneshot::Sender<Result<(), KeysError>>),
 }
 
 /// The signalling side: a leg that came in, or what it takes to dial one.
@@ -59,10 +61,11 @@ pub struct Birth {
 
 /// The task's state.
 pub struct CallTask {
-    birth: Birth,
-    audio: Audio,
+    pub(super) birth: Birth,
+    pub(super) audio: Audio,
     timers: Timers,
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
+    pub(super) info_keys: InfoKeys,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
@@ -78,6 +81,7 @@ enum Happening {
     Agent(AgentEvent),
     Command(Option<Command>),
     Silence(Step),
+    KeysFailed(RequestFailure),
     Timer(callie_domain::call::TimerKind),
 }
 
@@ -89,6 +93,7 @@ impl CallTask {
             audio: Audio::Closed,
             timers: Timers::default(),
             conversation,
+            info_keys: InfoKeys::default(),
             answer: None,
             acknowledged: false,
             queue: VecDeque::new(),
@@ -124,7 +129,8 @@ impl CallTask {
     }
 
     async fn wait(&mut self) -> Happening {
-        let Self { birth, audio, timers, conversation, .. } = self;
+        let with_leg = if self.info_keys.is_idle() { None } else { self.leg_control() };
+        let Self { birth, audio, timers, conversation, info_keys, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -136,6 +142,7 @@ impl CallTask {
             event = next_media_event(audio) => Happening::Media(event),
             event = birth.agent.next() => Happening::Agent(event),
             step = conversation.silence_step() => Happening::Silence(step),
+            failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
         }
     }
 
@@ -146,6 +153,13 @@ impl CallTask {
             Happening::Agent(event) => self.take_agent_event(event),
             Happening::Command(Some(Command::HangUp)) => self.queue.push_back(Input::HangUp),
             Happening::Command(Some(Command::Shutdown) | None) => self.queue.push_back(Input::Shutdown),
+            Happening::Command(Some(Command::SendKeys(digits, reply))) => {
+                let _ = reply.send(self.send_keys(&digits));
+            }
+            Happening::KeysFailed(failure) => {
+                let text = format!("a key could not be sent by INFO: {failure}");
+                self.birth.journal.note(CallFact::Warning { text });
+            }
             Happening::Silence(step) => self.take_silence(step),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
         }
@@ -159,6 +173,8 @@ impl CallTask {
             }
             Some(LegEvent::Answered { sdp }) => self.take_answer(&sdp),
             Some(LegEvent::Acknowledged { sdp }) => self.take_ack(sdp.as_deref()),
+            // The media it was: perhaps it wants encryption and nothing else.
+            Some(LegEvent::Refused { code: 488, .. }) if self.insist_on_encryption() => {}
             Some(LegEvent::Refused { code, phrase }) => {
                 self.queue.push_back(Input::RemoteRefused(Termination::of_response(code, &phrase)));
             }
@@ -166,19 +182,10 @@ impl CallTask {
             Some(LegEvent::HungUp { .. }) => self.queue.push_back(Input::RemoteHungUp),
             Some(LegEvent::Dtmf(digit)) => self.take_digit(digit),
             Some(LegEvent::Reoffer { sdp, reply }) => {
-                let outcome = self.audio.reoffered(sdp.as_deref());
-                if let Ok(Some(on)) = outcome.as_ref().map(|reoffered| reoffered.hold) {
-                    self.birth.journal.note(CallFact::Hold { on });
-                }
-                let _ = reply.send(outcome.map(|reoffered| reoffered.answer));
+                let _ = reply.send(self.take_reoffer(sdp.as_deref()));
             }
             // They have moved without a word before; our answer has been said already.
-            Some(LegEvent::Reanswered { sdp }) => {
-                if let Err(code) = self.audio.reoffered(Some(&sdp)) {
-                    let text = format!("the other side's new description could not be used ({code})");
-                    self.birth.journal.note(CallFact::Warning { text });
-                }
-            }
+            Some(LegEvent::Reanswered { sdp }) => self.take_reanswer(&sdp),
             // Nobody has asked for a transfer, and nobody may send us elsewhere: without a reply the peer hears 603.
             Some(LegEvent::TransferProgress { .. } | LegEvent::ReferAsked { .. }) => {}
             Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
@@ -214,6 +221,8 @@ impl CallTask {
             if let Err(end) = completed {
                 self.queue.push_back(Input::SignallingFailed(end));
             }
+        } else if let Some(sdp) = sdp {
+            self.take_reanswer(sdp);
         }
         self.expect_rtp();
     }
@@ -397,6 +406,21 @@ impl CallTask {
             let codec = open.codec_name().to_owned();
             self.birth.journal.note(CallFact::MediaOpened { local_port, codec });
         }
+    }
+
+    /// Dials anew with an encrypted offer, once, where encryption is optional and the plain offer was refused.
+    fn insist_on_encryption(&mut self) -> bool {
+        if !matches!(self.birth.signalling, Signalling::Outbound { .. }) {
+            return false;
+        }
+        self.answer = self.audio.insist();
+        let insists = self.answer.is_some();
+        if insists {
+            let text = "the audio was refused unencrypted (488); the call is placed again with encryption".to_owned();
+            self.birth.journal.note(CallFact::Warning { text });
+            self.send_invite();
+        }
+        insists
     }
 
     fn send_invite(&mut self) {
