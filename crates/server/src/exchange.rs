@@ -55,6 +55,21 @@ pub enum DialError {
     Internal(String),
 }
 
+/// Why keys are not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    #[error("the call has ended or never was")]
+    NoSuchCall,
+    #[error("the call has no audio yet, or ends: keys can be sent once it is answered")]
+    NotTalking,
+    #[error("the other side takes no telephone events; set the user's sip.dtmf to auto, info or inband")]
+    NotNegotiated,
+    #[error("{0:?} is no key of a telephone")]
+    NotAKey(char),
+    #[error("too many keys are waiting to be sent")]
+    TooMany,
+}
+
 /// What the live feed carries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -93,6 +108,9 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// Ends a call that is up. `false` when there is none of that name.
     async fn hang_up(&self, call: CallId) -> bool;
+
+    /// Presses keys in a call that is up.
+    async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError>;
 
     /// The live feed. Slow readers lose the oldest events and are told how many.
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>>;

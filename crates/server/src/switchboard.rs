@@ -3,7 +3,7 @@
 use crate::{
     accounts::LineDirectory,
     call::Registry,
-    exchange::{ActiveCall, DialError, DialRequest, Exchange, LineStatus, LiveEvent},
+    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent},
     records::LiveFeed,
 };
 use async_trait::async_trait;
@@ -50,6 +50,10 @@ impl Exchange for Switchboard {
 
     async fn hang_up(&self, call: CallId) -> bool {
         self.registry.hang_up(call)
+    }
+
+    async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
+        self.registry.send_keys(call, digits).await
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

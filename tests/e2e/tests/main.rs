@@ -11,6 +11,7 @@ mod guide;
 mod hostile;
 mod inbound;
 mod lookup;
+mod media;
 mod outbound;
 mod peers;
 mod races;

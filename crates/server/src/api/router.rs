@@ -44,6 +44,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(calls::active))
         .routes(routes!(calls::show))
         .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::keys::send))
         .routes(routes!(calls::transcript::transcript))
         .routes(routes!(recording::recording))
         .routes(routes!(signalling::call))

@@ -37,12 +37,13 @@ pub struct Agent {
     waiting_line: Option<Line>,
     /// The line was opened before the engine was ready.
     started: bool,
+    held: bool,
 }
 
 impl Agent {
     pub fn new(chosen: Chosen, brief: Brief) -> Self {
         let Chosen { engine, fallback, .. } = chosen;
-        Self { engine, fallback, brief, state: State::Idle, waiting_line: None, started: false }
+        Self { engine, fallback, brief, state: State::Idle, waiting_line: None, started: false, held: false }
     }
 
     pub fn name(&self) -> &'static str {
@@ -89,6 +90,14 @@ impl Agent {
         }
     }
 
+    /// While the call is held the agent hears silence, whatever plays on the line.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.hold(held);
+        }
+    }
+
     pub fn dtmf(&mut self, digit: char) {
         if let State::Bridged(bridge) = &mut self.state {
             bridge.dtmf(digit);
@@ -128,6 +137,7 @@ impl Agent {
         if let Some(line) = self.waiting_line.take() {
             bridge.attach(line);
         }
+        bridge.hold(self.held);
         if self.started {
             bridge.start();
         }

@@ -10,6 +10,9 @@ use callie_domain::record::Speaker;
 use callie_media::engine::{Ear, MediaEngine, Voice};
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
 
+/// A frame of 20 ms at the highest rate, for an ear that is to hear nothing.
+const SILENCE: [i16; 480] = [0; 480];
+
 /// The media of a call, as the bridge needs it.
 pub struct Line {
     pub ear: Ear,
@@ -58,6 +61,7 @@ pub struct Bridge {
     /// The backlog ends with the end of a turn.
     turn_complete: bool,
     ear_delay: Duration,
+    held: bool,
 }
 
 impl Bridge {
@@ -74,6 +78,7 @@ impl Bridge {
             draining: false,
             turn_complete: false,
             ear_delay: Duration::ZERO,
+            held: false,
         }
     }
 
@@ -101,6 +106,11 @@ impl Bridge {
     /// Asks for [`Fact::Drained`].
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// While `held` the session hears silence.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     pub fn dtmf(&mut self, digit: char) {
@@ -139,10 +149,11 @@ impl Bridge {
     }
 
     fn hear(&mut self) {
-        let Self { session, line: Some(Line { ear, .. }), started, ear_delay, .. } = self else { return };
+        let Self { session, line: Some(Line { ear, .. }), started, ear_delay, held, .. } = self else { return };
         while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
-                session.hear(frame);
+                let silence = SILENCE.get(..frame.len()).filter(|_| *held);
+                session.hear(silence.unwrap_or(frame));
             }
             *ear_delay = MediaEngine::now().saturating_sub(arrived);
         }

@@ -23,6 +23,7 @@ pub struct Conversation {
     silence: SilenceWatch,
     caller_speaks: bool,
     agent_speaks: bool,
+    held: bool,
 }
 
 impl Conversation {
@@ -35,6 +36,21 @@ impl Conversation {
             silence: SilenceWatch::new(patience),
             caller_speaks: false,
             agent_speaks: false,
+            held: false,
+        }
+    }
+
+    /// The call is held: what is heard is music, and silence is nobody's.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+        self.silence.speech(false);
+        self.count_silence();
+    }
+
+    /// Silence counts from now on, unless somebody speaks or the call is held.
+    fn count_silence(&mut self) {
+        if !self.held && !self.caller_speaks && !self.agent_speaks {
+            self.silence.quiet(self.begun.elapsed());
         }
     }
 
@@ -45,6 +61,10 @@ impl Conversation {
 
     /// Speech of one side began or ended at `at` on the media clock.
     pub fn speech(&mut self, speaker: Speaker, on: bool, at: Duration, journal: &mut Journal) {
+        // The end of what began before the hold is taken; what begins in it is not.
+        if speaker == Speaker::Caller && (self.held && on || !on && !self.caller_speaks) {
+            return;
+        }
         let mark = if on { Mark::SpeechOn(speaker) } else { Mark::SpeechOff(speaker) };
         let at_ms = millis(at.saturating_sub(self.media_epoch));
         self.mark(mark, at_ms, journal);
@@ -56,8 +76,8 @@ impl Conversation {
         }
         if on {
             self.silence.speech(speaker == Speaker::Caller);
-        } else if !self.caller_speaks && !self.agent_speaks {
-            self.silence.quiet(self.begun.elapsed());
+        } else {
+            self.count_silence();
         }
     }
 

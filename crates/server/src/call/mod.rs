@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`registry`] | the calls that are up; admits, dials, ends, drains |
 //! | [`context`] | the handles and limits that every call is given |
+//! | `keys` | keys that are sent to the other side |
+//! | `reoffer` | descriptions within a call: hold, resume, addresses |
 //! | `task` | one call: waits, asks the machine, carries out |
 //! | `audio` | port, SDP and media of one call |
 //! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
@@ -21,7 +23,9 @@ mod audio_evidence;
 mod bridge;
 pub mod context;
 mod conversation;
+mod keys;
 pub mod registry;
+mod reoffer;
 mod silence;
 mod task;
 mod timers;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     accounts::LineDirectory,
-    exchange::{ActiveCall, DialError, DialRequest},
+    exchange::{ActiveCall, DialError, DialRequest, KeysError},
     records::Journal,
 };
 use callie_ai::Brief;
@@ -25,12 +25,12 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// Commands a call may be behind with: hang up and shut down are all there is.
-const INBOX: usize = 4;
+/// Commands a call may be behind with; an operator gives a few.
+const INBOX: usize = 8;
 
 struct Entry {
     user: UserId,
@@ -132,6 +132,14 @@ impl Registry {
     /// `false` when there is no such call.
     pub fn hang_up(&self, call: CallId) -> bool {
         self.calls().get(&call).is_some_and(|entry| entry.commands.try_send(Command::HangUp).is_ok())
+    }
+
+    pub async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
+        let commands = self.calls().get(&call).map(|entry| entry.commands.clone()).ok_or(KeysError::NoSuchCall)?;
+        let (reply, replied) = oneshot::channel();
+        let command = Command::SendKeys(digits.to_owned(), reply);
+        commands.try_send(command).map_err(|_| KeysError::TooMany)?;
+        replied.await.unwrap_or(Err(KeysError::NoSuchCall))
     }
 
     pub fn active(&self) -> Vec<ActiveCall> {

@@ -8,9 +8,11 @@ use super::{
     bridge::{Fact, Line},
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
+    keys::InfoKeys,
     silence::Step,
     timers::Timers,
 };
+use crate::exchange::KeysError;
 use crate::records::Journal;
 use callie_ai::{EngineError, Prompt};
 use callie_domain::call::{Call, Input, Output};
@@ -18,7 +20,7 @@ use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
-use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure};
+use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -27,13 +29,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// What the registry tells a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     HangUp,
     Shutdown,
+    SendKeys(String, oneshot::Sender<Result<(), KeysError>>),
 }
 
 /// The signalling side: a leg that came in, or what it takes to dial one.
@@ -60,10 +62,11 @@ pub struct Birth {
 
 /// The task's state.
 pub struct CallTask {
-    birth: Birth,
-    audio: Audio,
+    pub(super) birth: Birth,
+    pub(super) audio: Audio,
     timers: Timers,
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
+    pub(super) info_keys: InfoKeys,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
@@ -80,6 +83,7 @@ enum Happening {
     Agent(AgentEvent),
     Command(Option<Command>),
     Silence(Step),
+    KeysFailed(RequestFailure),
     Timer(callie_domain::call::TimerKind),
 }
 
@@ -91,6 +95,7 @@ impl CallTask {
             audio: Audio::Closed,
             timers: Timers::default(),
             conversation,
+            info_keys: InfoKeys::default(),
             answer: None,
             acknowledged: false,
             keys: KeyFilter::new(),
@@ -127,7 +132,8 @@ impl CallTask {
     }
 
     async fn wait(&mut self) -> Happening {
-        let Self { birth, audio, timers, conversation, .. } = self;
+        let with_leg = if self.info_keys.is_idle() { None } else { self.leg_control() };
+        let Self { birth, audio, timers, conversation, info_keys, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -139,6 +145,7 @@ impl CallTask {
             event = next_media_event(audio) => Happening::Media(event),
             event = birth.agent.next() => Happening::Agent(event),
             step = conversation.silence_step() => Happening::Silence(step),
+            failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
         }
     }
 
@@ -149,6 +156,13 @@ impl CallTask {
             Happening::Agent(event) => self.take_agent_event(event),
             Happening::Command(Some(Command::HangUp)) => self.queue.push_back(Input::HangUp),
             Happening::Command(Some(Command::Shutdown) | None) => self.queue.push_back(Input::Shutdown),
+            Happening::Command(Some(Command::SendKeys(digits, reply))) => {
+                let _ = reply.send(self.send_keys(&digits));
+            }
+            Happening::KeysFailed(failure) => {
+                let text = format!("a key could not be sent by INFO: {failure}");
+                self.birth.journal.note(CallFact::Warning { text });
+            }
             Happening::Silence(step) => self.take_silence(step),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
         }
@@ -162,6 +176,8 @@ impl CallTask {
             }
             Some(LegEvent::Answered { sdp }) => self.take_answer(&sdp),
             Some(LegEvent::Acknowledged { sdp }) => self.take_ack(sdp.as_deref()),
+            // The media it was: perhaps it wants encryption and nothing else.
+            Some(LegEvent::Refused { code: 488, .. }) if self.insist_on_encryption() => {}
             Some(LegEvent::Refused { code, phrase }) => {
                 self.queue.push_back(Input::RemoteRefused(Termination::of_response(code, &phrase)));
             }
@@ -169,19 +185,10 @@ impl CallTask {
             Some(LegEvent::HungUp { .. }) => self.queue.push_back(Input::RemoteHungUp),
             Some(LegEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Info),
             Some(LegEvent::Reoffer { sdp, reply }) => {
-                let outcome = self.audio.reoffered(sdp.as_deref());
-                if let Ok(Some(on)) = outcome.as_ref().map(|reoffered| reoffered.hold) {
-                    self.birth.journal.note(CallFact::Hold { on });
-                }
-                let _ = reply.send(outcome.map(|reoffered| reoffered.answer));
+                let _ = reply.send(self.take_reoffer(sdp.as_deref()));
             }
             // They have moved without a word before; our answer has been said already.
-            Some(LegEvent::Reanswered { sdp }) => {
-                if let Err(code) = self.audio.reoffered(Some(&sdp)) {
-                    let text = format!("the other side's new description could not be used ({code})");
-                    self.birth.journal.note(CallFact::Warning { text });
-                }
-            }
+            Some(LegEvent::Reanswered { sdp }) => self.take_reanswer(&sdp),
             // Nobody has asked for a transfer, and nobody may send us elsewhere: without a reply the peer hears 603.
             Some(LegEvent::TransferProgress { .. } | LegEvent::ReferAsked { .. }) => {}
             Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
@@ -209,7 +216,7 @@ impl CallTask {
             self.birth.journal.note(CallFact::Established);
             self.queue.push_back(Input::Acknowledged);
         }
-        if matches!(self.audio, Audio::Reserved { .. }) {
+        if matches!(self.audio, Audio::Reserved(_)) {
             let completed = match sdp {
                 Some(sdp) => self.complete_media(sdp),
                 None => Err(Termination::because(EndReason::BadAnswer, "the ACK carries no SDP answer")),
@@ -217,6 +224,8 @@ impl CallTask {
             if let Err(end) = completed {
                 self.queue.push_back(Input::SignallingFailed(end));
             }
+        } else if let Some(sdp) = sdp {
+            self.take_reanswer(sdp);
         }
         self.expect_rtp();
     }
@@ -372,7 +381,7 @@ impl CallTask {
         let birth = &mut self.birth;
         let set = birth.user.sip.upkeep.external_address;
         let address = set.unwrap_or_else(|| birth.context.stack.media_address_toward(birth.peer));
-        self.audio = Audio::reserve(&birth.context, &birth.user.calls, address)?;
+        self.audio = Audio::reserve(&birth.context, &birth.user, address)?;
         if let Signalling::Inbound { offer: Some(offer), .. } = &birth.signalling {
             let with = open_with(&birth.agent, &birth.context, &birth.journal);
             let (answer, media) = self.audio.accept(&birth.context, offer, with)?;
@@ -405,6 +414,21 @@ impl CallTask {
             let codec = open.codec_name().to_owned();
             self.birth.journal.note(CallFact::MediaOpened { local_port, codec });
         }
+    }
+
+    /// Dials anew with an encrypted offer, once, where encryption is optional and the plain offer was refused.
+    fn insist_on_encryption(&mut self) -> bool {
+        if !matches!(self.birth.signalling, Signalling::Outbound { .. }) {
+            return false;
+        }
+        self.answer = self.audio.insist();
+        let insists = self.answer.is_some();
+        if insists {
+            let text = "the audio was refused unencrypted (488); the call is placed again with encryption".to_owned();
+            self.birth.journal.note(CallFact::Warning { text });
+            self.send_invite();
+        }
+        insists
     }
 
     fn send_invite(&mut self) {
@@ -464,7 +488,7 @@ async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {
 async fn next_media_event(audio: &mut Audio) -> Option<MediaEvent> {
     match audio {
         Audio::Open(open) => open.events.recv().await,
-        Audio::Closed | Audio::Reserved { .. } => std::future::pending().await,
+        Audio::Closed | Audio::Reserved(_) => std::future::pending().await,
     }
 }
 

@@ -44,6 +44,7 @@ fn main() {
         talk::words_of_the_caller_that_come_late_stand_where_they_were_spoken,
         uplink::it_goes_on_over_a_bad_line,
         uplink::it_goes_on_while_the_call_is_held,
+        uplink::what_plays_while_the_call_is_held_is_not_answered,
         closing::the_goodbye_is_heard_to_its_end,
         closing::a_caller_who_talks_over_the_goodbye_does_not_cut_it,
         opening::a_called_side_is_greeted_once_it_has_answered,

@@ -79,6 +79,27 @@ pub async fn it_goes_on_over_a_bad_line() {
     scene.everything_is_freed_at_once().await;
 }
 
+/// What the telephone sends while it holds is music, or somebody who speaks to somebody else.
+pub async fn what_plays_while_the_call_is_held_is_not_answered() {
+    let (mut scene, pulse) = (scene().await, Pulse::start());
+    let steps = [
+        Step::WaitAnswer,
+        listen(),
+        Step::Hold,
+        Step::Pause(Duration::from_millis(300)),
+        Step::Play(Line::Maria1.samples()),
+        Step::Pause(Duration::from_secs(2)),
+        Step::Resume,
+        Step::Pause(Duration::from_secs(1)),
+        Step::HangUp,
+    ];
+    let ended = scene.call(steps).await;
+    never_paused(&scene, &pulse);
+    assert_eq!(lines(&ended.turns), [(Speaker::Agent, "Hello.")], "nobody spoke but the agent, once");
+    assert!(tone_seconds(ended.report.heard(), ANSWER_HZ) < 0.1);
+    scene.everything_is_freed_at_once().await;
+}
+
 pub async fn it_goes_on_while_the_call_is_held() {
     let (mut scene, pulse) = (scene().await, Pulse::start());
     let steps = [

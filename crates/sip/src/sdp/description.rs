@@ -1,6 +1,7 @@
 //! A stranger's description, read as far as we need it: streams, addresses, directions, formats.
 
-use super::{Direction, G711, SdpError};
+use super::crypto::CryptoLine;
+use super::{Direction, SdpError};
 use sdp_types::{Connection, Media, NetType, Session};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,10 +9,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 const MAX_LEN: usize = 64 * 1024;
 /// Most streams: each must be answered, and nobody has more.
 const MAX_STREAMS: usize = 32;
-/// Clock rate and channels of G.711 and its telephone-event, as strangers write them after the encoding name.
-const CLOCKS: [&str; 3] = ["8000", "8000/1", "8000/"];
-/// Static payload types and the first and last dynamic one end here (RFC 3550 §5.1).
-const MAX_PAYLOAD_TYPE: u8 = 127;
+/// How long a packet may be, milliseconds.
+const PACKET_MS: std::ops::RangeInclusive<u16> = 10..=200;
+/// What it is when nobody says otherwise.
+const USUAL_PACKET_MS: u16 = 20;
+/// RTP with keys in SDP and without, with or without the feedback profile (RFC 4585), of which we send none.
+const PROFILES: [&str; 4] = ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"];
 
 /// The description of the other side.
 pub(super) struct Description(Session);
@@ -57,9 +60,39 @@ impl<'a> Stream<'a> {
         self.media.media.eq_ignore_ascii_case("audio") && self.media.port != 0
     }
 
-    /// Plain RTP, with or without the feedback profile (RFC 4585), of which we send none.
-    pub fn is_plain_rtp(&self) -> bool {
-        ["RTP/AVP", "RTP/AVPF"].iter().any(|proto| self.media.proto.eq_ignore_ascii_case(proto))
+    /// RTP over UDP with keys in SDP or without; `None` for anything else.
+    pub fn profile(&self) -> Option<&'static str> {
+        PROFILES.into_iter().find(|profile| self.media.proto.eq_ignore_ascii_case(profile))
+    }
+
+    /// The keys that we can use, in the other side's order.
+    pub fn keys(&self) -> impl Iterator<Item = CryptoLine> {
+        self.values("crypto").filter_map(CryptoLine::read)
+    }
+
+    /// Whether keys are named at all.
+    pub fn names_keys(&self) -> bool {
+        self.values("crypto").next().is_some()
+    }
+
+    /// RTCP may share the port of RTP (RFC 5761).
+    pub fn shares_port(&self) -> bool {
+        self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case("rtcp-mux"))
+    }
+
+    /// Where RTCP goes when it does not share the port (RFC 3605): to the port above RTP's unless the stream says otherwise.
+    pub fn rtcp(&self, rtp: SocketAddr) -> Option<SocketAddr> {
+        let named = self.values("rtcp").find_map(|value| {
+            let mut words = value.split_ascii_whitespace();
+            let port = words.next()?.parse::<u16>().ok().filter(|port| *port != 0)?;
+            let address = match (words.next(), words.next(), words.next()) {
+                (Some("IN"), Some(_), Some(text)) => text.parse::<IpAddr>().ok()?.to_canonical(),
+                _ => rtp.ip(),
+            };
+            let usable = is_usable(address) && address.is_ipv4() == rtp.is_ipv4();
+            usable.then(|| SocketAddr::new(address, port))
+        });
+        named.or_else(|| Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))).filter(|to| !to.ip().is_unspecified())
     }
 
     pub fn media(&self) -> &'a str {
@@ -74,42 +107,11 @@ impl<'a> Stream<'a> {
         &self.media.fmt
     }
 
-    /// The first of our codecs in the other side's order, with its payload type there (RFC 3264 §6.1).
-    pub fn codec(&self, ours: &[G711]) -> Option<(G711, u8)> {
-        self.payload_types().find_map(|payload_type| {
-            let codec = match self.rtpmap(payload_type) {
-                Some((name, clock)) if CLOCKS.contains(&clock) => {
-                    [G711::Pcmu, G711::Pcma].into_iter().find(|c| c.name().eq_ignore_ascii_case(name))
-                }
-                Some(_) => None,
-                None => G711::from_payload_type(payload_type),
-            }?;
-            ours.contains(&codec).then_some((codec, payload_type))
-        })
-    }
-
-    /// Payload type of telephone-event at our clock rate (RFC 4733 §2.4.1).
-    pub fn telephone_event(&self) -> Option<u8> {
-        let is_event = |(name, clock): (&str, &str)| name.eq_ignore_ascii_case("telephone-event") && CLOCKS.contains(&clock);
-        self.payload_types().find(|payload_type| self.rtpmap(*payload_type).is_some_and(is_event))
-    }
-
-    fn payload_types(&self) -> impl Iterator<Item = u8> + use<'a> {
-        self.media.fmt.split(' ').filter_map(|format| format.parse().ok()).filter(|pt| *pt <= MAX_PAYLOAD_TYPE)
-    }
-
-    /// `("PCMA", "8000/1")` of `a=rtpmap:8 PCMA/8000/1`.
-    fn rtpmap(&self, payload_type: u8) -> Option<(&'a str, &'a str)> {
-        self.values("rtpmap").find_map(|value| {
-            let (number, encoding) = value.trim().split_once(' ')?;
-            if number.parse() == Ok(payload_type) { encoding.trim().split_once('/') } else { None }
-        })
-    }
-
-    /// How long the other side's packets shall be (RFC 8866 §6.4), where it makes sense; else 20 ms.
+    /// How long the other side's packets shall be and may be at most (RFC 8866 §6.4), where it makes sense; else 20 ms.
     pub fn ptime_ms(&self) -> u16 {
-        let asked = self.values("ptime").find_map(|v| v.trim().parse::<u16>().ok());
-        asked.filter(|ms| (10..=200).contains(ms) && ms.is_multiple_of(10)).unwrap_or(20)
+        let read = |name| self.values(name).find_map(|v| v.trim().parse::<u16>().ok()).filter(|ms| PACKET_MS.contains(ms));
+        let asked = read("ptime").filter(|ms| ms.is_multiple_of(10)).unwrap_or(USUAL_PACKET_MS);
+        read("maxptime").map_or(asked, |most| asked.min(most / 10 * 10))
     }
 
     /// Who may speak, seen from the other side: at the stream, else at the session, else both (RFC 8866 §6.7).
@@ -127,7 +129,7 @@ impl<'a> Stream<'a> {
         Ok(SocketAddr::new(address(connection)?, self.media.port))
     }
 
-    fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+    pub fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
         let media = self.media;
         media.attributes.iter().filter(move |a| a.attribute.eq_ignore_ascii_case(name)).filter_map(|a| a.value.as_deref())
     }
@@ -140,8 +142,15 @@ fn address(connection: &Connection) -> Result<IpAddr, SdpError> {
         return Err(not_an_address(text));
     };
     let address = address.to_canonical();
-    let usable = connection.nettype == NetType::In && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST);
-    if usable { Ok(address) } else { Err(SdpError::UnusableAddress(address.to_string())) }
+    if connection.nettype == NetType::In && is_usable(address) {
+        Ok(address)
+    } else {
+        Err(SdpError::UnusableAddress(address.to_string()))
+    }
+}
+
+fn is_usable(address: IpAddr) -> bool {
+    !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 fn not_an_address(text: &str) -> SdpError {

@@ -43,6 +43,20 @@ impl Direction {
         }
     }
 
+    fn of(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// What both allow.
+    pub(super) fn within(self, other: Self) -> Self {
+        Self::of(self.sends() && other.sends(), self.receives() && other.receives())
+    }
+
     /// The same without our sending.
     pub(super) const fn silent(self) -> Self {
         match self {

@@ -11,6 +11,12 @@ pub enum SdpError {
     NoAudio,
     #[error("no audio codec and profile in common")]
     NoCommonCodec,
+    #[error("the audio is not encrypted, which the user's srtp requires")]
+    NotEncrypted,
+    #[error("the audio is encrypted (RTP/SAVP), which the user's srtp switches off")]
+    Encrypted,
+    #[error("no key for the audio that can be used: one of AES_CM_128_HMAC_SHA1_80 or _32 without MKI")]
+    NoUsableKey,
     /// Resolving it is not done here.
     #[error("media address {0} is a name, not an address")]
     HostName(String),
@@ -25,7 +31,13 @@ impl SdpError {
         match self {
             Self::TooLarge(_) => 413,
             Self::Malformed(_) => 400,
-            Self::NoAudio | Self::NoCommonCodec | Self::HostName(_) | Self::UnusableAddress(_) => 488,
+            Self::NoAudio
+            | Self::NoCommonCodec
+            | Self::NotEncrypted
+            | Self::Encrypted
+            | Self::NoUsableKey
+            | Self::HostName(_)
+            | Self::UnusableAddress(_) => 488,
         }
     }
 }

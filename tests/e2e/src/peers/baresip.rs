@@ -21,9 +21,28 @@ pub struct Baresip {
     control: SocketAddr,
 }
 
+/// How its account differs from that of a plain telephone.
+#[derive(Debug, Clone, Copy)]
+pub struct Account {
+    /// As baresip writes them, the most wanted first.
+    pub codecs: &'static str,
+    /// `srtp` (when the other side has it), `srtp-mand`, or nothing.
+    pub encryption: Option<&'static str>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { codecs: "pcmu/8000/1,pcma/8000/1", encryption: None }
+    }
+}
+
 impl Baresip {
     /// Starts it and waits until it is registered at `registrar`.
     pub async fn start(ports: &mut PortBlock, user: &str, registrar: SocketAddr) -> Self {
+        Self::start_with(ports, user, registrar, Account::default()).await
+    }
+
+    pub async fn start_with(ports: &mut PortBlock, user: &str, registrar: SocketAddr, with: Account) -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
         let run_dir = folder.path().display().to_string();
         // It listens for TLS on the port above.
@@ -42,7 +61,11 @@ impl Baresip {
                 ("RTP_MAX", &rtp.end().to_string()),
             ],
         );
-        let account = filled("baresip/accounts", &[("USER", user), ("REGISTRAR", &registrar.to_string())]);
+        let more = with.encryption.map(|word| format!(";mediaenc={word}")).unwrap_or_default();
+        let account = filled(
+            "baresip/accounts",
+            &[("USER", user), ("REGISTRAR", &registrar.to_string()), ("CODECS", with.codecs), ("MORE", &more)],
+        );
         for (file, text) in [("config", config), ("accounts", account), ("contacts", String::new())] {
             std::fs::write(folder.path().join(file), text).expect("the run folder is writable");
         }
@@ -69,6 +92,20 @@ impl Baresip {
     /// Calls a SIP address.
     pub fn dial(&self, address: &str) {
         self.command(&format!("dial\",\"params\":\"{address}"));
+    }
+
+    /// Puts the running call on hold.
+    pub fn hold(&self) {
+        self.command("hold");
+    }
+
+    pub fn resume(&self) {
+        self.command("resume");
+    }
+
+    /// Presses a key in the running call.
+    pub fn press(&self, key: char) {
+        self.command(&format!("sndcode\",\"params\":\"{key}"));
     }
 
     /// One command of its control protocol: a JSON object in a netstring.

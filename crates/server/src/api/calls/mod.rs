@@ -1,6 +1,7 @@
-//! `/calls…`: records of calls and what was said in them, calls that are up now, and ending them.
+//! `/calls…`: records of calls and what was said in them, calls that are up now, and what is done to them.
 
 pub mod document;
+pub mod keys;
 pub mod query;
 pub mod summary;
 pub mod transcript;

@@ -244,6 +244,38 @@ async fn calls_that_are_up_are_listed_and_ended() {
 }
 
 #[tokio::test]
+async fn keys_are_pressed_in_a_call_that_is_up() {
+    let world = World::with_alice().await;
+    let call = |n: u32, answered: bool| ActiveCall {
+        id: call_id(n),
+        user_id: user("alice"),
+        direction: Direction::Outbound,
+        remote_party: "bob".into(),
+        started_at: at(n),
+        answered,
+    };
+    world.exchange.active.lock().expect("not poisoned").extend([call(7, true), call(8, false)]);
+    keep(&world, &cdr(9, "alice", Direction::Outbound, EndReason::OperatorHungUp)).await;
+    for (n, body, want) in [
+        (7, json!({"digits": "12#"}), 202),
+        (7, json!({"digits": "*aD"}), 202),
+        (8, json!({"digits": "1"}), 409),
+        (9, json!({"digits": "1"}), 409),
+        (10, json!({"digits": "1"}), 404),
+        (7, json!({"digits": ""}), 422),
+        (7, json!({"digits": "12,3"}), 422),
+        (7, json!({"digits": "1".repeat(33)}), 422),
+        (7, json!({"digits": 12}), 422),
+        (7, json!({"digits": "1", "keys": 2}), 422),
+        (7, json!([]), 422),
+    ] {
+        let answer = world.post(&format!("/calls/{}/dtmf", call_id(n)), &body.to_string()).await;
+        assert_eq!(answer.status, want, "{n} {body}: {}", answer.text());
+    }
+    assert_eq!(*world.exchange.pressed.lock().expect("not poisoned"), "12#*AD");
+}
+
+#[tokio::test]
 async fn calls_that_are_not_there() {
     let world = World::new();
     for path in [format!("/calls/{}", call_id(9)), format!("/calls/{}/recording", call_id(9)), "/calls/nonsense".into()] {

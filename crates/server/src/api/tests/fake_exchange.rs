@@ -1,7 +1,7 @@
 //! Lines that follow the store at once, as a reconciler with a quick registrar would; calls that are only noted.
 
 use super::memory::MemoryStore;
-use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, LineStatus, LiveEvent};
+use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent};
 use async_trait::async_trait;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
@@ -20,6 +20,7 @@ pub struct FakeExchange {
     /// The SIP messages of every line.
     pub trace: Mutex<Vec<SipMessage>>,
     pub dialled: Mutex<Vec<DialRequest>>,
+    pub pressed: Mutex<String>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
     /// A bug on cue.
@@ -35,6 +36,7 @@ impl FakeExchange {
             active: Mutex::default(),
             trace: Mutex::default(),
             dialled: Mutex::default(),
+            pressed: Mutex::default(),
             refusal: Mutex::default(),
             panics: AtomicBool::default(),
             // Small, so that a reader can be made to lag.
@@ -86,6 +88,16 @@ impl Exchange for FakeExchange {
         let before = active.len();
         active.retain(|c| c.id != call);
         active.len() < before
+    }
+
+    async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
+        let active = self.active.lock().expect("not poisoned");
+        let call = active.iter().find(|c| c.id == call).ok_or(KeysError::NoSuchCall)?;
+        if !call.answered {
+            return Err(KeysError::NotTalking);
+        }
+        self.pressed.lock().expect("not poisoned").push_str(digits);
+        Ok(())
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

@@ -1,5 +1,9 @@
 //! Offers and answers as tables and snapshots, then everything that a stranger may send.
 
+mod crypto;
+mod format;
+mod session;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -9,7 +13,11 @@ fn local() -> LocalMedia {
         port: 10_000,
         session_id: 42,
         version: 7,
-        codecs: vec![G711::Pcmu, G711::Pcma],
+        codecs: vec![Codec::Pcmu, Codec::Pcma],
+        either_law: true,
+        srtp: SrtpPolicy::Off,
+        keys: OurKeys::new([[1; 30], [2; 30]]),
+        direction: Direction::SendRecv,
     }
 }
 
@@ -26,7 +34,7 @@ fn shown(description: &str) -> String {
 }
 
 fn summary(media: &MediaParams) -> String {
-    let MediaParams { codec, payload_type, dtmf_payload_type, remote, direction, ptime_ms } = media;
+    let MediaParams { codec, payload_type, dtmf_payload_type, remote, direction, ptime_ms, .. } = media;
     let dtmf = dtmf_payload_type.map_or("no dtmf".to_owned(), |pt| format!("dtmf {pt}"));
     format!("{} as {payload_type}, {dtmf}, {remote} {} {ptime_ms} ms", codec.name(), direction.as_str())
 }
@@ -44,10 +52,11 @@ fn our_offer() {
     a=rtpmap:8 PCMA/8000
     a=rtpmap:101 telephone-event/8000
     a=fmtp:101 0-15
+    a=rtcp-mux
     a=ptime:20
     a=sendrecv
     ");
-    let v6 = LocalMedia { address: "2001:db8::1".parse().expect("address"), codecs: vec![G711::Pcma], ..local() };
+    let v6 = LocalMedia { address: "2001:db8::1".parse().expect("address"), codecs: vec![Codec::Pcma], ..local() };
     insta::assert_snapshot!(shown(&offer(&v6)), @"
     v=0
     o=- 42 7 IN IP6 2001:db8::1
@@ -58,6 +67,7 @@ fn our_offer() {
     a=rtpmap:8 PCMA/8000
     a=rtpmap:101 telephone-event/8000
     a=fmtp:101 0-15
+    a=rtcp-mux
     a=ptime:20
     a=sendrecv
     ");
@@ -168,12 +178,10 @@ fn codecs() {
     none(&["m=audio 4000 RTP/AVP 9 18"]);
     none(&["m=audio 4000 RTP/AVP 0", "a=rtpmap:0 PCMU/8000/2"]);
     none(&["m=audio 4000 RTP/AVP 256 -1 x 96"]);
-    none(&["m=audio 4000 RTP/SAVP 0 8"]);
+    check(&[C, "m=audio 4000 RTP/SAVP 0 8"], Err(SdpError::Encrypted));
+    check(&[C, "m=audio 4000 RTP/SAVPF 0 8"], Err(SdpError::Encrypted));
     none(&["m=audio 4000 UDP/TLS/RTP/SAVPF 0 8"]);
     none(&["m=audio 4000 udp 0"]);
-    let only_a_law = LocalMedia { codecs: vec![G711::Pcma], ..local() };
-    let offer = body(&[&HEAD, &[C, "m=audio 4000 RTP/AVP 0 8"][..]].concat());
-    assert_eq!(negotiate(&offer, &only_a_law).map(|n| n.media.codec), Ok(G711::Pcma));
 }
 
 #[test]
@@ -281,14 +289,26 @@ fn our_own_descriptions_are_understood() {
 
 /// Whatever comes in, an answer is one that we can read ourselves, and as many streams as were offered.
 fn never_panics_and_answers_well(offer: &[u8]) {
-    let Ok(negotiated) = negotiate(offer, &local()) else { return };
-    let theirs = LocalMedia { address: negotiated.media.remote.ip(), ..local() };
-    let held = negotiated.media.remote.ip().is_unspecified();
+    for srtp in SrtpPolicy::ALL {
+        answers_well(offer, &LocalMedia { codecs: Codec::ALL.to_vec(), srtp: *srtp, ..local() });
+    }
+}
+
+fn answers_well(offer: &[u8], local: &LocalMedia) {
+    let Ok(negotiated) = negotiate(offer, local) else { return };
+    let media = &negotiated.media;
+    let held = media.remote.ip().is_unspecified();
+    // Whoever offers has written keys of his own under the tag that he reads.
+    let theirs = LocalMedia { address: media.remote.ip(), ..local.settled(media) };
     let answer = read_answer(negotiated.answer.as_bytes(), &theirs);
-    assert!(held || answer.is_ok(), "{answer:?} to {:?}", String::from_utf8_lossy(offer));
+    let has_our_tags = media.srtp.is_none() || negotiated.answer.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80");
+    assert!(held || !has_our_tags || answer.is_ok(), "{answer:?} to {:?}", String::from_utf8_lossy(offer));
+    assert_eq!(negotiated.answer.contains("a=crypto:"), media.srtp.is_some());
     let streams =
         offer.split(|b| *b == b'\n').filter(|line| line.starts_with(b"m=") && std::str::from_utf8(line).is_ok()).count();
     assert_eq!(negotiated.answer.matches("\r\nm=").count(), streams);
+    let again = reoffer(&local.settled(media), media);
+    assert_eq!(again.matches("\r\nm=").count(), streams, "an offer of ours within the call keeps the streams");
 }
 
 /// The bodies of the test messages of RFC 4475 and RFC 5118.
@@ -340,6 +360,16 @@ proptest! {
     #[test]
     fn junk_never_panics(junk in prop::collection::vec(any::<u8>(), 0..2000)) {
         never_panics_and_answers_well(&junk);
+    }
+
+    #[test]
+    fn attributes_of_junk_never_panic(
+        lines in prop::collection::vec("a=(crypto|rtpmap|fmtp|rtcp|ptime|maxptime):[ -~]{0,60}", 0..20),
+        formats in "[ 0-9]{0,30}",
+    ) {
+        let stream = format!("m=audio 4000 RTP/SAVP {formats}");
+        let lines: Vec<&str> = ["v=0", C, &stream].into_iter().chain(lines.iter().map(String::as_str)).collect();
+        never_panics_and_answers_well(&body(&lines));
     }
 
     #[test]
