@@ -42,7 +42,7 @@ async fn one_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calls_sip_messages_are_kept_with_it() {
-    let mut world = World::with_alice(Manner::Talk, json!({})).await;
+    let world = World::with_alice(Manner::Talk, json!({})).await;
     let call = world.call_alice([Step::WaitAnswer, Step::HangUp]).await;
     let id = loop {
         match world.app.active_calls().first() {
