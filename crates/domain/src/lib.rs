@@ -14,6 +14,7 @@
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
 //! | [`registration`] | the states a registration can be in, as shown to people |
 //! | [`dial`] | what may be dialled |
+//! | [`examination`] | what is found when a line is examined |
 //! | [`call`] | one call as a pure machine: inputs and time in, outputs out |
 //! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
 
@@ -21,6 +22,7 @@ pub mod account;
 pub mod audio;
 pub mod call;
 pub mod dial;
+pub mod examination;
 pub mod fault;
 pub mod ids;
 pub mod pem;

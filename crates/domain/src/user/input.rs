@@ -8,6 +8,7 @@ mod line;
 pub use line::LineInput;
 
 use super::field::Field;
+use super::preset::Preset;
 use super::routing::{Routing, TransferTarget, read_targets};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
 use crate::audio::LineMedia;
@@ -94,7 +95,10 @@ impl UserInput {
     fn read(body: &Value, faults: &mut Faults) -> Self {
         let mut input = Self::default();
         match body.as_object() {
-            Some(map) => input.read_map(map, "", faults),
+            Some(map) => match preset(map, faults) {
+                Some(preset) => input.read_map(&preset.beneath(map), "", faults),
+                None => input.read_map(map, "", faults),
+            },
             None => faults.add("", "must be a JSON object"),
         }
         input
@@ -107,6 +111,7 @@ impl UserInput {
                 ("", map, Value::Object(inner)) if MAPS.contains(&map) => self.read_map(inner, key, faults),
                 ("", map, Value::Null) if MAPS.contains(&map) => {}
                 ("", map, _) if MAPS.contains(&map) => faults.add(path, "must be an object"),
+                ("", "preset", _) => {}
                 (_, key, _) if READ_ONLY.contains(&key) => {}
                 (prefix, key, value) => self.read_field(prefix, key, &Field { path: &path, value }, faults),
             }
@@ -280,6 +285,17 @@ impl UserInput {
         }
         faults.into_result(user)
     }
+}
+
+/// The preset that the client names: the fields beneath its own.
+fn preset(body: &Map<String, Value>, faults: &mut Faults) -> Option<&'static Preset> {
+    let named = body.get("preset").filter(|named| !named.is_null())?;
+    let preset = named.as_str().and_then(Preset::named);
+    if preset.is_none() {
+        let known: Vec<_> = Preset::all().iter().map(|preset| preset.name.as_str()).collect();
+        faults.add("preset", format!("is not a known preset; known are {}", known.join(", ")));
+    }
+    preset
 }
 
 fn check_ports(min: u16, max: u16, faults: &mut Faults) {

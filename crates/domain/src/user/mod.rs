@@ -5,6 +5,7 @@
 
 mod field;
 pub mod input;
+pub mod preset;
 pub mod routing;
 
 use crate::audio::{LineMedia, SrtpPolicy};
