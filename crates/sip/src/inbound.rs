@@ -15,7 +15,7 @@ use crate::leg::{DialogId, Leg, callee, extension};
 use crate::stack::{Answer, Incoming, Method, Requests};
 use crate::switchboard::Switchboard;
 use callie_domain::{AcceptFrom, UserId};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -32,6 +32,8 @@ pub struct InboundCall {
     pub to: String,
     pub sip_call_id: String,
     pub source: SocketAddr,
+    /// Of ours, to be written into SDP.
+    pub media_address: IpAddr,
     /// The caller's SDP offer; `None` when it wants ours.
     pub offer: Option<Vec<u8>>,
     /// The leg of the same user whose place this call is to take (`Replaces`, RFC 3891): answer this one, then hang up that.
@@ -166,6 +168,7 @@ fn admit(switchboard: &Arc<Switchboard>, invite: Incoming, calls: &mpsc::Sender<
         to: header::caller(invite.header("To").unwrap_or_default(), None).number,
         sip_call_id: invite.call_id().to_owned(),
         source: flow.remote,
+        media_address: line.media_address(&switchboard.wire),
         offer,
         replaces,
         referred_by: invite.header("Referred-By").map(|value| header::scan::printable(value, 256)),

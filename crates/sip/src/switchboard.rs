@@ -118,6 +118,10 @@ impl SipStack {
         Ok((Self { switchboard, policy: options.register, pace }, taken))
     }
 
+    pub(crate) fn wire(&self) -> &Arc<Wire> {
+        &self.switchboard.wire
+    }
+
     /// Where we listen, UDP and TCP.
     pub fn local_address(&self) -> SocketAddr {
         self.switchboard.wire.local
@@ -128,9 +132,19 @@ impl SipStack {
         self.switchboard.wire.tls_local
     }
 
-    /// The address to write into SDP for this peer.
+    /// The address of ours that this peer can answer to.
     pub fn media_address_toward(&self, peer: Option<IpAddr>) -> IpAddr {
         self.switchboard.wire.address_toward(peer)
+    }
+
+    /// The address to write into the account's SDP: the one that its provider sees, where that is known.
+    pub fn media_address_of(&self, account: &AccountHandle) -> IpAddr {
+        account.line().media_address(&self.switchboard.wire)
+    }
+
+    /// Our own address toward a peer, whatever others see of us.
+    pub fn interface_toward(&self, peer: Option<IpAddr>) -> IpAddr {
+        self.switchboard.wire.interface_toward(peer)
     }
 
     /// Registers an account and keeps it registered, under a Contact of its own that nobody can guess.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What the account's hosts resolve to now.
 #[derive(Debug)]
-pub(super) struct Hops {
+pub(crate) struct Hops {
     /// Best first; never empty.
     pub targets: Vec<Target>,
     /// The DNS is silent: these are the last ones known.
@@ -20,7 +20,7 @@ pub(super) struct Hops {
 
 /// Looks up the proxy or else the server, then the backup. Whoever may call this account is found on the way: the line takes
 /// note of it ([`Line::is_peer`]).
-pub(super) async fn find(wire: &Arc<Wire>, line: &Line) -> Result<Hops, SipError> {
+pub(crate) async fn find(wire: &Arc<Wire>, line: &Line) -> Result<Hops, SipError> {
     let account = line.account();
     let look_up = async |host: &HostPort| wire.resolver.resolve(host, account.transport).await;
     let server = look_up(&account.server).await;
@@ -64,7 +64,7 @@ fn addresses(found: [Option<&Result<Places, SipError>>; 3]) -> Vec<IpAddr> {
 }
 
 /// The way to the first of them that can be sent to.
-pub(super) async fn first_that_takes(wire: &Arc<Wire>, line: &Line, hops: &Hops) -> Result<Flow, SipError> {
+pub(crate) async fn first_that_takes(wire: &Arc<Wire>, line: &Line, hops: &Hops) -> Result<Flow, SipError> {
     let account = line.account();
     let mut failure = SipError::Resolve { host: account.server.host.clone(), reason: "no address".into() };
     for target in &hops.targets {

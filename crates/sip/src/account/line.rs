@@ -154,6 +154,12 @@ impl Line {
         external.or(lock(&self.seen_at).map(|(_, seen)| seen))
     }
 
+    /// The address to write into SDP.
+    pub fn media_address(&self, wire: &Wire) -> IpAddr {
+        let known = self.public_address(wire).map(|public| public.ip());
+        known.unwrap_or_else(|| wire.address_toward(self.registrar().map(|(_, registrar)| registrar.ip())))
+    }
+
     /// Takes the routes of a 200 to REGISTER; none of it is ours to change (RFC 3608 §5).
     pub(super) fn set_service_routes(&self, reply: &Reply) {
         let routes = header::service_routes(reply.headers("Service-Route"));

@@ -13,7 +13,7 @@
 
 mod address;
 mod attempt;
-mod hops;
+pub(crate) mod hops;
 mod line;
 mod task;
 mod whereabouts;

@@ -177,9 +177,11 @@ impl Wire {
     /// The address of ours that `peer` can answer to: the external one, the one we are bound to, or that of the
     /// interface on the way to the peer.
     pub fn address_toward(&self, peer: Option<IpAddr>) -> IpAddr {
-        if let Some(external) = self.external {
-            return external;
-        }
+        self.external.unwrap_or_else(|| self.interface_toward(peer))
+    }
+
+    /// The same, whatever others see of us.
+    pub fn interface_toward(&self, peer: Option<IpAddr>) -> IpAddr {
         let bound = self.local.ip();
         if !bound.is_unspecified() {
             return bound;
