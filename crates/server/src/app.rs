@@ -10,14 +10,16 @@ use crate::{
     api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo},
     call::{CallContext, CallLimits, Registry},
     config::Config,
+    doctor::Doctor,
     engines::Talkers,
-    exchange::{ActiveCall, DialError, DialRequest, LiveEvent},
+    exchange::{ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent},
     first_version::lay_over,
     records::{LiveFeed, RecordSink, Traces},
     stores::Stores,
     switchboard::Switchboard,
 };
 use anyhow::Context;
+use callie_domain::examination::Report;
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, UserId};
 use callie_media::{
@@ -48,6 +50,7 @@ pub struct App {
     stack: Arc<SipStack>,
     ports: Arc<RtpPorts>,
     registry: Registry,
+    doctor: Doctor,
     directory: LineDirectory,
     feed: LiveFeed,
     phase: watch::Sender<Phase>,
@@ -126,8 +129,14 @@ impl App {
         let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
-        let exchange =
-            Arc::new(Switchboard { view, directory: directory.clone(), registry: registry.clone(), feed: feed.clone() });
+        let doctor = Doctor::new(stack.clone(), view.clone(), directory.clone(), registry.clone(), stores.records.clone());
+        let exchange = Arc::new(Switchboard {
+            view,
+            directory: directory.clone(),
+            registry: registry.clone(),
+            doctor: doctor.clone(),
+            feed: feed.clone(),
+        });
         let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
             format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
         })?;
@@ -158,6 +167,7 @@ impl App {
             stack,
             ports,
             registry,
+            doctor,
             directory,
             feed,
             phase,
@@ -179,6 +189,11 @@ impl App {
     /// As `POST /users/{id}/call` does.
     pub fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
         self.registry.dial(request)
+    }
+
+    /// As `POST /users/{id}/doctor` does.
+    pub async fn examine(&self, request: ExaminationRequest) -> Result<Arc<Report>, ExaminationError> {
+        self.doctor.examine(request).await
     }
 
     pub fn active_calls(&self) -> Vec<ActiveCall> {
@@ -224,7 +239,7 @@ impl App {
         wind_down("HTTP connections", &self.http).await;
         wind_down("SIP", &self.stack_tasks).await;
         // The registry holds the last handle of the record sink.
-        drop(self.registry);
+        drop((self.registry, self.doctor));
         wind_down("records", &self.records).await;
         self.stores.close().await;
     }

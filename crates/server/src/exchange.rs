@@ -4,6 +4,7 @@
 //! a few lines.
 
 use async_trait::async_trait;
+use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, DialTarget, UserId};
@@ -70,6 +71,35 @@ pub enum KeysError {
     TooMany,
 }
 
+/// Why a call is not held, or not taken back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HoldError {
+    #[error("the call has ended or never was")]
+    NoSuchCall,
+    #[error("the call has no audio yet, or ends")]
+    NotTalking,
+    #[error("the other side refuses ({0})")]
+    Refused(u16),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A line to be examined.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExaminationRequest {
+    pub user: UserId,
+    /// A number of the line; without it the account calls its own name.
+    pub number: Option<DialTarget>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExaminationError {
+    #[error("user {0} does not exist")]
+    NoSuchUser(UserId),
+    #[error("the line of {0} is being examined: wait for the report")]
+    UnderWay(UserId),
+}
+
 /// What the live feed carries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -111,6 +141,12 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// Presses keys in a call that is up.
     async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError>;
+
+    /// Examines a user's line; takes some ten seconds.
+    async fn examine(&self, request: ExaminationRequest) -> Result<Arc<Report>, ExaminationError>;
+
+    /// The latest report of this user since the server started.
+    fn last_report(&self, user: &UserId) -> Option<Arc<Report>>;
 
     /// The live feed. Slow readers lose the oldest events and are told how many.
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>>;

@@ -15,6 +15,7 @@
 //! | [`switchboard`] | the exchange over the running parts |
 //! | [`accounts`] | the reconciler: documents into running lines |
 //! | [`call`] | calls: the task of each, and the bridge to its agent |
+//! | [`doctor`] | proves a line, and says what to do about what is wrong |
 //! | [`records`] | what is kept of calls, and the live feed |
 
 pub mod accounts;
@@ -23,6 +24,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engines;
 pub mod exchange;
 pub mod first_version;

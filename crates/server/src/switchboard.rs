@@ -3,10 +3,14 @@
 use crate::{
     accounts::LineDirectory,
     call::Registry,
-    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent},
+    doctor::Doctor,
+    exchange::{
+        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+    },
     records::LiveFeed,
 };
 use async_trait::async_trait;
+use callie_domain::examination::Report;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, UserId};
@@ -19,6 +23,7 @@ pub struct Switchboard {
     pub view: watch::Receiver<Arc<UserView>>,
     pub directory: LineDirectory,
     pub registry: Registry,
+    pub doctor: Doctor,
     pub feed: LiveFeed,
 }
 
@@ -54,6 +59,14 @@ impl Exchange for Switchboard {
 
     async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
         self.registry.send_keys(call, digits).await
+    }
+
+    async fn examine(&self, request: ExaminationRequest) -> Result<Arc<Report>, ExaminationError> {
+        self.doctor.examine(request).await
+    }
+
+    fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
+        self.doctor.last_report(user)
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

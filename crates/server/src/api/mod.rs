@@ -6,7 +6,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`users`] | `/users`, `/users/{id}`: the documents |
+//! | [`presets`] | `/presets`: settings of well-known providers |
 //! | [`lines`] | `/users/{id}/sip/connect`, `…/disconnect`: desired state of a line |
+//! | [`doctor`] | `/users/{id}/doctor`: the line examined |
 //! | [`dial`] | `/users/{id}/call` |
 //! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
 //! | [`signalling`] | `/calls/{id}/sip`, `…/pcap`, `/users/{id}/sip/trace`: SIP as it went over the wire |
@@ -24,6 +26,7 @@
 pub mod access_log;
 pub mod calls;
 pub mod dial;
+pub mod doctor;
 pub mod engines;
 pub mod error;
 pub mod events;
@@ -33,6 +36,7 @@ pub mod guard;
 pub mod health;
 pub mod lines;
 pub mod openapi;
+pub mod presets;
 pub mod recording;
 pub mod root;
 pub mod router;

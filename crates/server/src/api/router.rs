@@ -1,8 +1,8 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, calls, dial, error, events, first_version, guard, health, lines, openapi, recording, root, signalling,
-    status, users,
+    ApiState, access_log, calls, dial, doctor, error, events, first_version, guard, health, lines, openapi, presets, recording,
+    root, signalling, status, users,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,9 +36,11 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::preamble())
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(presets::list))
         .routes(routes!(lines::connect))
         .routes(routes!(lines::disconnect))
         .routes(routes!(signalling::line))
+        .routes(routes!(doctor::examine, doctor::report))
         .routes(routes!(dial::dial))
         .routes(routes!(calls::list))
         .routes(routes!(calls::active))

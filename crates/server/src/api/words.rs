@@ -2,6 +2,7 @@
 
 use super::openapi::word_list;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
+use callie_domain::examination::{Outcome, Subject};
 use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
 use callie_domain::user::{ENGINES, TransferMode};
@@ -32,6 +33,8 @@ word_schemas! {
     SrtpWord: SrtpPolicy::ALL, "Whether media is encrypted (SRTP with keys in SDP)";
     CodecWord: AudioCodec::ALL, "An audio codec";
     DtmfWord: DtmfMode::ALL, "How keys are sent: by telephone events where negotiated and else INFO, by one of the two, or as tones";
+    SubjectWord: Subject::ALL, "What was examined";
+    OutcomeWord: Outcome::ALL, "How it stands";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
 }
 

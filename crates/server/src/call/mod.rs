@@ -5,6 +5,7 @@
 //! | [`registry`] | the calls that are up; admits, dials, ends, drains |
 //! | [`context`] | the handles and limits that every call is given |
 //! | `keys` | keys that are sent to the other side |
+//! | `own_call` | calls of a line to itself, and holding: what the doctor needs |
 //! | `reoffer` | descriptions within a call: hold, resume, addresses |
 //! | `task` | one call: waits, asks the machine, carries out |
 //! | `audio` | port, SDP and media of one call |
@@ -24,6 +25,7 @@ mod bridge;
 pub mod context;
 mod conversation;
 mod keys;
+mod own_call;
 pub mod registry;
 mod reoffer;
 mod silence;

@@ -2,7 +2,8 @@
 
 use super::{
     agent::Agent,
-    context::CallContext,
+    context::{CallContext, Chosen},
+    own_call::Expectations,
     task::{Birth, CallTask, Command, Signalling},
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     exchange::{ActiveCall, DialError, DialRequest, KeysError},
     records::Journal,
 };
-use callie_ai::Brief;
+use callie_ai::{Brief, Engine};
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
 use callie_domain::{CallId, UserId};
@@ -19,6 +20,7 @@ use callie_store::{StoredUser, UserView};
 use jiff::Timestamp;
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -47,6 +49,8 @@ struct Shared {
     directory: LineDirectory,
     tracker: TaskTracker,
     calls: Mutex<HashMap<CallId, Entry>>,
+    /// Lines that are about to call themselves.
+    expected: Expectations,
     stopping: AtomicBool,
 }
 
@@ -70,6 +74,10 @@ struct Party {
     to: String,
     remote: String,
     sip_call_id: Option<String>,
+    /// Of ours, to be written into SDP.
+    media_address: IpAddr,
+    /// Talks instead of the user's engine.
+    engine: Option<Arc<dyn Engine>>,
 }
 
 impl Registry {
@@ -80,7 +88,15 @@ impl Registry {
         directory: LineDirectory,
         tracker: TaskTracker,
     ) -> Self {
-        Self(Arc::new(Shared { context, view, directory, tracker, calls: Mutex::default(), stopping: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            context,
+            view,
+            directory,
+            tracker,
+            calls: Mutex::default(),
+            expected: Expectations::default(),
+            stopping: AtomicBool::new(false),
+        }))
     }
 
     /// Takes an INVITE: the call gets its task and its record even when it is turned away.
@@ -91,19 +107,30 @@ impl Registry {
             return;
         };
         let refusal = self.refusal(&stored);
+        let own = self.0.expected.take(&stored.user, &call.from);
         let party = Party {
             direction: Direction::Inbound,
             remote: call.from_name.unwrap_or_else(|| call.from.clone()),
             from: call.from,
             to: call.to,
             sip_call_id: Some(call.sip_call_id),
+            media_address: call.media_address,
+            engine: own.as_ref().map(|own| own.engine.clone()),
         };
         let signalling = Signalling::Inbound { leg: call.leg, offer: call.offer };
-        self.launch(&stored, party, signalling, None, Some(call.source.ip()), refusal);
+        let id = self.launch(&stored, party, signalling, None, refusal);
+        if let Some(own) = own {
+            own.has_come(id);
+        }
     }
 
     /// Begins an outbound call.
     pub fn dial(&self, request: DialRequest) -> Result<CallId, DialError> {
+        self.dial_as(request, None)
+    }
+
+    /// The same, with another engine than the user's.
+    pub(super) fn dial_as(&self, request: DialRequest, engine: Option<Arc<dyn Engine>>) -> Result<CallId, DialError> {
         let user = request.user;
         let stored = self.stored(&user).ok_or_else(|| DialError::NoSuchUser(user.clone()))?;
         let account = self.0.directory.line(&user).ok_or_else(|| DialError::NotConnected(user.clone()))?;
@@ -123,15 +150,25 @@ impl Registry {
             remote: to.clone(),
             to,
             sip_call_id: None,
+            media_address: self.0.context.stack.media_address_of(&account),
+            engine,
         };
-        let peer = stored.user.account().server.ip();
         let signalling = Signalling::Outbound { account, target: request.target, leg: None };
-        Ok(self.launch(&stored, party, signalling, request.message, peer, None))
+        Ok(self.launch(&stored, party, signalling, request.message, None))
     }
 
     /// `false` when there is no such call.
     pub fn hang_up(&self, call: CallId) -> bool {
-        self.calls().get(&call).is_some_and(|entry| entry.commands.try_send(Command::HangUp).is_ok())
+        self.tell(call, Command::HangUp)
+    }
+
+    pub(super) fn tell(&self, call: CallId, command: Command) -> bool {
+        let commands = self.calls().get(&call).map(|entry| entry.commands.clone());
+        commands.is_some_and(|commands| commands.try_send(command).is_ok())
+    }
+
+    pub(super) fn expectations(&self) -> Expectations {
+        self.0.expected.clone()
     }
 
     pub async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
@@ -176,7 +213,6 @@ impl Registry {
         party: Party,
         signalling: Signalling,
         message: Option<String>,
-        peer: Option<std::net::IpAddr>,
         refusal: Option<EndReason>,
     ) -> CallId {
         let user = stored.user.clone();
@@ -195,7 +231,10 @@ impl Registry {
         self.calls().insert(id, entry);
         let listed = Listed(self.clone(), id);
 
-        let chosen = self.0.context.engines.choose(user.ai.engine.as_deref());
+        let chosen = match party.engine {
+            Some(engine) => Chosen { engine, fallback: None, warning: None },
+            None => self.0.context.engines.choose(user.ai.engine.as_deref()),
+        };
         let brief = Brief {
             greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
             display_name: user.display_name.clone(),
@@ -255,7 +294,7 @@ impl Registry {
                 signalling,
                 agent: Agent::new(chosen, brief),
                 journal,
-                peer,
+                media_address: party.media_address,
                 inbox,
                 answered,
                 refusal,

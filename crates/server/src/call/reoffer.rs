@@ -65,7 +65,6 @@ impl Audio {
     }
 
     /// Our offer to hold the call, or to take it back. `None` while there is no media.
-    #[expect(dead_code, reason = "for transfers, which hold the caller meanwhile")]
     pub fn hold_offer(&mut self, hold: bool) -> Option<String> {
         let Self::Open(open) = self else { return None };
         open.local.direction = if hold { Direction::SendOnly } else { Direction::SendRecv };

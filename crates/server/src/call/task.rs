@@ -12,7 +12,7 @@ use super::{
     silence::Step,
     timers::Timers,
 };
-use crate::exchange::KeysError;
+use crate::exchange::{HoldError, KeysError};
 use crate::records::Journal;
 use callie_ai::{EngineError, Prompt};
 use callie_domain::call::{Call, Input, Output};
@@ -21,6 +21,7 @@ use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
 use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
+use futures::future::BoxFuture;
 use std::{
     collections::VecDeque,
     net::IpAddr,
@@ -35,6 +36,7 @@ use tokio::sync::{mpsc, oneshot};
 pub enum Command {
     HangUp,
     Shutdown,
+    Hold(bool, oneshot::Sender<Result<(), HoldError>>),
     SendKeys(String, oneshot::Sender<Result<(), KeysError>>),
 }
 
@@ -52,8 +54,8 @@ pub struct Birth {
     pub agent: Agent,
     pub journal: Journal,
     pub machine: Call,
-    /// Where the other side's signalling is, to choose the address we name in SDP.
-    pub peer: Option<IpAddr>,
+    /// Of ours, to be written into SDP.
+    pub media_address: IpAddr,
     pub inbox: mpsc::Receiver<Command>,
     pub answered: Arc<AtomicBool>,
     /// Why the call cannot be taken, when that is known before it begins.
@@ -67,6 +69,8 @@ pub struct CallTask {
     timers: Timers,
     pub(super) conversation: Conversation,
     pub(super) info_keys: InfoKeys,
+    /// An offer of ours within the call that waits for its answer.
+    pub(super) offer: Option<BoxFuture<'static, Option<Vec<u8>>>>,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
@@ -84,6 +88,8 @@ enum Happening {
     Command(Option<Command>),
     Silence(Step),
     KeysFailed(RequestFailure),
+    /// Their answer to our offer within the call; nothing when it failed.
+    Reanswered(Option<Vec<u8>>),
     Timer(callie_domain::call::TimerKind),
 }
 
@@ -96,6 +102,7 @@ impl CallTask {
             timers: Timers::default(),
             conversation,
             info_keys: InfoKeys::default(),
+            offer: None,
             answer: None,
             acknowledged: false,
             keys: KeyFilter::new(),
@@ -133,7 +140,7 @@ impl CallTask {
 
     async fn wait(&mut self) -> Happening {
         let with_leg = if self.info_keys.is_idle() { None } else { self.leg_control() };
-        let Self { birth, audio, timers, conversation, info_keys, .. } = self;
+        let Self { birth, audio, timers, conversation, info_keys, offer, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -146,6 +153,7 @@ impl CallTask {
             event = birth.agent.next() => Happening::Agent(event),
             step = conversation.silence_step() => Happening::Silence(step),
             failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
+            answer = answered(offer) => Happening::Reanswered(answer),
         }
     }
 
@@ -156,12 +164,18 @@ impl CallTask {
             Happening::Agent(event) => self.take_agent_event(event),
             Happening::Command(Some(Command::HangUp)) => self.queue.push_back(Input::HangUp),
             Happening::Command(Some(Command::Shutdown) | None) => self.queue.push_back(Input::Shutdown),
+            Happening::Command(Some(Command::Hold(on, reply))) => self.hold(on, reply),
             Happening::Command(Some(Command::SendKeys(digits, reply))) => {
                 let _ = reply.send(self.send_keys(&digits));
             }
             Happening::KeysFailed(failure) => {
                 let text = format!("a key could not be sent by INFO: {failure}");
                 self.birth.journal.note(CallFact::Warning { text });
+            }
+            Happening::Reanswered(answer) => {
+                if let Some(sdp) = answer {
+                    self.take_reanswer(&sdp);
+                }
             }
             Happening::Silence(step) => self.take_silence(step),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
@@ -379,9 +393,7 @@ impl CallTask {
     /// Reserves a port; with their offer at hand, opens media too.
     fn open_media(&mut self) -> Result<(), Termination> {
         let birth = &mut self.birth;
-        let set = birth.user.sip.upkeep.external_address;
-        let address = set.unwrap_or_else(|| birth.context.stack.media_address_toward(birth.peer));
-        self.audio = Audio::reserve(&birth.context, &birth.user, address)?;
+        self.audio = Audio::reserve(&birth.context, &birth.user, birth.media_address)?;
         if let Signalling::Inbound { offer: Some(offer), .. } = &birth.signalling {
             let with = open_with(&birth.agent, &birth.context, &birth.journal);
             let (answer, media) = self.audio.accept(&birth.context, offer, with)?;
@@ -448,7 +460,7 @@ impl CallTask {
         self.birth.journal.answered();
     }
 
-    fn leg_control(&self) -> Option<LegControl> {
+    pub(super) fn leg_control(&self) -> Option<LegControl> {
         match &self.birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg.control.clone()),
             Signalling::Outbound { leg: None, .. } => None,
@@ -476,6 +488,14 @@ fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWit
     let recording =
         context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
     OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
+}
+
+/// The end of an offer that is under way. Cancel safe.
+async fn answered(offer: &mut Option<BoxFuture<'static, Option<Vec<u8>>>>) -> Option<Vec<u8>> {
+    let Some(under_way) = offer else { return std::future::pending().await };
+    let answer = under_way.await;
+    *offer = None;
+    answer
 }
 
 async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {

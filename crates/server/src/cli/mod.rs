@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`serve`] | `callie serve`: the server; also what a bare `callie` does |
 //! | [`demo`] | `callie demo`: the world in a box |
+//! | [`doctor`] | `callie doctor`: proves a line |
 //! | [`dumps`] | a crash leaves no memory on disk |
 //! | [`config`] | `callie config check` |
 //! | [`keys`] | `callie keys`: the keys that seal passwords |
@@ -16,6 +17,7 @@
 pub mod carry;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod dumps;
 pub mod keys;
 pub mod migrate;
@@ -57,6 +59,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = demo::DemoVoice::Flite)]
         voice: demo::DemoVoice,
     },
+    /// Examine a user's line, from the DNS to a call of the account to itself.
+    Doctor(doctor::DoctorCommand),
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -122,6 +126,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             let plan = demo::Plan { keep, firestore, talker: engine, voice };
             Ok(serve::runtime()?.block_on(demo::run(plan))?)
         }
+        Command::Doctor(command) => doctor::run(file, &command),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Keys(command) => keys::run(file, command),
         Command::Migrate(command) => migrate::run(file, command),

@@ -1,6 +1,7 @@
 //! Calls through the whole server: real SIP and RTP on loopback, the lab's carrier and telephones on the other side, a
 //! scripted engine inside. Each test ends by looking whether everything that calls hold was given back.
 
+mod doctor;
 mod inbound;
 mod lines;
 mod outbound;

@@ -1,8 +1,11 @@
 //! Lines that follow the store at once, as a reconciler with a quick registrar would; calls that are only noted.
 
 use super::memory::MemoryStore;
-use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent};
+use crate::exchange::{
+    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+};
 use async_trait::async_trait;
+use callie_domain::examination::{Finding, Report, Subject};
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::{CallId, UserId};
@@ -21,6 +24,8 @@ pub struct FakeExchange {
     pub trace: Mutex<Vec<SipMessage>>,
     pub dialled: Mutex<Vec<DialRequest>>,
     pub pressed: Mutex<String>,
+    /// The one examination there was; a second one finds it under way.
+    pub report: Mutex<Option<Arc<Report>>>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
     /// A bug on cue.
@@ -37,6 +42,7 @@ impl FakeExchange {
             trace: Mutex::default(),
             dialled: Mutex::default(),
             pressed: Mutex::default(),
+            report: Mutex::default(),
             refusal: Mutex::default(),
             panics: AtomicBool::default(),
             // Small, so that a reader can be made to lag.
@@ -98,6 +104,23 @@ impl Exchange for FakeExchange {
         }
         self.pressed.lock().expect("not poisoned").push_str(digits);
         Ok(())
+    }
+
+    async fn examine(&self, request: ExaminationRequest) -> Result<Arc<Report>, ExaminationError> {
+        if request.user.as_str() != "alice" {
+            return Err(ExaminationError::NoSuchUser(request.user));
+        }
+        let finding = Finding::warning(Subject::Nat, "a private address", "set external_address");
+        let report = Arc::new(Report::new(request.user, Timestamp::UNIX_EPOCH, 9_800, vec![finding], Vec::new()));
+        let former = self.report.lock().expect("not poisoned").replace(report.clone());
+        match former {
+            Some(_) => Err(ExaminationError::UnderWay(report.user_id.clone())),
+            None => Ok(report),
+        }
+    }
+
+    fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
+        self.report.lock().expect("not poisoned").clone().filter(|report| report.user_id == *user)
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

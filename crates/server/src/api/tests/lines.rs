@@ -132,3 +132,39 @@ async fn refusals_of_the_exchange_are_told_apart() {
         assert_eq!(world.post("/users/alice/call", r#"{"number": "1"}"#).await.status, want, "{refusal}");
     }
 }
+
+#[tokio::test]
+async fn an_examination_answers_with_its_report_which_is_kept() {
+    let world = World::with_alice().await;
+    assert_eq!(world.get("/users/alice/doctor").await.status, 404);
+    let reply = world.post("/users/alice/doctor", "").await;
+    assert_eq!((reply.status, &reply.json()["outcome"]), (200, &json!("warning")));
+    let finding = json!({"subject": "nat", "title": "NAT", "outcome": "warning", "text": "a private address", "remedy": "set external_address"});
+    assert_eq!(reply.json()["findings"], json!([finding]));
+    assert_eq!(world.get("/users/alice/doctor").await.json(), reply.json());
+    let again = world.post("/users/alice/doctor", r#"{"number": "+493012345"}"#).await;
+    assert_eq!((again.status, &again.json()["type"]), (409, &json!("urn:callie:problem:examination-under-way")));
+}
+
+#[tokio::test]
+async fn an_examination_with_faults_is_refused() {
+    let world = World::with_alice().await;
+    for (path, body, status) in [
+        ("/users/alice/doctor", "[]", 422),
+        ("/users/alice/doctor", "{", 400),
+        ("/users/alice/doctor", r#"{"number": 7}"#, 422),
+        ("/users/alice/doctor", r#"{"numer": "1"}"#, 422),
+        ("/users/nobody/doctor", "", 404),
+    ] {
+        assert_eq!(world.post(path, body).await.status, status, "{path} {body}");
+    }
+    assert_eq!(world.get("/users/nobody/doctor").await.status, 404);
+}
+
+#[tokio::test]
+async fn presets_are_listed_with_their_sources() {
+    let world = World::with_alice().await;
+    let reply = world.get("/presets").await;
+    let presets = reply.json()["presets"].as_array().cloned().unwrap_or_default();
+    assert!(presets.len() >= 6 && presets.iter().all(|p| p["sources"].as_array().is_some_and(|s| !s.is_empty())), "{presets:?}");
+}
