@@ -4,6 +4,7 @@ mod crash;
 mod cut_off;
 mod demo;
 mod dialogs;
+mod doctor;
 mod edits;
 mod firestore;
 mod first_version;

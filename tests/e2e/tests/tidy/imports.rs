@@ -36,6 +36,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["switchboard", "engines", "stores"],
+    &["doctor"],
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
     &["records"],
