@@ -7,6 +7,7 @@
 //! | [`InboundCall`], [`Leg`] | a call that came in; one call leg, either way |
 //! | [`digest`] | challenges read and answered, nonces reused (pure) |
 //! | [`header`] | the header values that we read ourselves (pure) |
+//! | [`framing`] | messages out of a stream of bytes (pure) |
 //! | [`register`] | one account's registration as a machine (pure) |
 //! | [`sdp`] | offer and answer (pure) |
 //! | [`stun`] | our address as a STUN server sees it (pure) |
@@ -39,6 +40,6 @@ pub use leg::{DialogId, HangUpCause, Leg, LegControl, LegEvent, LegFailure, Peer
 pub use options::{SipOptions, TlsListen};
 pub use outbound::DialOptions;
 pub use register::RegisterPolicy;
-pub use stack::TlsFault;
+pub use stack::{TlsFault, framing};
 pub use switchboard::{SipStack, StackStats};
 pub use trace::CallTrace;

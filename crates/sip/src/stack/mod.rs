@@ -27,6 +27,7 @@ pub(crate) use client::ClientTransaction;
 pub(crate) use flow::{Flow, source_address};
 pub(crate) use message::{Draft, Field, Heard, Method, Reply, tag_of};
 pub(crate) use server::{Answer, Incoming, InviteHeard, InviteServer};
+pub use stream::framing;
 pub(crate) use tls::Hop;
 pub use tls::TlsFault;
 

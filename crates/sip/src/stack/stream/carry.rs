@@ -216,7 +216,7 @@ impl Carrier {
         if self.pongs.is_awaited() && self.framer.take_pong() {
             self.pongs.ponged();
         }
-        while let Some(framed) = self.framer.next().map_err(Ending::Lost)? {
+        while let Some(framed) = self.framer.next_framed().map_err(Ending::Lost)? {
             match framed {
                 Framed::Ping => self.unsent.extend_from_slice(PONG),
                 Framed::Message { .. } if !self.is_let_in() => {}

@@ -58,7 +58,7 @@ impl Framer {
     }
 
     /// The next whole message; `None` while bytes are missing.
-    pub fn next(&mut self) -> Result<Option<Framed>, Lost> {
+    pub fn next_framed(&mut self) -> Result<Option<Framed>, Lost> {
         if self.waiting.starts_with(b"\r\n\r\n") {
             self.skip(4);
             return Ok(Some(Framed::Ping));
@@ -155,7 +155,7 @@ mod tests {
     fn all(framer: &mut Framer) -> Vec<Result<String, Lost>> {
         let mut found = Vec::new();
         loop {
-            match framer.next() {
+            match framer.next_framed() {
                 Ok(None) => return found,
                 Ok(Some(Framed::Ping)) => found.push(Ok("ping".into())),
                 Ok(Some(Framed::Message { bytes, .. })) => found.push(Ok(String::from_utf8_lossy(&bytes).into_owned())),
@@ -226,7 +226,7 @@ mod tests {
     fn a_large_message_leaves_no_room_taken() {
         let mut framer = Framer::default();
         framer.space().extend_from_slice(message(&"x".repeat(60_000)).as_bytes());
-        assert!(matches!(framer.next(), Ok(Some(Framed::Message { .. }))));
+        assert!(matches!(framer.next_framed(), Ok(Some(Framed::Message { .. }))));
         assert!(framer.space().capacity() <= KEPT);
     }
 
