@@ -126,8 +126,13 @@ impl App {
         let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
-        let exchange =
-            Arc::new(Switchboard { view, directory: directory.clone(), registry: registry.clone(), feed: feed.clone() });
+        let exchange = Arc::new(Switchboard {
+            view,
+            directory: directory.clone(),
+            registry: registry.clone(),
+            stack: stack.clone(),
+            feed: feed.clone(),
+        });
         let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
             format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
         })?;
@@ -281,6 +286,7 @@ fn sip_options(config: &Config) -> SipOptions {
     options.hosts = config.sip.hosts.clone();
     options.dns_servers = config.sip.dns_servers.clone();
     options.register.avoid_for = config.sip.registrar_avoid;
+    options.strangers = config.sip.strangers;
     options.register.alert_after = config.sip.line_alert_after;
     options
 }

@@ -3,13 +3,14 @@
 use crate::{
     accounts::LineDirectory,
     call::Registry,
-    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent},
+    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts},
     records::LiveFeed,
 };
 use async_trait::async_trait;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, UserId};
+use callie_sip::{Refused, SipStack, StackStats};
 use callie_store::UserView;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
@@ -19,6 +20,7 @@ pub struct Switchboard {
     pub view: watch::Receiver<Arc<UserView>>,
     pub directory: LineDirectory,
     pub registry: Registry,
+    pub stack: Arc<SipStack>,
     pub feed: LiveFeed,
 }
 
@@ -38,6 +40,24 @@ impl Exchange for Switchboard {
 
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
         Some(self.directory.line(user)?.trace())
+    }
+
+    fn sip_counts(&self) -> SipCounts {
+        let StackStats { connections, datagrams, garbage, malformed_messages, setting_up, refused, refused_connections, .. } =
+            self.stack.stats();
+        let Refused { too_many, strangers, not_provider, no_room, other } = refused;
+        SipCounts {
+            connections,
+            datagrams,
+            garbage: garbage + malformed_messages,
+            setting_up,
+            refused_too_many: too_many,
+            refused_strangers: strangers,
+            refused_not_provider: not_provider,
+            refused_no_room: no_room,
+            refused_other: other,
+            refused_connections,
+        }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

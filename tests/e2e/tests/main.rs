@@ -16,5 +16,6 @@ mod outbound;
 mod peers;
 mod races;
 mod registration;
+mod strangers;
 mod tls;
 mod twins;

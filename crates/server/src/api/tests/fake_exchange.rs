@@ -1,7 +1,7 @@
 //! Lines that follow the store at once, as a reconciler with a quick registrar would; calls that are only noted.
 
 use super::memory::MemoryStore;
-use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent};
+use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts};
 use async_trait::async_trait;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
@@ -64,6 +64,10 @@ impl Exchange for FakeExchange {
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
         let connected = self.line(user)?.connected;
         connected.then(|| self.trace.lock().expect("not poisoned").clone())
+    }
+
+    fn sip_counts(&self) -> SipCounts {
+        SipCounts { refused_strangers: 7, ..SipCounts::default() }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {
