@@ -135,6 +135,7 @@ impl App {
             directory: directory.clone(),
             registry: registry.clone(),
             doctor: doctor.clone(),
+            stack: stack.clone(),
             feed: feed.clone(),
         });
         let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
@@ -296,6 +297,7 @@ fn sip_options(config: &Config) -> SipOptions {
     options.hosts = config.sip.hosts.clone();
     options.dns_servers = config.sip.dns_servers.clone();
     options.register.avoid_for = config.sip.registrar_avoid;
+    options.strangers = config.sip.strangers;
     options.register.alert_after = config.sip.line_alert_after;
     options
 }

@@ -42,6 +42,23 @@ pub struct DialRequest {
     pub message: Option<String>,
 }
 
+/// What came in by SIP since the start, and what of it was turned away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SipCounts {
+    pub connections: usize,
+    pub datagrams: u64,
+    /// Datagrams and messages of connections that were no SIP.
+    pub garbage: u64,
+    /// Calls that wait for their ACK now.
+    pub setting_up: usize,
+    pub refused_too_many: u64,
+    pub refused_strangers: u64,
+    pub refused_not_provider: u64,
+    pub refused_no_room: u64,
+    pub refused_other: u64,
+    pub refused_connections: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     #[error("user {0} does not exist")]
@@ -130,6 +147,8 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// The last SIP messages of a user's line, oldest first; `None` when none runs.
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>>;
+
+    fn sip_counts(&self) -> SipCounts;
 
     fn active_calls(&self) -> Vec<ActiveCall>;
 

@@ -5,7 +5,7 @@ use crate::{
     call::Registry,
     doctor::Doctor,
     exchange::{
-        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts,
     },
     records::LiveFeed,
 };
@@ -14,6 +14,7 @@ use callie_domain::examination::Report;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::{CallId, UserId};
+use callie_sip::{Refused, SipStack, StackStats};
 use callie_store::UserView;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
@@ -24,6 +25,7 @@ pub struct Switchboard {
     pub directory: LineDirectory,
     pub registry: Registry,
     pub doctor: Doctor,
+    pub stack: Arc<SipStack>,
     pub feed: LiveFeed,
 }
 
@@ -43,6 +45,24 @@ impl Exchange for Switchboard {
 
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
         Some(self.directory.line(user)?.trace())
+    }
+
+    fn sip_counts(&self) -> SipCounts {
+        let StackStats { connections, datagrams, garbage, malformed_messages, setting_up, refused, refused_connections, .. } =
+            self.stack.stats();
+        let Refused { too_many, strangers, not_provider, no_room, other } = refused;
+        SipCounts {
+            connections,
+            datagrams,
+            garbage: garbage + malformed_messages,
+            setting_up,
+            refused_too_many: too_many,
+            refused_strangers: strangers,
+            refused_not_provider: not_provider,
+            refused_no_room: no_room,
+            refused_other: other,
+            refused_connections,
+        }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

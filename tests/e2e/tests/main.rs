@@ -17,5 +17,6 @@ mod outbound;
 mod peers;
 mod races;
 mod registration;
+mod strangers;
 mod tls;
 mod twins;

@@ -2,6 +2,7 @@
 
 use super::engines::{self, EngineDocument};
 use super::state::{Clock, Lines, ServerInfo, Users};
+use crate::exchange::SipCounts;
 use axum::{Json, extract::State};
 use callie_domain::registration::RegistrationState;
 use callie_store::{Entry, UserView};
@@ -47,6 +48,56 @@ pub struct AdminStatus {
     pub uptime_s: i64,
     /// The conversation engines that a user may ask for.
     pub engines: Vec<EngineDocument>,
+    pub sip: SipTraffic,
+}
+
+/// What came in by SIP since the start, and what of it was turned away.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SipTraffic {
+    /// Open TCP and TLS connections.
+    pub connections: usize,
+    pub datagrams: u64,
+    /// What was no SIP message.
+    pub garbage: u64,
+    /// Calls that wait for their ACK now.
+    pub setting_up: usize,
+    pub refused: RefusedDocument,
+}
+
+/// What was turned away, by reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusedDocument {
+    /// Messages beyond what their sender may send; dropped unread.
+    pub too_many: u64,
+    /// Requests of strangers to nobody; they hear what `CALLIE_SIP_STRANGERS` says.
+    pub strangers: u64,
+    /// Calls to a line from an address that is none of its provider's (`accept_from`).
+    pub not_provider: u64,
+    /// Calls for which there was no room.
+    pub no_room: u64,
+    /// Requests of providers that had to be refused.
+    pub other: u64,
+    /// Connections of strangers.
+    pub connections: u64,
+}
+
+impl From<SipCounts> for SipTraffic {
+    fn from(counts: SipCounts) -> Self {
+        Self {
+            connections: counts.connections,
+            datagrams: counts.datagrams,
+            garbage: counts.garbage,
+            setting_up: counts.setting_up,
+            refused: RefusedDocument {
+                too_many: counts.refused_too_many,
+                strangers: counts.refused_strangers,
+                not_provider: counts.refused_not_provider,
+                no_room: counts.refused_no_room,
+                other: counts.refused_other,
+                connections: counts.refused_connections,
+            },
+        }
+    }
 }
 
 /// Shows how the system is.
@@ -77,6 +128,7 @@ pub async fn status(
         version: info.version,
         uptime_s: clock.now().duration_since(info.started_at).as_secs(),
         engines: engines::documents(&info),
+        sip: lines.sip_counts().into(),
     })
 }
 

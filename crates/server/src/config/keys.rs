@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 39] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -30,6 +30,7 @@ pub const KEYS: [Key; 38] = [
     key("CALLIE_SIP_TLS_CERTIFICATE", "", "its certificate with those that lead to its authority, a PEM file"),
     key("CALLIE_SIP_TLS_KEY", "", "the certificate's key, a PEM file"),
     key("CALLIE_EXTERNAL_ADDRESS", "", "IP address others reach this server under, behind a fixed NAT mapping"),
+    key("CALLIE_SIP_STRANGERS", "ignore", "what those hear who call or probe without being a line's provider: ignore or refuse"),
     key("CALLIE_SIP_HOSTS", "", "names resolved here instead of in the DNS: name=address:port, …"),
     key("CALLIE_DNS_SERVERS", "", "name servers, address or address:port, …; those of the system when not set"),
     key("CALLIE_REGISTRAR_AVOID", "300", "seconds that a registrar which failed is avoided, where there are others"),

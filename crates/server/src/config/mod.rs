@@ -27,6 +27,7 @@ pub mod store;
 mod tests;
 
 use callie_domain::Secret;
+use callie_sip::Strangers;
 pub use engines::{Chat, DefaultEngine, Engines, Gemini, LocalVoice};
 pub use first_version::{FirstVersion, PRIMARY};
 use sources::{Given, Sources};
@@ -78,6 +79,8 @@ pub struct Sip {
     pub dns_servers: Vec<SocketAddr>,
     /// A registrar that failed is avoided for so long, where there are others.
     pub registrar_avoid: Duration,
+    /// What those hear who know no line of ours.
+    pub strangers: Strangers,
     /// A line without a binding for so long is an alert.
     pub line_alert_after: Duration,
 }

@@ -4,6 +4,7 @@ use super::keys::{KEYS, Key};
 use super::sources::Given;
 use super::{Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, store};
 use callie_domain::{HostPort, Secret};
+use callie_sip::Strangers;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -47,6 +48,7 @@ impl Reader {
                 hosts: self.read("CALLIE_SIP_HOSTS", hosts).unwrap_or_default(),
                 dns_servers: self.read("CALLIE_DNS_SERVERS", dns_servers).unwrap_or_default(),
                 registrar_avoid: Duration::from_secs(self.number("CALLIE_REGISTRAR_AVOID", 1..=86_400).unwrap_or(1)),
+                strangers: self.read("CALLIE_SIP_STRANGERS", strangers).unwrap_or_default(),
                 line_alert_after: Duration::from_secs(self.number("CALLIE_LINE_ALERT_AFTER", 1..=86_400).unwrap_or(1)),
             },
             media: self.media(),
@@ -265,6 +267,14 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+fn strangers(text: &str) -> Result<Strangers, String> {
+    match text {
+        "ignore" => Ok(Strangers::Ignore),
+        "refuse" => Ok(Strangers::Refuse),
+        _ => Err(format!("must be ignore or refuse; is {text:?}")),
+    }
+}
+
 fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -279,4 +289,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 38, "a new key must be read");
+const _: () = assert!(KEYS.len() == 39, "a new key must be read");

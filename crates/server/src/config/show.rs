@@ -2,6 +2,7 @@
 
 use super::keys::{KEYS, Key};
 use super::{Config, Engines, Loaded, LogFormat, dotenv, first_version};
+use callie_sip::Strangers;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -71,6 +72,10 @@ fn value_of(config: &Config, name: &str) -> String {
         }
         "CALLIE_SIP_TLS_KEY" => config.sip.tls.as_ref().map(|tls| tls.key.display().to_string()).unwrap_or_default(),
         "CALLIE_EXTERNAL_ADDRESS" => config.sip.external_address.map(|ip| ip.to_string()).unwrap_or_default(),
+        "CALLIE_SIP_STRANGERS" => match config.sip.strangers {
+            Strangers::Ignore => "ignore".to_owned(),
+            Strangers::Refuse => "refuse".to_owned(),
+        },
         "CALLIE_SIP_HOSTS" => hosts(config),
         "CALLIE_DNS_SERVERS" => listed(&config.sip.dns_servers),
         "CALLIE_REGISTRAR_AVOID" => config.sip.registrar_avoid.as_secs().to_string(),

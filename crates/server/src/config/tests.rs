@@ -113,6 +113,7 @@ fn faulty_values_say_what_would_be_right() {
         ("CALLIE_DNS_SERVERS", "ns.example.com"),
         ("CALLIE_DNS_SERVERS", "192.0.2.53, 192.0.2.54:"),
         ("CALLIE_LINE_ALERT_AFTER", "0"),
+        ("CALLIE_SIP_STRANGERS", "drop"),
         ("CALLIE_SIP_HOSTS", "sip.zoho.com"),
         ("CALLIE_SIP_HOSTS", "a b=127.0.0.1:1"),
         ("CALLIE_SIP_HOSTS", "a=127.0.0.1"),

@@ -74,6 +74,8 @@ pub struct Scenario<'a> {
     pub code: u16,
     /// Where `answer_moved` sends its callers.
     pub moved_to: &'a str,
+    /// The address it has, when it is not 127.0.0.1.
+    pub from: Option<Ipv4Addr>,
 }
 
 impl<'a> Scenario<'a> {
@@ -90,6 +92,7 @@ impl<'a> Scenario<'a> {
             host: None,
             code: 486,
             moved_to: "",
+            from: None,
         }
     }
 
@@ -104,6 +107,11 @@ impl<'a> Scenario<'a> {
 
     pub fn calls(self, calls: u32, rate: u32) -> Self {
         Self { calls, rate, ..self }
+    }
+
+    /// From another address of loopback.
+    pub fn from(self, address: Ipv4Addr) -> Self {
+        Self { from: Some(address), ..self }
     }
 
     pub fn expecting(self, code: u16) -> Self {
@@ -131,7 +139,7 @@ impl<'a> Scenario<'a> {
         values.extend([("CODE", code.as_str()), ("MOVED_TO", self.moved_to)]);
         let scenario = filled(&format!("sipp/{}.xml", self.name), &values);
         std::fs::write(run_dir.path().join("scenario.xml"), scenario).expect("the run folder is writable");
-        let ip = self.host.map_or(Ipv4Addr::LOCALHOST.into(), |host| host.address);
+        let ip = self.host.map_or(self.from.unwrap_or(Ipv4Addr::LOCALHOST).into(), |host| host.address);
         let address = SocketAddr::new(ip, ports.one());
         let media = ports.run(6);
         let mut command = Command::new("sipp");

@@ -2,7 +2,7 @@
 
 use super::memory::MemoryStore;
 use crate::exchange::{
-    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts,
 };
 use async_trait::async_trait;
 use callie_domain::examination::{Finding, Report, Subject};
@@ -70,6 +70,10 @@ impl Exchange for FakeExchange {
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
         let connected = self.line(user)?.connected;
         connected.then(|| self.trace.lock().expect("not poisoned").clone())
+    }
+
+    fn sip_counts(&self) -> SipCounts {
+        SipCounts { refused_strangers: 7, ..SipCounts::default() }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {
