@@ -3,7 +3,7 @@
 use crate::{
     accounts::LineDirectory,
     call::Registry,
-    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent},
+    exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent, TransferError, TransferOrder},
     records::LiveFeed,
 };
 use async_trait::async_trait;
@@ -54,6 +54,10 @@ impl Exchange for Switchboard {
 
     async fn send_keys(&self, call: CallId, digits: &str) -> Result<(), KeysError> {
         self.registry.send_keys(call, digits).await
+    }
+
+    async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        self.registry.transfer(call, order).await
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

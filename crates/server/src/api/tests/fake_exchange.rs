@@ -1,7 +1,9 @@
 //! Lines that follow the store at once, as a reconciler with a quick registrar would; calls that are only noted.
 
 use super::memory::MemoryStore;
-use crate::exchange::{ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent};
+use crate::exchange::{
+    ActiveCall, DialError, DialRequest, Exchange, KeysError, LineStatus, LiveEvent, TransferError, TransferOrder,
+};
 use async_trait::async_trait;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
@@ -23,6 +25,9 @@ pub struct FakeExchange {
     pub pressed: Mutex<String>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
+    pub transfers: Mutex<Vec<TransferOrder>>,
+    /// The answer to the next transfer.
+    pub transfer_refusal: Mutex<Option<TransferError>>,
     /// A bug on cue.
     pub panics: AtomicBool,
     pub feed: broadcast::Sender<Arc<LiveEvent>>,
@@ -38,6 +43,8 @@ impl FakeExchange {
             dialled: Mutex::default(),
             pressed: Mutex::default(),
             refusal: Mutex::default(),
+            transfers: Mutex::default(),
+            transfer_refusal: Mutex::default(),
             panics: AtomicBool::default(),
             // Small, so that a reader can be made to lag.
             feed: broadcast::channel(4).0,
@@ -97,6 +104,17 @@ impl Exchange for FakeExchange {
             return Err(KeysError::NotTalking);
         }
         self.pressed.lock().expect("not poisoned").push_str(digits);
+        Ok(())
+    }
+
+    async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        if !self.active.lock().expect("not poisoned").iter().any(|active| active.id == call) {
+            return Err(TransferError::NoSuchCall);
+        }
+        if let Some(refusal) = self.transfer_refusal.lock().expect("not poisoned").take() {
+            return Err(refusal);
+        }
+        self.transfers.lock().expect("not poisoned").push(order);
         Ok(())
     }
 
