@@ -17,4 +17,5 @@ mod peers;
 mod races;
 mod registration;
 mod tls;
+mod transfers;
 mod twins;
