@@ -44,6 +44,8 @@ pub struct Brief {
     pub remote_party: String,
     /// We called them.
     pub outbound: bool,
+    /// To whom the agent may hand the caller over, by name.
+    pub transfer_targets: Vec<String>,
 }
 
 /// What an engine reports.
@@ -68,6 +70,14 @@ pub enum EngineEvent {
     Notice(String),
     /// The caller talks over the agent: what is queued must not be played.
     Interrupted,
+    /// The agent hands the caller over to the target of that name ([`Brief::transfer_targets`]), once its words have been played.
+    Transfer {
+        target: String,
+    },
+    /// After [`Prompt::BriefHuman`]: whether the human takes the caller.
+    TransferDecision {
+        accepted: bool,
+    },
     /// The engine has said its last words: hang up once they have been played.
     Goodbye,
     /// The session is over and will report nothing more.
@@ -83,12 +93,17 @@ pub struct Usage {
 }
 
 /// Something the line wants said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
     /// Nobody has spoken for a while: ask whether the caller is still there.
     StillThere,
     /// Still nobody speaks: say goodbye, then [`EngineEvent::Goodbye`].
     SilenceGoodbye,
+    /// From now on the agent speaks to the human to whom the caller is to be handed over, while the caller waits and hears
+    /// nothing of it: say who calls and why, and ask whether they take the call.
+    BriefHuman { target: String, message: Option<String> },
+    /// The agent is with the caller again, who could not be handed over.
+    TransferFailed { target: String, reason: String },
 }
 
 /// Opens sessions. One instance serves all calls.

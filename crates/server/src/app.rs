@@ -12,7 +12,9 @@ use crate::{
     config::Config,
     doctor::Doctor,
     engines::Talkers,
-    exchange::{ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent},
+    exchange::{
+        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent, TransferError, TransferOrder,
+    },
     first_version::lay_over,
     records::{LiveFeed, RecordSink, Traces},
     stores::Stores,
@@ -204,6 +206,11 @@ impl App {
     /// `false` when there is no such call.
     pub fn hang_up(&self, call: CallId) -> bool {
         self.registry.hang_up(call)
+    }
+
+    /// As `POST /calls/{id}/transfer` and its like do.
+    pub async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        self.registry.transfer(call, order).await
     }
 
     /// The state of a user's line; `None` when none runs.

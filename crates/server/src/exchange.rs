@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
+use callie_domain::user::TransferMode;
 use callie_domain::{CallId, DialTarget, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -117,6 +118,41 @@ pub enum ExaminationError {
     UnderWay(UserId),
 }
 
+/// What the API asks of a call that is up, about handing its caller over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferOrder {
+    Begin(TransferRequest),
+    /// Join the caller and the human to whom the agent speaks.
+    Join,
+    /// Back to the caller.
+    Cancel,
+}
+
+/// To whom, how, and what they are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRequest {
+    /// The name of one of the user's targets, or whatever may be dialled.
+    pub target: String,
+    /// That of the target, or blind, without it.
+    pub mode: Option<TransferMode>,
+    /// What the human is told first, where the agent speaks to them.
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    #[error("the call has ended or never was")]
+    NoSuchCall,
+    #[error("the call cannot be handed over now: it is not answered yet, or ends")]
+    NotTalking,
+    #[error("the call is being handed over already")]
+    UnderWay,
+    #[error("the call is not being handed over, or no longer waits for this")]
+    NotUnderWay,
+    #[error("{0:?} is neither the name of a transfer target of the user nor a number that can be dialled")]
+    NoSuchTarget(String),
+}
+
 /// What the live feed carries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -166,6 +202,9 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// The latest report of this user since the server started.
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>>;
+
+    /// Hands the caller of a call over, or goes on with that; its course is told by the call's events.
+    async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError>;
 
     /// The live feed. Slow readers lose the oldest events and are told how many.
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>>;

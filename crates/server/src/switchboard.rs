@@ -5,7 +5,8 @@ use crate::{
     call::Registry,
     doctor::Doctor,
     exchange::{
-        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts,
+        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+        SipCounts, TransferError, TransferOrder,
     },
     records::LiveFeed,
 };
@@ -87,6 +88,10 @@ impl Exchange for Switchboard {
 
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
         self.doctor.last_report(user)
+    }
+
+    async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        self.registry.transfer(call, order).await
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

@@ -19,4 +19,5 @@ mod races;
 mod registration;
 mod strangers;
 mod tls;
+mod transfers;
 mod twins;

@@ -61,7 +61,7 @@ impl GeminiEngine {
             instruction: &instruction,
             voice: brief.voice.as_deref(),
             language_code: language,
-            tools: &self.tools,
+            tools: &self.tools.for_call(&brief.transfer_targets),
             end_of_speech_ms: self.options.end_of_speech_ms,
             temperature: self.options.temperature,
         }
@@ -82,7 +82,8 @@ impl Engine for GeminiEngine {
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
         let stream = self.connector.open(self.setup(&brief)).await?;
         let outbox = Outbox::new((UPLINK_PATIENCE_MS / self.options.uplink_ms) as usize);
-        let conversation = Conversation::new(&brief, Family::of(self.model(&brief)), self.tools.clone());
+        let conversation =
+            Conversation::new(&brief, Family::of(self.model(&brief)), self.tools.for_call(&brief.transfer_targets));
         let uplink = uplink::Uplink::new(self.options.uplink_ms);
         Ok(Box::new(GeminiSession::new(Socket::new(stream, outbox), conversation, uplink, self.refusals.clone())))
     }

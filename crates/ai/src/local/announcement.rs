@@ -59,8 +59,18 @@ impl EngineSession for Announcement {
 
     fn dtmf(&mut self, _digit: char) {}
 
-    /// The script has its own patience.
-    fn prompt(&mut self, _prompt: Prompt) {}
+    /// The script has its own patience with silence.
+    fn prompt(&mut self, prompt: Prompt) {
+        match prompt {
+            Prompt::StillThere | Prompt::SilenceGoodbye => {}
+            Prompt::BriefHuman { message, .. } => {
+                self.mouth.say(message.as_deref().unwrap_or("I have a caller for you."));
+                self.mouth.say("Press 1 to take the call, or 2 to decline.");
+            }
+            Prompt::TransferFailed { target, .. } => self.mouth.say(&format!("I am sorry, I could not reach {target}.")),
+        }
+        self.mouth.wake();
+    }
 
     fn playout_drained(&mut self) {
         if self.mouth.played() {

@@ -5,7 +5,7 @@ use super::{
     hello::Hello,
     listening::{Heard, Listening, Sign, Words},
     mouth::Mouth,
-    receptionist::{Input, Message, Output, Receptionist, deserves_answer, normal},
+    receptionist::{Input, Message, Output, Receptionist, deserves_answer, normal, wants_human},
 };
 use crate::chat::{Talk, TalkEvent};
 use crate::{Brief, EngineError, EngineEvent, EngineSession, Prompt};
@@ -27,6 +27,10 @@ pub struct Conversation {
     /// Outbound: the other side has the first word.
     hello: Option<Hello>,
     started: bool,
+    /// To whom a caller who wants a human is handed over, until that has come to nothing.
+    human: Option<String>,
+    /// It is the human who is on the line, not the caller.
+    briefing: bool,
 }
 
 impl Conversation {
@@ -44,6 +48,8 @@ impl Conversation {
             greeting: brief.greeting,
             hello: brief.outbound.then(Hello::default),
             started: false,
+            human: brief.transfer_targets.into_iter().next(),
+            briefing: false,
         };
         session.mouth.prepare(&session.greeting, !outbound).await?;
         Ok(session)
@@ -105,6 +111,8 @@ impl Conversation {
                 self.report_heard(heard.text);
             }
             Words::Turn(heard) if is_echo(&heard, self.mouth.turn()) => {}
+            Words::Turn(_) if self.briefing => {}
+            Words::Turn(heard) if self.human.is_some() && wants_human(&heard.text) => self.hand_over(heard.text),
             Words::Turn(heard) if self.talk.is_some() => self.ask_model(heard),
             Words::Turn(Heard { text, sustained, .. }) => {
                 let outputs = self.receptionist.handle(Input::Heard { text: text.clone(), sure: sustained });
@@ -115,6 +123,14 @@ impl Conversation {
                 self.carry_out(outputs);
             }
         }
+    }
+
+    /// Once: a second wish for a human is answered by whoever talks.
+    fn hand_over(&mut self, heard: String) {
+        let Some(target) = self.human.take() else { return };
+        self.report_heard(heard);
+        self.mouth.say("One moment, please. I am connecting you.");
+        self.mouth.report(EngineEvent::Transfer { target });
     }
 
     fn ask_model(&mut self, heard: Heard) {
@@ -198,6 +214,10 @@ impl EngineSession for Conversation {
     fn prompt(&mut self, prompt: Prompt) {
         if self.hello.is_some() || self.mouth.is_leaving() || prompt == Prompt::StillThere && self.listening.is_open() {
             return;
+        }
+        self.briefing = matches!(prompt, Prompt::BriefHuman { .. });
+        if self.briefing || matches!(prompt, Prompt::TransferFailed { .. }) {
+            self.human = None;
         }
         if self.talk.is_some() && prompt == Prompt::SilenceGoodbye {
             self.mouth.say("I cannot hear you any more. Goodbye.");

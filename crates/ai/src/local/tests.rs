@@ -17,6 +17,7 @@ pub fn brief() -> Brief {
         language: None,
         remote_party: "bob".into(),
         outbound: false,
+        transfer_targets: Vec::new(),
     }
 }
 

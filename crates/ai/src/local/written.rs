@@ -126,6 +126,7 @@ mod tests {
             language: None,
             remote_party: "+1234567890".into(),
             outbound: false,
+            transfer_targets: Vec::new(),
         }
     }
 

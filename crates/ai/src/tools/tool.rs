@@ -19,6 +19,17 @@ pub struct Outcome {
     pub result: Object,
     /// The call is to end once the agent has spoken its last words.
     pub ends_call: bool,
+    /// What the call is to do.
+    pub effect: Option<Effect>,
+}
+
+/// What a tool asks of the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Hand the caller over to the target of that name.
+    Transfer { target: String },
+    /// The human to whom the agent speaks takes the caller, or does not.
+    Decide { accepted: bool },
 }
 
 impl Outcome {
@@ -35,7 +46,7 @@ impl Outcome {
     }
 
     fn of(key: &str, value: Value) -> Self {
-        Self { result: Object::from_iter([(key.to_owned(), value)]), ends_call: false }
+        Self { result: Object::from_iter([(key.to_owned(), value)]), ends_call: false, effect: None }
     }
 }
 

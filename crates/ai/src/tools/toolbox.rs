@@ -1,6 +1,11 @@
 //! The tools of one engine. Every use gets an answer: an unanswered one makes a model deaf.
 
-use super::{Object, Outcome, Tool, current_time::CurrentTime, end_call::EndCall};
+use super::{
+    Object, Outcome, Tool,
+    current_time::CurrentTime,
+    end_call::EndCall,
+    transfer::{CompleteTransfer, TransferCall},
+};
 use std::sync::Arc;
 
 /// Cheap to clone; shared by the calls of an engine.
@@ -18,6 +23,17 @@ impl Default for Toolbox {
 impl Toolbox {
     pub fn new(tools: Vec<Arc<dyn Tool>>) -> Self {
         Self { tools }
+    }
+
+    /// The tools of a call whose agent may hand the caller over to these.
+    #[must_use]
+    pub fn for_call(&self, transfer_targets: &[String]) -> Self {
+        let mut toolbox = self.clone();
+        if !transfer_targets.is_empty() {
+            toolbox.tools.push(Arc::new(TransferCall::new(transfer_targets)));
+            toolbox.tools.push(Arc::new(CompleteTransfer));
+        }
+        toolbox
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &dyn Tool> {
@@ -54,8 +70,14 @@ mod tests {
     }
 
     #[test]
+    fn who_may_hand_nobody_over_has_no_tool_for_it() {
+        let names = |targets: &[String]| Toolbox::default().for_call(targets).iter().count();
+        assert_eq!((names(&[]), names(&["sales".into()])), (2, 4));
+    }
+
+    #[test]
     fn names_fit_what_models_accept() {
-        for tool in Toolbox::default().iter() {
+        for tool in Toolbox::default().for_call(&["sales".into()]).iter() {
             assert!(tool.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", tool.name());
             assert_eq!(tool.parameters()["type"], "object", "{}", tool.name());
         }

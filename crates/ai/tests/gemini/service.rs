@@ -120,6 +120,7 @@ pub fn brief() -> Brief {
         language: None,
         remote_party: "bob".into(),
         outbound: false,
+        transfer_targets: Vec::new(),
     }
 }
 

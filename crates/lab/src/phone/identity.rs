@@ -20,6 +20,10 @@ pub(super) struct Identity {
     pub domain: String,
     pub credentials: Option<Credentials>,
     pub user_agent: String,
+    /// It takes REFER.
+    pub refers: bool,
+    /// The `Replaces` header of its INVITE.
+    pub replaces: Option<String>,
     /// This telephone's own signalling address.
     pub here: SocketAddr,
     /// The way to the carrier.
@@ -31,6 +35,14 @@ impl Identity {
     pub fn caller_value(&self) -> String {
         let name = self.display_name.as_ref().map(|name| format!("\"{name}\" ")).unwrap_or_default();
         format!("{name}<sip:{}@{}>;tag={}", self.user, self.domain, token())
+    }
+
+    pub fn allow(&self) -> &'static str {
+        if self.refers {
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
+        } else {
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+        }
     }
 
     pub fn contact(&self) -> String {

@@ -61,6 +61,7 @@ impl Listener {
             calls,
             reports,
             open: HashMap::new(),
+            orders: HashMap::new(),
             tracker: tracker.clone(),
             token: token.clone(),
         };
@@ -127,6 +128,8 @@ struct ListenTask {
     calls: watch::Sender<usize>,
     reports: mpsc::Sender<PhoneReport>,
     open: HashMap<String, mpsc::Sender<Heard>>,
+    /// To the calls that are open.
+    orders: HashMap<String, mpsc::Sender<Order>>,
     tracker: TaskTracker,
     token: CancellationToken,
 }
@@ -156,6 +159,7 @@ impl ListenTask {
             self.wire.send(self.me.flow, request.to_bytes());
         }
         self.open.retain(|_, call| !call.is_closed());
+        self.orders.retain(|_, orders| !orders.is_closed());
         let count = self.open.len();
         self.calls.send_if_modified(|known| std::mem::replace(known, count) != count);
     }
@@ -190,6 +194,15 @@ impl ListenTask {
         }
     }
 
+    /// An INVITE that replaces a call ends that one (RFC 3891 §3).
+    fn make_place(&self, invite: &Message) {
+        let replaced = invite.header("Replaces").and_then(|replaces| replaces.split(';').next());
+        if let Some(orders) = replaced.and_then(|call_id| self.orders.get(call_id.trim())) {
+            // It may have ended by itself.
+            let _ = orders.try_send(Order::HangUp);
+        }
+    }
+
     async fn begin_call(&mut self, flow: Flow, invite: Message) {
         let rtp = UdpSocket::bind(SocketAddr::new(self.options.bind, 0)).await;
         let Some((rtp, address)) = rtp.ok().and_then(|rtp| rtp.local_addr().ok().map(|address| (rtp, address))) else {
@@ -199,21 +212,24 @@ impl ListenTask {
         let sdp = LocalSdp::new(address, self.options.codecs.clone());
         let dialog = Dialog::called(self.me.clone(), invite.clone(), flow, sdp);
         let (progress, _) = watch::channel(Progress::BEGUN);
+        self.make_place(&invite);
+        let (order, mut ordered) = mpsc::channel::<Order>(1);
         let (mailbox, mut posted) = mpsc::channel(CALL_BOUND);
         self.open.insert(invite.call_id().to_owned(), mailbox);
+        self.orders.insert(invite.call_id().to_owned(), order);
         let beginning = Beginning {
             wire: Arc::clone(&self.wire),
             rtp,
-            line: self.options.line,
+            options: self.options.clone(),
             dialog,
             script: self.script.clone(),
             progress,
-            longest: self.options.longest,
+            shown_dialog: None,
             invite: Some(invite),
+            tracker: self.tracker.clone(),
         };
         let (task, reports) = (CallTask::new(beginning, now), self.reports.clone());
         self.tracker.spawn(self.token.clone().run_until_cancelled_owned(async move {
-            let (_orders, mut ordered) = mpsc::channel::<Order>(1);
             let (report, linger) = task.run(&mut posted, &mut ordered).await;
             if reports.try_send(report).is_err() {
                 tracing::debug!("nobody fetches the reports of a telephone");

@@ -13,6 +13,7 @@ mod dialog;
 mod ear;
 mod identity;
 mod listener;
+mod refer;
 mod registration;
 mod report;
 mod script;
@@ -24,6 +25,7 @@ mod voice;
 pub use callie_media::codec::G711;
 pub use identity::Credentials;
 pub use listener::Listener;
+pub use refer::OnRefer;
 pub use report::{Ending, PhoneReport, RtpReport};
 pub use script::{Script, Step};
 pub use threads::Promptness;
@@ -66,6 +68,10 @@ pub struct PhoneOptions {
     pub longest: Duration,
     /// A listening telephone registers for this long, in seconds.
     pub expires_s: u32,
+    /// What it does with a REFER in its call.
+    pub on_refer: OnRefer,
+    /// The `Replaces` header of its INVITE (RFC 3891).
+    pub replaces: Option<String>,
 }
 
 impl PhoneOptions {
@@ -83,6 +89,8 @@ impl PhoneOptions {
             line: LineFaults::NONE,
             longest: Duration::from_secs(120),
             expires_s: 300,
+            on_refer: OnRefer::NotAllowed,
+            replaces: None,
         }
     }
 
@@ -111,6 +119,20 @@ impl PhoneOptions {
         self
     }
 
+    /// What it does with a REFER.
+    #[must_use]
+    pub fn with_refer(mut self, on_refer: OnRefer) -> Self {
+        self.on_refer = on_refer;
+        self
+    }
+
+    /// Its call takes the place of another (RFC 3891): `call-id;to-tag=…;from-tag=…`.
+    #[must_use]
+    pub fn replacing(mut self, replaces: String) -> Self {
+        self.replaces = Some(replaces);
+        self
+    }
+
     fn identity(&self, here: SocketAddr, flow: Flow) -> Identity {
         Identity {
             user: self.user.clone(),
@@ -118,6 +140,8 @@ impl PhoneOptions {
             domain: self.domain.clone().unwrap_or_else(|| self.carrier.to_string()),
             credentials: self.credentials.clone(),
             user_agent: "Lab telephone".to_owned(),
+            refers: self.on_refer.allows(),
+            replaces: self.replaces.clone(),
             here,
             flow,
         }
@@ -182,8 +206,18 @@ impl Phone {
         // Orders are few and obeyed within 20 ms.
         let (orders, mut ordered) = mpsc::channel(8);
         let (send_report, report) = oneshot::channel();
-        let (line, longest) = (options.line, options.longest);
-        let beginning = Beginning { wire, rtp, line, dialog, script, progress, longest, invite: None };
+        let (shown_dialog, shown) = watch::channel(None);
+        let beginning = Beginning {
+            wire,
+            rtp,
+            options: options.clone(),
+            dialog,
+            script,
+            progress,
+            shown_dialog: Some(shown_dialog),
+            invite: None,
+            tracker: tracker.clone(),
+        };
         let task = CallTask::new(beginning, now);
         let all = token.clone().drop_guard();
         tracker.spawn(token.clone().run_until_cancelled_owned(async move {
@@ -194,7 +228,7 @@ impl Phone {
             // The sockets' tasks end with the call.
             drop(all);
         }));
-        Ok(PhoneCall { progress: watched, orders, report, running: token.drop_guard() })
+        Ok(PhoneCall { progress: watched, shown_dialog: shown, orders, report, running: token.drop_guard() })
     }
 
     /// Waits for calls and plays the script in each. It registers if it has a password; else it must be known to the
@@ -209,6 +243,7 @@ impl Phone {
 #[derive(Debug)]
 pub struct PhoneCall {
     progress: watch::Receiver<Progress>,
+    shown_dialog: watch::Receiver<Option<String>>,
     orders: mpsc::Sender<Order>,
     report: oneshot::Receiver<PhoneReport>,
     running: DropGuard,
@@ -238,6 +273,11 @@ impl PhoneCall {
             // The task is gone: the call is over.
             Err(_) => Some(Progress { state: PhoneState::Over, ..*self.progress.borrow() }),
         }
+    }
+
+    /// Once it is up: a `Replaces` header (RFC 3891) with which somebody else takes this telephone's place at the other side.
+    pub fn replaces(&self) -> Option<String> {
+        self.shown_dialog.borrow().clone()
     }
 
     /// Hangs up (or cancels) before the script does.

@@ -35,6 +35,8 @@ pub enum Step {
     Hold,
     /// Send a re-INVITE with `sendrecv`, and go on.
     Resume,
+    /// Ask the other side to call this number or URI instead (REFER), and go on.
+    Refer(String),
     HangUp,
     /// Wait for the other side's BYE.
     WaitHangUp,
@@ -85,6 +87,7 @@ pub(super) enum Cue {
     Refuse(u16),
     Hold,
     Resume,
+    Refer(String),
     HangUp,
     Cancel,
     Vanish,
@@ -135,6 +138,7 @@ impl Player {
             Step::Dtmf(keys) => self.press(&keys, now),
             Step::Hold => self.next_if(true, now, Cue::Hold),
             Step::Resume => self.next_if(true, now, Cue::Resume),
+            Step::Refer(to) => self.next_if(true, now, Cue::Refer(to)),
             Step::HangUp => Cue::HangUp,
             Step::Cancel { after } if elapsed >= after => self.next_if(true, now, Cue::Cancel),
             Step::Cancel { .. } => Cue::Rest,

@@ -2,12 +2,13 @@
 
 use super::dialog::{Dialog, Fact, Output};
 use super::ear::Ear;
+use super::refer::{Following, OnRefer, Referred};
 use super::report::{Ending, PhoneReport};
 use super::script::{Cue, Player, Script, Sense};
 use super::sdp::{Direction, RemoteSdp};
 use super::voice::Mouth;
-use super::{Order, PhoneState, Progress};
-use crate::line::{LineFaults, LossyWay};
+use super::{Order, PhoneCall, PhoneOptions, PhoneState, Progress};
+use crate::line::LossyWay;
 use crate::message::Message;
 use crate::wire::{Flow, Heard, Wire};
 use callie_media::{FRAME, FRAME_SAMPLES};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 
 /// After its end a call still answers what comes late: a BYE that crossed ours, a repeated 200.
 const LINGER: Duration = Duration::from_secs(2);
@@ -32,6 +34,10 @@ pub(super) struct CallTask {
     mouth: Option<Mouth>,
     remote_rtp: Option<SocketAddr>,
     progress: watch::Sender<Progress>,
+    shown_dialog: Option<watch::Sender<Option<String>>>,
+    options: PhoneOptions,
+    following: Following,
+    tracker: TaskTracker,
     begun: Instant,
     longest: Duration,
     called: bool,
@@ -48,19 +54,23 @@ pub(super) struct CallTask {
 pub(super) struct Beginning {
     pub wire: Arc<Wire>,
     pub rtp: UdpSocket,
-    pub line: LineFaults,
+    pub options: PhoneOptions,
     pub dialog: Dialog,
     pub script: Script,
     pub progress: watch::Sender<Progress>,
-    pub longest: Duration,
+    /// Tells the call's `Replaces` once it is up.
+    pub shown_dialog: Option<watch::Sender<Option<String>>>,
     /// The INVITE that called us.
     pub invite: Option<Message>,
+    /// Of the calls that a REFER has begun, which outlive this one.
+    pub tracker: TaskTracker,
 }
 
 impl CallTask {
     pub fn new(beginning: Beginning, now: Instant) -> Self {
-        let Beginning { wire, rtp, line, dialog, script, progress, longest, invite } = beginning;
-        let [way_out, way_in] = line.ways();
+        let Beginning { wire, rtp, options, dialog, script, progress, shown_dialog, invite, tracker } = beginning;
+        let [way_out, way_in] = options.line.ways();
+        let longest = options.longest;
         let trace = invite.iter().map(|invite| format!("+0 ms < {}", invite.summary())).collect();
         Self {
             wire,
@@ -73,6 +83,10 @@ impl CallTask {
             mouth: None,
             remote_rtp: None,
             progress,
+            shown_dialog,
+            options,
+            following: Following::Nothing,
+            tracker,
             begun: now,
             longest,
             called: invite.is_some(),
@@ -104,6 +118,7 @@ impl CallTask {
                     None => self.ending = Some(Ending::Stopped),
                 },
                 Some(order) = orders.recv() => self.obey(order),
+                outcome = self.following.outcome() => self.tell_outcome(outcome),
             }
             self.carry_packets(Instant::now());
             self.carry_out();
@@ -131,6 +146,34 @@ impl CallTask {
         {
             self.note('<', &message);
             self.dialog.handle(*message, flow, Instant::now());
+        }
+    }
+
+    fn take_refer(&mut self, referred: Referred) {
+        let now = Instant::now();
+        match self.options.on_refer.clone() {
+            OnRefer::NotAllowed => self.dialog.answer_refer(405),
+            OnRefer::Refuse(code) => self.dialog.answer_refer(code),
+            OnRefer::Silent => self.dialog.answer_refer(202),
+            OnRefer::Fail(code) => {
+                self.dialog.answer_refer(202);
+                self.dialog.notify(100, false, now);
+                self.dialog.notify(code, true, now);
+            }
+            OnRefer::Follow(script) => {
+                self.dialog.answer_refer(202);
+                self.dialog.notify(100, false, now);
+                self.following = Following::begin(&self.options, referred, script);
+            }
+        }
+    }
+
+    /// The call that was asked for goes on by itself.
+    fn tell_outcome(&mut self, outcome: Result<PhoneCall, u16>) {
+        let code = outcome.as_ref().err().copied().unwrap_or(200);
+        self.dialog.notify(code, true, Instant::now());
+        if let Ok(call) = outcome {
+            self.tracker.spawn(call.finished());
         }
     }
 
@@ -163,6 +206,7 @@ impl CallTask {
             Cue::Refuse(code) => self.dialog.refuse(code, now),
             Cue::Hold => self.dialog.reinvite(Direction::SendOnly, now),
             Cue::Resume => self.dialog.reinvite(Direction::SendRecv, now),
+            Cue::Refer(to) => self.dialog.refer(&to, now),
             Cue::HangUp => self.dialog.hang_up(now),
             Cue::Cancel => self.dialog.cancel(now),
             Cue::Vanish => self.ending = Some(Ending::Vanished),
@@ -209,8 +253,12 @@ impl CallTask {
             Fact::Answered => {
                 self.final_status = Some(200);
                 self.answered_at = Some(now);
+                if let Some(shown) = &self.shown_dialog {
+                    shown.send_replace(Some(self.dialog.replaces()));
+                }
                 self.reach(PhoneState::Up);
             }
+            Fact::Referred(referred) => self.take_refer(referred),
             Fact::Media(remote) => self.set_media(&remote),
             Fact::Refused(code) => {
                 self.final_status = Some(code);

@@ -77,6 +77,20 @@ impl Agent {
         }
     }
 
+    /// Takes the agent off its line; the engine goes on.
+    pub fn release(&mut self) -> Option<Line> {
+        match &mut self.state {
+            State::Bridged(bridge) => bridge.release_line(),
+            _ => self.waiting_line.take(),
+        }
+    }
+
+    /// The agent is not needed any more: its engine hangs up.
+    pub fn dismiss(&mut self) {
+        self.state = State::Idle;
+        self.fallback = None;
+    }
+
     pub fn start(&mut self) {
         self.started = true;
         if let State::Bridged(bridge) = &mut self.state {

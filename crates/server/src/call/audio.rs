@@ -136,6 +136,13 @@ impl Audio {
         self.open(context, params, with)
     }
 
+    /// While the other side is asked to call somebody else it may cease to send, and that is no loss.
+    pub fn expect_silence(&self, expected: bool) {
+        if let Self::Open(open) = self {
+            open.control.hold(expected || open.params.is_held());
+        }
+    }
+
     /// Closes what is open and says how it went.
     pub async fn close(self) -> Option<MediaSummary> {
         let Self::Open(open) = self else { return None };

@@ -39,6 +39,14 @@ pub enum Fact {
     },
     Usage(Usage),
     Notice(String),
+    /// The agent hands the caller over to the target of that name.
+    Transfer {
+        target: String,
+    },
+    /// Whether the human to whom the agent speaks takes the caller.
+    TransferDecision {
+        accepted: bool,
+    },
     /// The agent wants to hang up once its last words are played.
     Goodbye,
     /// Everything said has been sent, after [`Bridge::drain`] asked for it.
@@ -53,6 +61,8 @@ pub struct Bridge {
     line: Option<Line>,
     wideband: Option<Wideband>,
     started: bool,
+    /// The session has been told so.
+    begun: bool,
     /// Speech the voice had no room for yet.
     backlog: VecDeque<Vec<i16>>,
     /// Speech was handed to the voice and is not known to be played.
@@ -73,6 +83,7 @@ impl Bridge {
             line: None,
             wideband: None,
             started: false,
+            begun: false,
             backlog: VecDeque::new(),
             speaking: false,
             draining: false,
@@ -86,9 +97,7 @@ impl Bridge {
         let lifts = self.session_rate == 8_000 && line.voice_rate == 24_000;
         self.wideband = lifts.then(Wideband::new);
         self.line = Some(line);
-        if self.started {
-            self.session.start();
-        }
+        self.begin();
     }
 
     /// For the engine that takes over.
@@ -96,9 +105,27 @@ impl Bridge {
         self.line.take()
     }
 
+    /// For somebody else to speak on: what was to be said on it is forgotten.
+    pub fn release_line(&mut self) -> Option<Line> {
+        self.backlog.clear();
+        self.draining = false;
+        if std::mem::take(&mut self.speaking) {
+            self.session.playout_drained();
+        }
+        self.line.take().map(|mut line| {
+            line.voice.flush();
+            line
+        })
+    }
+
     /// The line is open: the agent begins, as soon as there is audio to begin with.
     pub fn start(&mut self) {
-        if !std::mem::replace(&mut self.started, true) && self.line.is_some() {
+        self.started = true;
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        if self.started && self.line.is_some() && !std::mem::replace(&mut self.begun, true) {
             self.session.start();
         }
     }
@@ -125,7 +152,17 @@ impl Bridge {
     pub async fn next(&mut self) -> Fact {
         loop {
             let Self { session, line, backlog, speaking, draining, .. } = self;
-            let Some(Line { ear, voice, .. }) = line else { return std::future::pending().await };
+            let Some(Line { ear, voice, .. }) = line else {
+                if !self.begun {
+                    return std::future::pending().await;
+                }
+                // Between two lines the session goes on, unheard.
+                let event = poll_fn(|context| session.poll_event(context)).await;
+                if let Some(fact) = self.on_event(event) {
+                    return fact;
+                }
+                continue;
+            };
             let waits_for_drain = (*speaking || *draining) && backlog.is_empty();
             let fact = tokio::select! {
                 biased;
@@ -161,6 +198,10 @@ impl Bridge {
 
     fn on_event(&mut self, event: EngineEvent) -> Option<Fact> {
         let fact = match event {
+            EngineEvent::Audio(_) if self.line.is_none() => {
+                self.session.playout_drained();
+                return None;
+            }
             EngineEvent::Audio(samples) => return Some(self.take_audio(samples)),
             EngineEvent::TurnComplete => {
                 self.turn_complete = true;
@@ -176,6 +217,8 @@ impl Bridge {
             EngineEvent::ToolUsed { name, arguments, result } => Fact::ToolUsed { name, arguments, result },
             EngineEvent::Usage(usage) => Fact::Usage(usage),
             EngineEvent::Notice(text) => Fact::Notice(text),
+            EngineEvent::Transfer { target } => Fact::Transfer { target },
+            EngineEvent::TransferDecision { accepted } => Fact::TransferDecision { accepted },
             EngineEvent::Goodbye => Fact::Goodbye,
             EngineEvent::Failed(error) => Fact::Failed(error),
         };

@@ -59,6 +59,16 @@ impl Conversation {
         self.silence.quiet(self.begun.elapsed());
     }
 
+    /// The agent and the caller are together again.
+    pub fn resume(&mut self) {
+        (self.caller_speaks, self.agent_speaks) = (false, false);
+        self.count_silence();
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Speech of one side began or ended at `at` on the media clock.
     pub fn speech(&mut self, speaker: Speaker, on: bool, at: Duration, journal: &mut Journal) {
         // The end of what began before the hold is taken; what begins in it is not.

@@ -12,7 +12,10 @@
 //! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
-//! | `timers` | the machine's timers |
+//! | `timers` | a machine's timers |
+//! | `transfer` | the caller is handed over to a human |
+//! | `refer` | the other side asks us to go on elsewhere |
+//! | `replaces` | another leg takes the place of one of the call's |
 //! | [`wideband`] | the offline voice at 24 kHz |
 //! | `conversation` | what is said: transcript and silence |
 //! | `transcript` | turns, from marks of the RTP socket and words of the engine |
@@ -26,12 +29,15 @@ pub mod context;
 mod conversation;
 mod keys;
 mod own_call;
+mod refer;
 pub mod registry;
 mod reoffer;
+mod replaces;
 mod silence;
 mod task;
 mod timers;
 mod transcript;
+mod transfer;
 pub mod wideband;
 
 pub use context::{CallContext, CallLimits, Chosen, Engines};

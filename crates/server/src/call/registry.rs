@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     accounts::LineDirectory,
-    exchange::{ActiveCall, DialError, DialRequest, KeysError},
+    exchange::{ActiveCall, DialError, DialRequest, KeysError, TransferError, TransferOrder},
     records::Journal,
 };
 use callie_ai::{Brief, Engine};
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
 use callie_domain::{CallId, UserId};
-use callie_sip::InboundCall;
+use callie_sip::{InboundCall, LegControl};
 use callie_store::{StoredUser, UserView};
 use jiff::Timestamp;
 use std::{
@@ -27,7 +27,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -41,6 +41,7 @@ struct Entry {
     started_at: Timestamp,
     answered: Arc<AtomicBool>,
     commands: mpsc::Sender<Command>,
+    legs: watch::Receiver<Vec<LegControl>>,
 }
 
 struct Shared {
@@ -106,6 +107,10 @@ impl Registry {
             self.0.tracker.spawn(async move { call.leg.control.reject(480).await });
             return;
         };
+        let call = match self.replace(call) {
+            Some(call) => call,
+            None => return,
+        };
         let refusal = self.refusal(&stored);
         let own = self.0.expected.take(&stored.user, &call.from);
         let party = Party {
@@ -122,6 +127,34 @@ impl Registry {
         if let Some(own) = own {
             own.has_come(id);
         }
+    }
+
+    /// Hands an INVITE that is to take the place of a leg (RFC 3891) to the call that has it; gives others back.
+    fn replace(&self, call: InboundCall) -> Option<InboundCall> {
+        let Some(id) = call.replaces.clone() else { return Some(call) };
+        let has_it = |entry: &&Entry| {
+            entry.user == call.user && entry.legs.borrow().iter().any(|leg| leg.dialog_id().as_ref() == Some(&id))
+        };
+        let commands = self.calls().values().find(has_it).map(|entry| entry.commands.clone());
+        let refused = match commands {
+            Some(commands) => match commands.try_send(Command::Replace(Box::new(call))) {
+                Ok(()) => return None,
+                Err(TrySendError::Full(Command::Replace(call)) | TrySendError::Closed(Command::Replace(call))) => call,
+                Err(_) => return None,
+            },
+            None => Box::new(call),
+        };
+        // The leg was there a moment ago and is not any more (RFC 3891 §3).
+        self.0.tracker.spawn(async move { refused.leg.control.reject(481).await });
+        None
+    }
+
+    /// Hands the caller of a call over, or goes on with that.
+    pub async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        let commands = self.calls().get(&call).map(|entry| entry.commands.clone()).ok_or(TransferError::NoSuchCall)?;
+        let (reply, replied) = oneshot::channel();
+        commands.try_send(Command::Transfer(order, reply)).map_err(|_| TransferError::NoSuchCall)?;
+        replied.await.unwrap_or(Err(TransferError::NoSuchCall))
     }
 
     /// Begins an outbound call.
@@ -219,6 +252,7 @@ impl Registry {
         let started_at = Timestamp::now();
         let id = CallId::new(started_at, rand::random());
         let (commands, inbox) = mpsc::channel(INBOX);
+        let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
         let entry = Entry {
             user: user.id.clone(),
@@ -227,6 +261,7 @@ impl Registry {
             started_at,
             answered: answered.clone(),
             commands,
+            legs: shown_legs,
         };
         self.calls().insert(id, entry);
         let listed = Listed(self.clone(), id);
@@ -244,6 +279,7 @@ impl Registry {
             language: user.ai.language.clone(),
             remote_party: party.remote,
             outbound: party.direction == Direction::Outbound,
+            transfer_targets: user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect(),
         };
         let cdr = Cdr {
             id,
@@ -272,6 +308,7 @@ impl Registry {
         };
         let span = tracing::info_span!("call", call.id = %id, user.id = %user.id, direction = ?party.direction);
         let context = self.0.context.clone();
+        let directory = self.0.directory.clone();
         let begun = Instant::now();
         let task = async move {
             let _listed = listed;
@@ -296,6 +333,8 @@ impl Registry {
                 journal,
                 media_address: party.media_address,
                 inbox,
+                directory,
+                legs,
                 answered,
                 refusal,
             };

@@ -36,7 +36,10 @@ impl CallTask {
     fn take_hold(&mut self, hold: Option<bool>) {
         let Some(on) = hold else { return };
         self.birth.journal.note(CallFact::Hold { on });
-        self.birth.agent.hold(on);
+        // An agent who speaks to somebody else meanwhile is told when it is back.
+        if self.agent_is_with_caller() {
+            self.birth.agent.hold(on);
+        }
         self.conversation.hold(on);
     }
 }

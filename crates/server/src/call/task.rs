@@ -9,18 +9,22 @@ use super::{
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
     keys::InfoKeys,
+    refer::{self, Moving},
     silence::Step,
     timers::Timers,
+    transfer::{self, Transferring},
 };
-use crate::exchange::{HoldError, KeysError};
+use crate::accounts::LineDirectory;
+use crate::exchange::{HoldError, KeysError, TransferError, TransferOrder};
 use crate::records::Journal;
 use callie_ai::{EngineError, Prompt};
-use callie_domain::call::{Call, Input, Output};
+use callie_domain::call::transfer::Input as TransferInput;
+use callie_domain::call::{Call, Input, Output, TimerKind};
 use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
-use callie_sip::{AccountHandle, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
+use callie_sip::{AccountHandle, InboundCall, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
 use futures::future::BoxFuture;
 use std::{
     collections::VecDeque,
@@ -30,7 +34,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the registry tells a call.
 pub enum Command {
@@ -38,6 +42,9 @@ pub enum Command {
     Shutdown,
     Hold(bool, oneshot::Sender<Result<(), HoldError>>),
     SendKeys(String, oneshot::Sender<Result<(), KeysError>>),
+    Transfer(TransferOrder, oneshot::Sender<Result<(), TransferError>>),
+    /// An INVITE that takes the place of one of the call's legs.
+    Replace(Box<InboundCall>),
 }
 
 /// The signalling side: a leg that came in, or what it takes to dial one.
@@ -57,6 +64,10 @@ pub struct Birth {
     /// Of ours, to be written into SDP.
     pub media_address: IpAddr,
     pub inbox: mpsc::Receiver<Command>,
+    /// Where the line is found on which the call may place another leg.
+    pub directory: LineDirectory,
+    /// The legs of the call, for whoever looks for one by its dialog.
+    pub legs: watch::Sender<Vec<LegControl>>,
     pub answered: Arc<AtomicBool>,
     /// Why the call cannot be taken, when that is known before it begins.
     pub refusal: Option<EndReason>,
@@ -66,18 +77,21 @@ pub struct Birth {
 pub struct CallTask {
     pub(super) birth: Birth,
     pub(super) audio: Audio,
-    timers: Timers,
+    timers: Timers<TimerKind>,
     pub(super) conversation: Conversation,
+    pub(super) transfer: Option<Box<Transferring>>,
+    /// The other side has asked us to go on elsewhere.
+    pub(super) moving: Option<Moving>,
     pub(super) info_keys: InfoKeys,
     /// An offer of ours within the call that waits for its answer.
     pub(super) offer: Option<BoxFuture<'static, Option<Vec<u8>>>>,
     /// The answer to their offer, kept from opening media until the 200 is sent.
     answer: Option<String>,
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
-    acknowledged: bool,
+    pub(super) acknowledged: bool,
     keys: KeyFilter,
     /// Inputs that carrying out an output has produced.
-    queue: VecDeque<Input>,
+    pub(super) queue: VecDeque<Input>,
 }
 
 /// One thing that happened, from whichever side.
@@ -90,7 +104,9 @@ enum Happening {
     KeysFailed(RequestFailure),
     /// Their answer to our offer within the call; nothing when it failed.
     Reanswered(Option<Vec<u8>>),
-    Timer(callie_domain::call::TimerKind),
+    Transfer(transfer::Event),
+    Moving(Option<LegEvent>),
+    Timer(TimerKind),
 }
 
 impl CallTask {
@@ -103,6 +119,8 @@ impl CallTask {
             conversation,
             info_keys: InfoKeys::default(),
             offer: None,
+            transfer: None,
+            moving: None,
             answer: None,
             acknowledged: false,
             keys: KeyFilter::new(),
@@ -113,14 +131,15 @@ impl CallTask {
     /// Runs the call to its end and writes its record.
     pub async fn run(mut self) {
         self.queue.push_back(self.birth.refusal.map_or(Input::Begin, Input::Refuse));
+        self.show_legs();
         let termination = loop {
-            let Some(input) = self.queue.pop_front() else {
+            if let Some(input) = self.queue.pop_front() {
+                if let Some(termination) = self.step(input).await {
+                    break termination;
+                }
+            } else if !self.step_transfer().await {
                 let happening = self.wait().await;
-                self.take(happening);
-                continue;
-            };
-            if let Some(termination) = self.step(input).await {
-                break termination;
+                self.take(happening).await;
             }
         };
         self.finish(termination).await;
@@ -140,7 +159,8 @@ impl CallTask {
 
     async fn wait(&mut self) -> Happening {
         let with_leg = if self.info_keys.is_idle() { None } else { self.leg_control() };
-        let Self { birth, audio, timers, conversation, info_keys, offer, .. } = self;
+        let with_agent = self.transfer.is_none();
+        let Self { birth, audio, timers, conversation, info_keys, offer, transfer, moving, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -151,13 +171,15 @@ impl CallTask {
             kind = timers.fired() => Happening::Timer(kind),
             event = next_media_event(audio) => Happening::Media(event),
             event = birth.agent.next() => Happening::Agent(event),
-            step = conversation.silence_step() => Happening::Silence(step),
+            step = conversation.silence_step(), if with_agent => Happening::Silence(step),
+            event = transfer::next(transfer) => Happening::Transfer(event),
+            event = refer::next(moving) => Happening::Moving(event),
             failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
             answer = answered(offer) => Happening::Reanswered(answer),
         }
     }
 
-    fn take(&mut self, happening: Happening) {
+    async fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Leg(event) => self.take_leg_event(event),
             Happening::Media(event) => self.take_media_event(event),
@@ -177,6 +199,12 @@ impl CallTask {
                     self.take_reanswer(&sdp);
                 }
             }
+            Happening::Command(Some(Command::Transfer(order, reply))) => {
+                let _ = reply.send(self.take_transfer_order(order));
+            }
+            Happening::Command(Some(Command::Replace(call))) => Box::pin(self.take_replacement(call)).await,
+            Happening::Moving(event) => Box::pin(self.take_moving_event(event)).await,
+            Happening::Transfer(event) => Box::pin(self.take_transfer_event(event)).await,
             Happening::Silence(step) => self.take_silence(step),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
         }
@@ -196,18 +224,29 @@ impl CallTask {
                 self.queue.push_back(Input::RemoteRefused(Termination::of_response(code, &phrase)));
             }
             Some(LegEvent::Cancelled) => self.queue.push_back(Input::RemoteCancelled),
-            Some(LegEvent::HungUp { .. }) => self.queue.push_back(Input::RemoteHungUp),
+            Some(LegEvent::HungUp { .. }) => self.take_hang_up(),
             Some(LegEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Info),
             Some(LegEvent::Reoffer { sdp, reply }) => {
                 let _ = reply.send(self.take_reoffer(sdp.as_deref()));
             }
             // They have moved without a word before; our answer has been said already.
             Some(LegEvent::Reanswered { sdp }) => self.take_reanswer(&sdp),
-            // Nobody has asked for a transfer, and nobody may send us elsewhere: without a reply the peer hears 603.
-            Some(LegEvent::TransferProgress { .. } | LegEvent::ReferAsked { .. }) => {}
+            Some(LegEvent::TransferProgress { code, phrase, done }) => {
+                self.tell_transfer(TransferInput::Progress { code, phrase, done });
+            }
+            Some(LegEvent::ReferAsked { target, referred_by, reply }) => {
+                let _ = reply.send(self.take_refer(&target, referred_by));
+            }
             Some(LegEvent::Failed(failure)) => self.queue.push_back(Input::SignallingFailed(termination_of(failure))),
             // The leg ended without a word: it can only be ours that did.
-            None => self.queue.push_back(Input::RemoteHungUp),
+            None => self.take_hang_up(),
+        }
+    }
+
+    /// A transfer knows better what it means.
+    fn take_hang_up(&mut self) {
+        if !self.tell_transfer(TransferInput::CallerHungUp) {
+            self.queue.push_back(Input::RemoteHungUp);
         }
     }
 
@@ -256,6 +295,9 @@ impl CallTask {
             Some(MediaEvent::FirstRtp { from } | MediaEvent::Latched { from }) => {
                 self.birth.journal.note(CallFact::RtpLatched { address: from.to_string() });
             }
+            // Of somebody else than the agent, or of a tone; its end is taken, so that nobody is taken to speak for ever.
+            Some(MediaEvent::CallerSpeech { on: true, .. } | MediaEvent::AgentSpeech { on: true, .. })
+                if !self.agent_is_with_caller() => {}
             Some(MediaEvent::CallerSpeech { on, at }) => {
                 self.conversation.speech(Speaker::Caller, on, at, &mut self.birth.journal);
             }
@@ -286,7 +328,9 @@ impl CallTask {
             return;
         }
         self.birth.journal.note(CallFact::Dtmf { digit });
-        self.birth.agent.dtmf(digit);
+        if !self.pass_digit_on(digit) && self.agent_is_with_caller() {
+            self.birth.agent.dtmf(digit);
+        }
     }
 
     fn take_agent_event(&mut self, event: AgentEvent) {
@@ -302,6 +346,25 @@ impl CallTask {
     }
 
     fn take_fact(&mut self, fact: Fact) {
+        if !self.agent_is_with_caller() && is_conversation(&fact) {
+            return;
+        }
+        if let (Fact::TurnComplete, Some(transfer)) = (&fact, &mut self.transfer) {
+            transfer.push(TransferInput::TurnComplete);
+        }
+        match fact {
+            Fact::Transfer { target } => self.take_agents_transfer(&target),
+            Fact::TransferDecision { accepted: true } => drop(self.tell_transfer(TransferInput::Accepted)),
+            Fact::TransferDecision { accepted: false } => drop(self.tell_transfer(TransferInput::Declined)),
+            Fact::Drained if self.tell_transfer(TransferInput::PlayoutDrained) => {}
+            // To the human: it is not the caller who is to be hung up on.
+            Fact::Goodbye if self.tell_transfer(TransferInput::Declined) => {}
+            fact => self.take_talk(fact),
+        }
+    }
+
+    /// What the agent says to the caller and hears of it, and what it uses.
+    fn take_talk(&mut self, fact: Fact) {
         let Self { conversation, birth: Birth { journal, .. }, queue, .. } = self;
         match fact {
             Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
@@ -313,6 +376,7 @@ impl CallTask {
             Fact::Notice(text) => journal.note(CallFact::Warning { text }),
             Fact::Goodbye => queue.push_back(Input::AgentGoodbye),
             Fact::Drained => queue.push_back(Input::PlayoutDrained),
+            Fact::Transfer { .. } | Fact::TransferDecision { .. } => {}
             // The agent turns it into its own event.
             Fact::Failed(error) => self.take_engine_failure(&error),
         }
@@ -331,7 +395,7 @@ impl CallTask {
         if self.birth.agent.fail_over() {
             let next = self.birth.agent.name();
             self.birth.journal.note(CallFact::Warning { text: format!("{next} talks instead of {engine}") });
-        } else {
+        } else if !self.tell_transfer(TransferInput::AgentLost(error.to_string())) {
             self.queue.push_back(Input::AgentFailed(error.to_string()));
         }
     }
@@ -453,6 +517,7 @@ impl CallTask {
         self.birth.journal.cdr.sip_call_id = Some(dialled.control.sip_call_id().to_owned());
         self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
         *leg = Some(dialled);
+        self.show_legs();
     }
 
     fn mark_answered(&mut self) {
@@ -467,7 +532,16 @@ impl CallTask {
         }
     }
 
-    async fn finish(self, termination: Termination) {
+    /// Tells which legs there are.
+    pub(super) fn show_legs(&self) {
+        let legs = self.leg_control().into_iter().chain(self.human_leg()).collect();
+        self.birth.legs.send_replace(legs);
+    }
+
+    async fn finish(mut self, termination: Termination) {
+        // Boxed, as all that few calls come to: a call's future stays small.
+        Box::pin(self.part_with_human()).await;
+        self.transfer = None;
         let mut journal = self.birth.journal;
         // The agent goes first, so that nothing of it outlives the call.
         drop(self.birth.agent);
@@ -480,6 +554,11 @@ impl CallTask {
         journal.finish(termination).await;
         drop(self.birth.signalling);
     }
+}
+
+/// Whether it belongs into the transcript.
+fn is_conversation(fact: &Fact) -> bool {
+    matches!(fact, Fact::Words(..) | Fact::Audio { .. } | Fact::TurnComplete | Fact::Interrupted)
 }
 
 /// The engine's rates, and the file the call is recorded in.

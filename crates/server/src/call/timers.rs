@@ -1,26 +1,35 @@
-//! The machine's timers as deadlines: at most one of each kind, one sleep for all.
+//! A machine's timers as deadlines: at most one of each kind, one sleep for all.
 
-use callie_domain::call::TimerKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-#[derive(Debug, Default)]
-pub struct Timers {
-    running: Vec<(TimerKind, Instant)>,
+#[derive(Debug)]
+pub struct Timers<K> {
+    running: Vec<(K, Instant)>,
 }
 
-impl Timers {
-    pub fn start(&mut self, kind: TimerKind, after: Duration) {
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Self { running: Vec::new() }
+    }
+}
+
+impl<K: Copy + PartialEq> Timers<K> {
+    pub fn start(&mut self, kind: K, after: Duration) {
         self.stop(kind);
         self.running.push((kind, Instant::now() + after));
     }
 
-    pub fn stop(&mut self, kind: TimerKind) {
+    pub fn stop(&mut self, kind: K) {
         self.running.retain(|(running, _)| *running != kind);
     }
 
+    pub fn stop_all(&mut self) {
+        self.running.clear();
+    }
+
     /// Waits for the next timer to run out and removes it; waits for ever when none runs. Cancel safe.
-    pub async fn fired(&mut self) -> TimerKind {
+    pub async fn fired(&mut self) -> K {
         let next = self.running.iter().enumerate().min_by_key(|(_, (_, at))| *at).map(|(i, (_, at))| (i, *at));
         match next {
             Some((index, at)) => {
@@ -35,6 +44,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use callie_domain::call::TimerKind;
 
     #[tokio::test(start_paused = true)]
     async fn the_earliest_fires_first_and_once() {

@@ -37,5 +37,6 @@ fn brief(user: &User, remote: &str) -> Brief {
         language: user.ai.language.clone(),
         remote_party: remote.to_owned(),
         outbound: false,
+        transfer_targets: Vec::new(),
     }
 }

@@ -9,4 +9,5 @@ mod outbound;
 mod steady;
 #[path = "../support/world.rs"]
 mod support;
+mod transfer;
 mod world;

@@ -28,7 +28,15 @@ pub enum Manner {
     Breaks,
     /// Speaks for a second and says goodbye.
     Goodbye,
+    /// Speaks a tone for a second, and hands the caller over to `sales` once the caller is heard.
+    HandsOver,
+    /// The same, to somebody whom nobody has named.
+    HandsOverElsewhere,
 }
+
+/// Hertz of what the stub says to the human, and of what it says when it is back with the caller.
+pub const BRIEFING_HZ: f64 = 700.0;
+pub const REGRET_HZ: f64 = 900.0;
 
 #[derive(Debug)]
 pub struct StubEngine(pub Manner);
@@ -69,6 +77,17 @@ impl EngineSession for StubSession {
     }
 
     fn hear(&mut self, samples: &[i16]) {
+        let target = match self.manner {
+            Manner::HandsOver => Some("sales"),
+            Manner::HandsOverElsewhere => Some("+4990012345"),
+            _ => None,
+        };
+        if let Some(target) = target.filter(|_| samples.iter().any(|s| s.unsigned_abs() > 1_000)) {
+            self.manner = Manner::Talk;
+            self.events.push_back(EngineEvent::Transfer { target: target.to_owned() });
+            self.events.push_back(EngineEvent::TurnComplete);
+            self.waker.take().into_iter().for_each(Waker::wake);
+        }
         if self.manner == Manner::Breaks && samples.iter().any(|s| s.unsigned_abs() > 1_000) {
             self.events.push_back(EngineEvent::Failed(EngineError::new(EngineCause::ServiceFailed, "as scripted")));
             self.waker.take().into_iter().for_each(Waker::wake);
@@ -77,7 +96,17 @@ impl EngineSession for StubSession {
 
     fn dtmf(&mut self, _digit: char) {}
 
-    fn prompt(&mut self, _prompt: Prompt) {}
+    fn prompt(&mut self, prompt: Prompt) {
+        let hertz = match prompt {
+            Prompt::BriefHuman { .. } => BRIEFING_HZ,
+            Prompt::TransferFailed { .. } => REGRET_HZ,
+            Prompt::StillThere | Prompt::SilenceGoodbye => return,
+        };
+        let step = std::f64::consts::TAU * hertz / 24_000.0;
+        let tone = (0..24_000).map(|i| ((f64::from(i) * step).sin() * 9_000.0) as i16).collect();
+        self.events.extend([EngineEvent::Audio(tone), EngineEvent::TurnComplete]);
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
 
     fn playout_drained(&mut self) {}
 

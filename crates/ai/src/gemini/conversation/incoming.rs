@@ -11,6 +11,7 @@ use crate::{
             server::{self, FunctionCall, ServerContent, ServerMessage, ToolCallCancellation, Transcription},
         },
     },
+    tools::Effect,
 };
 use serde::Deserialize;
 use std::time::Instant;
@@ -155,6 +156,9 @@ impl Conversation {
         if outcome.ends_call {
             self.farewell.agent_hangs_up(now);
             self.vigil.answered();
+        } else if outcome.effect.is_some() {
+            // It may say something more, and need not.
+            self.vigil.answered();
         } else {
             self.vigil.answer_is_due(now);
         }
@@ -163,6 +167,10 @@ impl Conversation {
             arguments: recorded(&serde_json::Value::Object(arguments)),
             result: recorded(&serde_json::Value::Object(outcome.result.clone())),
         });
+        self.events.extend(outcome.effect.map(|effect| match effect {
+            Effect::Transfer { target } => EngineEvent::Transfer { target },
+            Effect::Decide { accepted } => EngineEvent::TransferDecision { accepted },
+        }));
         FunctionResponse { id: call.id, name: call.name, response: outcome.result }
     }
 

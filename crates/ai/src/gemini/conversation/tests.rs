@@ -20,6 +20,7 @@ fn brief(outbound: bool) -> Brief {
         language: None,
         remote_party: "bob".into(),
         outbound,
+        transfer_targets: Vec::new(),
     }
 }
 
@@ -48,6 +49,14 @@ impl World {
         world.content(AUDIO);
         world.content(r#"{"turnComplete":true}"#);
         assert_eq!(world.events().len(), 2);
+        world
+    }
+
+    /// Talking, with these in reach.
+    fn with_targets(targets: &[&str]) -> Self {
+        let mut world = Self::talking();
+        let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
+        world.conversation.tools = Toolbox::default().for_call(&targets);
         world
     }
 
@@ -223,6 +232,26 @@ fn tools_are_answered_in_parallel_also_unknown_ones_but_not_cancelled_ones() {
 }
 
 /// What happens after the greeting, and how long after it Goodbye comes.
+#[test]
+fn a_transfer_is_the_calls_to_make() {
+    let mut world = World::with_targets(&["sales"]);
+    let call = |target: &str| {
+        format!(r#"{{"toolCall":{{"functionCalls":[{{"id":"1","name":"transfer_call","args":{{"target":"{target}"}}}}]}}}}"#)
+    };
+    world.frame(call("+4990012345"));
+    assert!(!world.events().iter().any(|event| matches!(event, EngineEvent::Transfer { .. })));
+    assert!(world.messages()[0].to_string().contains("nobody of that name"));
+    world.frame(call("Sales"));
+    assert!(world.events().contains(&EngineEvent::Transfer { target: "sales".into() }));
+    assert_eq!(world.messages().len(), 1, "the tool is answered");
+    world.pass(ms(60_000));
+    assert!(world.texts().is_empty(), "who waits to be connected is not nudged");
+    world.conversation.prompt(Prompt::BriefHuman { target: "sales".into(), message: None }, world.now);
+    assert!(world.texts()[0].contains("speaking with \"sales\""));
+    world.frame(r#"{"toolCall":{"functionCalls":[{"id":"2","name":"complete_transfer","args":{"accepted":true}}]}}"#);
+    assert!(world.events().contains(&EngineEvent::TransferDecision { accepted: true }));
+}
+
 fn check_goodbye(happens: fn(&mut World), expected: Option<u64>) {
     let mut world = World::talking();
     let start = world.now;

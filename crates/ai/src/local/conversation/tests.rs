@@ -294,3 +294,35 @@ async fn the_receptionist_goes_on_where_the_chat_model_fails() {
         assert!(call.all_said().ends_with("Thank you, Maria Lopez. You lost your key. Is that right?"), "{}", call.all_said());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_wants_a_human_is_handed_over_once() {
+    let human = "I would like to speak to a human, please.";
+    let with_targets = Brief { transfer_targets: vec!["sales".into(), "the boss".into()], ..brief() };
+    let mut call = Call::begin(Transcriber::scripted(&[human, human]), None, with_targets).await;
+    call.listen().await;
+    call.hear(&heard(Line::Human)).await;
+    call.listen().await;
+    let transfer = EngineEvent::Transfer { target: "sales".into() };
+    assert_eq!(call.count(&transfer), 1);
+    assert!(call.all_said().ends_with("I am connecting you."), "{}", call.all_said());
+    call.session.prompt(Prompt::TransferFailed { target: "sales".into(), reason: "486 Busy Here".into() });
+    call.listen().await;
+    assert!(call.all_said().contains("I could not reach sales, but I can take a message."), "{}", call.all_said());
+    call.hear(&heard(Line::Human)).await;
+    call.listen().await;
+    assert_eq!(call.count(&transfer), 1);
+    assert!(call.all_said().contains("there is really nobody here"), "{}", call.all_said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_the_human_says_is_not_the_callers() {
+    let mut call = scripted(&["Hi, this is Maria Lopez."]).await;
+    call.listen().await;
+    call.session.prompt(Prompt::BriefHuman { target: "sales".into(), message: Some("Maria wants a lamp.".into()) });
+    call.listen().await;
+    assert!(call.all_said().ends_with("Maria wants a lamp. Press 1 to take the call, or 2 to decline."), "{}", call.all_said());
+    call.hear(&heard(Line::Maria1)).await;
+    call.hear(&silence(2_000)).await;
+    assert!(call.heard().is_empty());
+}

@@ -14,11 +14,10 @@ mod tests;
 mod words;
 
 use crate::Prompt;
-pub use words::normal;
 use words::{
     Answer, answer, ends_open, is_farewell, is_filler, is_goodbye, is_pleasantry, is_short_answer, is_substantial, substance,
-    wants_human,
 };
+pub use words::{normal, wants_human};
 
 /// Caller's turns after which the call is wound up.
 const MOST_TURNS: u32 = 16;
@@ -141,6 +140,12 @@ impl Receptionist {
             (Stage::Waiting, _) | (_, Input::Start) => Vec::new(),
             (_, Input::Prompt(Prompt::StillThere)) => vec![say("Are you still there?")],
             (_, Input::Prompt(Prompt::SilenceGoodbye)) => self.end_in_silence(),
+            (_, Input::Prompt(Prompt::TransferFailed { target, .. })) => self.apologise(&target),
+            // It is the human who hears this: the dialogue with the caller waits.
+            (_, Input::Prompt(Prompt::BriefHuman { message, .. })) => {
+                let message = message.as_deref().unwrap_or("I have a caller for you.").trim();
+                vec![Output::Say(format!("{message} Press 1 to take the call, or 2 to decline."))]
+            }
             (_, Input::Heard { text, sure }) => self.hear(&text, sure),
         }
     }
@@ -228,6 +233,18 @@ impl Receptionist {
             outputs.push(say("What shall I pass on?"));
         } else {
             outputs.extend(self.ask_next());
+        }
+        outputs
+    }
+
+    /// The human could not be reached; the message is as far as it was.
+    fn apologise(&mut self, target: &str) -> Vec<Output> {
+        self.asked_for_human = true;
+        let mut outputs = vec![Output::Say(format!("I am sorry, I could not reach {target}, but I can take a message."))];
+        match self.stage {
+            Stage::Confirming => outputs.push(say("Is what I have noted right?")),
+            Stage::Reply => outputs.push(say("What shall I pass on?")),
+            _ => outputs.extend(self.ask_next()),
         }
         outputs
     }

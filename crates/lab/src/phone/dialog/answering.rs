@@ -3,6 +3,7 @@
 use super::super::sdp::{Direction, RemoteSdp};
 use super::{Dialog, Fact, Output, Repeat, Stage};
 use crate::message::Message;
+use crate::phone::refer::Referred;
 use crate::wire::Flow;
 use std::time::Instant;
 
@@ -65,7 +66,24 @@ impl Dialog {
                     self.end(Fact::RemoteHungUp);
                 }
             }
+            "REFER" if !self.me.refers => self.reply(&request, 405, flow),
+            "REFER" => match request.header("Refer-To").and_then(Referred::parse) {
+                Some(referred) => {
+                    self.outbox.push_back(Output::Happened(Fact::Referred(referred)));
+                    self.asked_to_refer = Some((request, flow));
+                }
+                None => self.reply(&request, 400, flow),
+            },
             _ => self.reply(&request, 200, flow),
+        }
+    }
+
+    /// Answers the REFER at hand.
+    pub fn answer_refer(&mut self, code: u16) {
+        if let Some((request, flow)) = self.asked_to_refer.take() {
+            let mut reply = request.reply(code).with("User-Agent", self.me.user_agent.clone());
+            reply.push("Contact", self.me.contact());
+            self.outbox.push_back(Output::Send(reply_flow(flow, &reply), reply));
         }
     }
 
@@ -121,6 +139,10 @@ impl Dialog {
         }
         reply.push("Contact", self.me.contact());
         reply.push("User-Agent", self.me.user_agent.clone());
+        reply.push("Allow", self.me.allow());
+        if self.me.refers {
+            reply.push("Supported", "replaces");
+        }
         if let Some((body, now)) = last {
             if !body.is_empty() {
                 reply = reply.with_body("application/sdp", body);

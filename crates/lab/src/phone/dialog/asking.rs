@@ -144,8 +144,35 @@ impl Dialog {
     }
 
     pub(super) fn invite(&mut self, offer: String, now: Instant) {
-        let invite = self.request_in_dialog("INVITE").with("Contact", self.me.contact()).with_body("application/sdp", offer);
-        self.ask(invite, now);
+        let mut invite = self.request_in_dialog("INVITE").with("Contact", self.me.contact());
+        if self.me.refers {
+            invite.push("Supported", "replaces");
+        }
+        if let Some(replaces) = self.me.replaces.take() {
+            invite.push("Require", "replaces");
+            invite.push("Replaces", replaces);
+        }
+        self.ask(invite.with_body("application/sdp", offer), now);
+    }
+
+    /// Asks the other side to call somebody else.
+    pub fn refer(&mut self, to: &str, now: Instant) {
+        let uri = if to.starts_with("sip:") { to.to_owned() } else { format!("sip:{to}@{}", self.me.domain) };
+        let refer = self.request_in_dialog("REFER").with("Contact", self.me.contact()).with("Refer-To", format!("<{uri}>"));
+        self.ask(refer, now);
+    }
+
+    /// How the call goes that a REFER has asked for (RFC 3515 §2.4.4); `last` ends the subscription.
+    pub fn notify(&mut self, code: u16, last: bool, now: Instant) {
+        let state = if last { "terminated;reason=noresource" } else { "active;expires=60" };
+        let status = format!("SIP/2.0 {code} {}\r\n", crate::message::reason_phrase(code));
+        let notify = self
+            .request_in_dialog("NOTIFY")
+            .with("Contact", self.me.contact())
+            .with("Event", "refer")
+            .with("Subscription-State", state)
+            .with_body("message/sipfrag;version=2.0", status);
+        self.ask(notify, now);
     }
 
     pub(super) fn request_in_dialog(&mut self, method: &str) -> Message {
@@ -160,7 +187,7 @@ impl Dialog {
             .with("Call-ID", self.call_id.clone())
             .with("CSeq", format!("{} {method}", self.cseq))
             .with("User-Agent", self.me.user_agent.clone())
-            .with("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE");
+            .with("Allow", self.me.allow());
         self.routes.iter().for_each(|route| request.push("Route", route));
         request
     }

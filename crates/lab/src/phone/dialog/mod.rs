@@ -9,6 +9,7 @@ mod tests;
 pub(super) use answering::reply_flow;
 
 use super::identity::{Identity, token};
+use super::refer::Referred;
 use super::sdp::{Direction, LocalSdp, RemoteSdp};
 use crate::message::{Message, NameAddr};
 use crate::wire::Flow;
@@ -40,6 +41,8 @@ pub(super) enum Fact {
     Cancelled,
     NoAnswer,
     RemoteHungUp,
+    /// Asked to call somebody else; to be answered.
+    Referred(Referred),
     /// Our BYE was answered, or given up.
     HungUp,
 }
@@ -93,6 +96,7 @@ pub(super) struct Dialog {
     asking: Vec<Asking>,
     invited: Option<Invited>,
     last_ack: Option<(Flow, Message)>,
+    asked_to_refer: Option<(Message, Flow)>,
     outbox: VecDeque<Output>,
 }
 
@@ -134,6 +138,7 @@ impl Dialog {
             asking: Vec::new(),
             invited: None,
             last_ack: None,
+            asked_to_refer: None,
             outbox: VecDeque::new(),
         }
     }
@@ -144,6 +149,13 @@ impl Dialog {
 
     pub fn call_id(&self) -> &str {
         &self.call_id
+    }
+
+    /// A `Replaces` header that names this call to the other side (RFC 3891 §6.1).
+    pub fn replaces(&self) -> String {
+        let tag =
+            |value: &str| NameAddr::parse(value).and_then(|address| address.param("tag").map(str::to_owned)).unwrap_or_default();
+        format!("{};to-tag={};from-tag={}", self.call_id, tag(&self.remote), tag(&self.local))
     }
 
     /// The other side's user part.

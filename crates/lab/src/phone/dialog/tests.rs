@@ -13,6 +13,8 @@ fn identity(user: &str) -> Identity {
         credentials: None,
         user_agent: String::new(),
         here: SIP.parse().expect("address"),
+        refers: false,
+        replaces: None,
         flow: flow(),
     }
 }

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod query;
 pub mod summary;
 pub mod transcript;
+pub mod transfer;
 
 use super::error::Problem;
 use super::extract::{CallPath, Parameters};

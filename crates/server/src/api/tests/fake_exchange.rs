@@ -2,7 +2,8 @@
 
 use super::memory::MemoryStore;
 use crate::exchange::{
-    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent, SipCounts,
+    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
+    SipCounts, TransferError, TransferOrder,
 };
 use async_trait::async_trait;
 use callie_domain::examination::{Finding, Report, Subject};
@@ -28,6 +29,9 @@ pub struct FakeExchange {
     pub report: Mutex<Option<Arc<Report>>>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
+    pub transfers: Mutex<Vec<TransferOrder>>,
+    /// The answer to the next transfer.
+    pub transfer_refusal: Mutex<Option<TransferError>>,
     /// A bug on cue.
     pub panics: AtomicBool,
     pub feed: broadcast::Sender<Arc<LiveEvent>>,
@@ -44,6 +48,8 @@ impl FakeExchange {
             pressed: Mutex::default(),
             report: Mutex::default(),
             refusal: Mutex::default(),
+            transfers: Mutex::default(),
+            transfer_refusal: Mutex::default(),
             panics: AtomicBool::default(),
             // Small, so that a reader can be made to lag.
             feed: broadcast::channel(4).0,
@@ -125,6 +131,17 @@ impl Exchange for FakeExchange {
 
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
         self.report.lock().expect("not poisoned").clone().filter(|report| report.user_id == *user)
+    }
+
+    async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
+        if !self.active.lock().expect("not poisoned").iter().any(|active| active.id == call) {
+            return Err(TransferError::NoSuchCall);
+        }
+        if let Some(refusal) = self.transfer_refusal.lock().expect("not poisoned").take() {
+            return Err(refusal);
+        }
+        self.transfers.lock().expect("not poisoned").push(order);
+        Ok(())
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

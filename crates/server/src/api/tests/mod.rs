@@ -16,5 +16,6 @@ mod lines;
 mod memory;
 mod openapi;
 mod signalling;
+mod transfer;
 mod users;
 mod world;
