@@ -6,6 +6,7 @@ use crate::exchange::{DialError, DialRequest, HoldError};
 use callie_ai::Engine;
 use callie_domain::{CallId, User, UserId};
 use callie_sip::RequestFailure;
+use futures::future::BoxFuture;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -109,6 +110,14 @@ impl CallTask {
             answered.ok()
         }));
     }
+}
+
+/// The end of an offer that is under way. Cancel safe.
+pub(super) async fn answered(offer: &mut Option<BoxFuture<'static, Option<Vec<u8>>>>) -> Option<Vec<u8>> {
+    let Some(under_way) = offer else { return std::future::pending().await };
+    let answer = under_way.await;
+    *offer = None;
+    answer
 }
 
 /// The caller as shown is one of the names under which the account calls. Providers write numbers with or without prefix.

@@ -9,6 +9,7 @@ use super::{
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
     keys::InfoKeys,
+    own_call,
     refer::{self, Moving},
     silence::Step,
     timers::Timers,
@@ -175,7 +176,7 @@ impl CallTask {
             event = transfer::next(transfer) => Happening::Transfer(event),
             event = refer::next(moving) => Happening::Moving(event),
             failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
-            answer = answered(offer) => Happening::Reanswered(answer),
+            answer = own_call::answered(offer) => Happening::Reanswered(answer),
         }
     }
 
@@ -567,14 +568,6 @@ fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWit
     let recording =
         context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
     OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
-}
-
-/// The end of an offer that is under way. Cancel safe.
-async fn answered(offer: &mut Option<BoxFuture<'static, Option<Vec<u8>>>>) -> Option<Vec<u8>> {
-    let Some(under_way) = offer else { return std::future::pending().await };
-    let answer = under_way.await;
-    *offer = None;
-    answer
 }
 
 async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {

@@ -109,7 +109,7 @@ fn audio(call: &SelfCall) -> Finding {
 }
 
 fn codec(call: &SelfCall) -> Finding {
-    let media = |end: &Option<End>| Some(end.as_ref()?.cdr.as_ref()?.media.clone()?);
+    let media = |end: &Option<End>| end.as_ref()?.cdr.as_ref()?.media.clone();
     match (media(&call.out), media(&call.back)) {
         (Some(out), Some(back)) => {
             let srtp = |suite: &Option<String>| suite.as_ref().map(|suite| format!(", {suite}")).unwrap_or_default();

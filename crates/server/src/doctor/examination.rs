@@ -132,8 +132,7 @@ async fn settled(handle: &AccountHandle) -> RegistrationStatus {
         !matches!(status.state, RegistrationState::Off | RegistrationState::Registering | RegistrationState::Unregistering)
     };
     let _ = tokio::time::timeout(REGISTERED_WITHIN, status.wait_for(has_result)).await;
-    let settled = status.borrow().clone();
-    settled
+    handle.status().borrow().clone()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

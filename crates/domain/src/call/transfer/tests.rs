@@ -1,3 +1,5 @@
+//! Handing callers over: each way it may go, then everything in any order.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;
