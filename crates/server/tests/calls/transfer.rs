@@ -182,8 +182,8 @@ async fn who_cannot_be_reached_leaves_the_caller_with_the_agent() {
         (vec![Step::Answer, Step::Pause(Duration::from_millis(400)), Step::HangUp], "hung up"),
     ] {
         let (mut world, _carol) = scene(Manner::Talk, "warm", steps).await;
-        let maria =
-            world.maria([talkative()[..3].to_vec(), vec![Step::WaitSilence { after: Duration::from_secs(1) }]].concat()).await;
+        // Long enough to be told; she says nothing meanwhile.
+        let maria = world.maria(vec![Step::WaitAnswer, Step::Pause(Duration::from_secs(6)), Step::HangUp]).await;
         world.order(order(None)).await.expect("begun");
         let maria = maria.finished().await.expect("a report");
         let cdr = world.next_record().await;
