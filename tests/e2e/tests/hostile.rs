@@ -1,17 +1,23 @@
 //! Garbage, torture and mutation on the SIP and RTP ports: the process lives, answers, and its memory comes back.
 
+use callie_e2e::certificates::Authority;
 use callie_e2e::peers::{Kamailio, kamailio::Digest, present, sipp::Scenario};
 use callie_e2e::phone::Phone;
 use callie_e2e::{Callie, eventually};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 use std::{
-    io::Write,
+    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 const WITHIN: Duration = Duration::from_secs(30);
+/// How long the call beside a storm lasts.
+const CALL: Duration = Duration::from_secs(20);
 /// Transactions and unacknowledged answers live for 64·T1 = 32 s (RFC 3261 §17); after that nothing may be left.
 const FORGOTTEN_WITHIN: Duration = Duration::from_secs(50);
 
@@ -70,54 +76,125 @@ fn mutated(message: &[u8], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Everything hostile once: to the SIP port over UDP and TCP.
-fn storm(callie: SocketAddr, contact: &str, dice: &mut Dice) {
-    let phone = Phone::new(callie);
-    let mut seeds = torture();
-    for message in &seeds {
-        phone.send(message);
-    }
-    // Well-formed messages to a real account mutate into the dangerous ones: bodies and dialogs are looked at.
-    let attempt = phone.attempt(contact, "seed");
-    seeds.extend([phone.invite(&attempt).into_bytes(), phone.cancel(&attempt).into_bytes()]);
-    for round in 0..1_000 {
-        let seed = if round % 2 == 0 { seeds.len() - 2 } else { dice.below(seeds.len()) };
-        phone.send(&mutated(&seeds[seed].clone(), dice));
-    }
-    for _ in 0..100_000 {
-        let len = 1 + dice.below(64);
-        let junk = dice.bytes(len);
-        phone.send(&junk);
-    }
-    for round in 0..40 {
-        let Ok(mut stream) = TcpStream::connect(callie) else { panic!("callie listens on TCP") };
-        let junk = if round % 2 == 0 { dice.bytes(2_000) } else { mutated(&seeds[dice.below(seeds.len())].clone(), dice) };
-        let _ = stream.write_all(&junk);
+/// Where a storm goes, and how much of it there is.
+#[derive(Clone)]
+struct Storm {
+    sip: SocketAddr,
+    secure: SocketAddr,
+    client: Arc<ClientConfig>,
+    contact: String,
+    mutations: usize,
+    junk: usize,
+    connections: usize,
+}
+
+impl Storm {
+    /// Everything hostile once: over UDP, TCP and TLS.
+    fn send(&self, dice: &mut Dice) {
+        let phone = Phone::new(self.sip);
+        let mut seeds = torture();
+        for message in &seeds {
+            phone.send(message);
+        }
+        // Well-formed messages to a real account mutate into the dangerous ones: bodies and dialogs are looked at.
+        let attempt = phone.attempt(&self.contact, "seed");
+        seeds.extend([phone.invite(&attempt).into_bytes(), phone.cancel(&attempt).into_bytes()]);
+        for round in 0..self.mutations {
+            let seed = if round % 2 == 0 { seeds.len() - 2 } else { dice.below(seeds.len()) };
+            phone.send(&mutated(&seeds[seed].clone(), dice));
+            breathe(round);
+        }
+        for round in 0..self.junk {
+            let len = 1 + dice.below(64);
+            let junk = dice.bytes(len);
+            phone.send(&junk);
+            breathe(round);
+        }
+        for round in 0..self.connections {
+            let bytes = match round % 4 {
+                0 => dice.bytes(2_000),
+                _ => (0..8).flat_map(|_| mutated(&seeds[dice.below(seeds.len())].clone(), dice)).collect(),
+            };
+            let tcp = TcpStream::connect(if round % 2 == 0 { self.sip } else { self.secure }).expect("callie listens");
+            pour(tcp, (round % 8 > 1 && round % 2 == 1).then_some(&self.client), &bytes);
+        }
     }
 }
 
+/// Slower than the socket's buffer fills: what the kernel drops proves nothing, and a call's own messages go through it too.
+fn breathe(round: usize) {
+    if round.is_multiple_of(50) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends what it takes, and reads until it is closed or says nothing more.
+fn pour(mut tcp: TcpStream, client: Option<&Arc<ClientConfig>>, bytes: &[u8]) {
+    tcp.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout above zero");
+    let Some(client) = client else {
+        let _ = tcp.write_all(bytes);
+        let _ = tcp.read(&mut [0; 4096]);
+        return;
+    };
+    let name = "127.0.0.1".try_into().expect("an address");
+    let connection = ClientConnection::new(client.clone(), name).expect("a client");
+    tcp.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout above zero");
+    let mut tls = StreamOwned::new(connection, tcp);
+    let _ = tls.write_all(bytes).and_then(|()| tls.flush());
+    let _ = tls.sock.set_read_timeout(Some(Duration::from_millis(20)));
+    let _ = tls.read(&mut [0; 4096]);
+}
+
+fn trusting(authority: &Authority) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM")).expect("a root");
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().expect("versions of rustls");
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn torture_mutation_and_junk_leave_memory_at_base() {
-    if !present(&["kamailio", "sipp"]) {
+async fn torture_mutation_and_junk_leave_memory_at_base_and_a_call_undisturbed() {
+    if !present(&["kamailio", "sipp", "openssl"]) {
         return;
     }
-    let mut callie = Callie::start().await;
+    let authority = Authority::new("authority of the tests");
+    let shown = authority.issue("callie", "IP:127.0.0.1");
+    let mut setup = Callie::setup();
+    let secure = SocketAddr::from((Ipv4Addr::LOCALHOST, setup.ports().one()));
+    let mut callie = setup
+        .env("CALLIE_SIP_TLS_LISTEN", secure.to_string())
+        .env("CALLIE_SIP_TLS_CERTIFICATE", shown.chain.display().to_string())
+        .env("CALLIE_SIP_TLS_KEY", shown.key.display().to_string())
+        .start()
+        .await
+        .expect("callie starts");
     let kamailio = Kamailio::start(callie.ports(), Digest::Md5, 600).await;
     callie.create_user("alice", kamailio.address(), json!({})).await;
     callie.register("alice").await;
     let contact = kamailio.await_binding("alice", WITHIN).await.contact;
     let mut dice = Dice(20_261_122);
+    let client = trusting(&authority);
+    let storm = Storm { sip: callie.sip(), secure, client, contact, mutations: 10_000, junk: 100_000, connections: 800 };
 
     // The first storm brings allocator, tables and buffers to their size; the second must not need more.
     let (mut resident, mut files, mut threads) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..2 {
-        let (sip, contact) = (callie.sip(), contact.clone());
+        let caller = Scenario::caller("call_and_echo", "alice", kamailio.address()).pause(CALL);
+        let mut sipp = caller.start(callie.ports());
+        eventually("the call is up", WITHIN, || async {
+            let calls = callie.get("/calls/active").await.1["calls"].as_array()?.clone();
+            (!calls.is_empty()).then_some(())
+        })
+        .await;
+        let storm = storm.clone();
         dice = tokio::task::spawn_blocking(move || {
-            storm(sip, &contact, &mut dice);
+            storm.send(&mut dice);
             dice
         })
         .await
         .expect("the storm is sent");
+        sipp.finish(CALL + WITHIN);
         callie.await_idle(FORGOTTEN_WITHIN).await;
         tokio::time::sleep(Duration::from_secs(36)).await;
         resident.push(callie.process().resident_kb());
@@ -130,10 +207,19 @@ async fn torture_mutation_and_junk_leave_memory_at_base() {
     assert!(files[1].len() <= files[0].len(), "sockets are left open: {files:?}");
     assert!(threads[1] <= threads[0] + 1, "threads are left: {threads:?}");
 
+    // The calls beside the storms: both ways without a hole, and ended by the caller.
+    let calls = callie.calls().await;
+    let whole: Vec<_> = calls.iter().filter(|call| call["from"].as_str().is_some_and(|from| from.contains("trunk"))).collect();
+    assert_eq!(whole.len(), 2, "{calls:?}");
+    for call in whole {
+        assert_eq!(call["termination"]["reason"], "remote_hung_up", "{call}");
+        let packets = |name: &str| call["media"][name].as_u64().unwrap_or(0);
+        let wanted = CALL.as_secs() * 50;
+        assert!(packets("packets_sent") > wanted * 95 / 100, "{call}");
+        assert!(packets("packets_received") > wanted * 95 / 100, "{call}");
+    }
     // And it still is a telephone.
     callie.await_registration("alice", true, WITHIN).await;
-    let after = Scenario::caller("call_and_echo", "alice", kamailio.address()).pause(Duration::from_secs(1));
-    after.start(callie.ports()).finish(WITHIN);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

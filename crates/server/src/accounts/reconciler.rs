@@ -36,11 +36,14 @@ pub struct Reconciler {
     statuses: SelectAll<StatusStream>,
     /// Lines of which people have been told that they are down.
     alerted: HashSet<UserId>,
+    /// Why a line is not registered, as it was told last.
+    told: HashMap<UserId, String>,
 }
 
 impl Reconciler {
     pub fn new(stack: Arc<SipStack>, directory: LineDirectory, feed: LiveFeed, tracker: TaskTracker) -> Self {
-        Self { stack, directory, feed, tracker, lines: HashMap::new(), statuses: SelectAll::new(), alerted: HashSet::new() }
+        let (lines, statuses, alerted, told) = (HashMap::new(), SelectAll::new(), HashSet::new(), HashMap::new());
+        Self { stack, directory, feed, tracker, lines, statuses, alerted, told }
     }
 
     /// Runs until `cancel`, then removes every binding and returns.
@@ -114,6 +117,7 @@ impl Reconciler {
             tracing::info!(user.id = %user, "line stops");
             self.directory.remove(user);
             self.alerted.remove(user);
+            self.told.remove(user);
             self.tracker.spawn(async move { line.handle.stop().await });
             self.feed.publish(LiveEvent::Registration { user_id: user.clone(), registration: RegistrationStatus::OFF });
         }
@@ -132,13 +136,21 @@ impl Reconciler {
         self.report_alert(&user, &status);
         let reason = status.reason.as_deref().unwrap_or_default();
         match status.state {
-            RegistrationState::Registered => tracing::info!(user.id = %user, "line is registered"),
-            RegistrationState::Retrying | RegistrationState::WrongPassword => {
+            RegistrationState::Registered => {
+                self.told.remove(&user);
+                tracing::info!(user.id = %user, "line is registered");
+            }
+            // Once for each reason, however often it is tried.
+            RegistrationState::Retrying | RegistrationState::WrongPassword if self.is_news(&user, reason) => {
                 tracing::warn!(user.id = %user, state = ?status.state, reason, next = ?status.next_attempt_at, "line is not registered");
             }
             _ => tracing::debug!(user.id = %user, state = ?status.state, "registration"),
         }
         self.feed.publish(LiveEvent::Registration { user_id: user, registration: status });
+    }
+
+    fn is_news(&mut self, user: &UserId, reason: &str) -> bool {
+        self.told.insert(user.clone(), reason.to_owned()).is_none_or(|told| told != reason)
     }
 
     /// Once for each time that a line is down.

@@ -115,7 +115,7 @@ impl Wire {
             }
         };
         self.streams.leave_gate(&key, gate);
-        connected.map(Flow::of_stream).inspect_err(|error| self.streams.is_in_trouble(&key, &error.to_string()))
+        connected.map(Flow::of_stream)
     }
 
     async fn connect(self: &Arc<Self>, key: &Key, hop: Hop<'_>) -> Result<Arc<Stream>, SipError> {

@@ -107,8 +107,6 @@ struct Carrier {
     unsent: BytesMut,
     /// Malformed messages since the last good one.
     malformed: u32,
-    /// A message has come.
-    was_well: bool,
     /// When what is expected of a stranger must have come.
     due: Instant,
     pongs: Pongs,
@@ -128,7 +126,6 @@ impl Streams {
             framer: Framer::default(),
             unsent: BytesMut::new(),
             malformed: 0,
-            was_well: false,
             due,
             pongs: Pongs::new(self.pong_within),
         };
@@ -137,11 +134,7 @@ impl Streams {
         if ending.is_fault_of_peer() {
             self.counts.broken.fetch_add(1, Ordering::Relaxed);
         }
-        match &stream.key {
-            // A server that refuses our certificate may do so after the handshake (RFC 8446 §4.4.2.4).
-            Some(key) if !carrier.was_well => self.is_in_trouble(key, &ending.to_string()),
-            _ => tracing::debug!(remote = %stream.remote, transport = stream.transport.as_str(), "{ending}"),
-        }
+        tracing::debug!(remote = %stream.remote, transport = stream.transport.as_str(), "{ending}");
         self.forget(&stream);
         stream.close(&ending.to_string());
         tokio::time::timeout(GOODBYE_WITHIN, writer.shutdown()).await.ok();
@@ -241,11 +234,6 @@ impl Carrier {
         match message {
             Ok(message) => {
                 self.malformed = 0;
-                if !std::mem::replace(&mut self.was_well, true)
-                    && let Some(key) = &self.stream.key
-                {
-                    self.streams.is_well(key);
-                }
                 // Nobody listens only while all is being stopped.
                 self.feed.0.send(TransportEvent::Incoming(message, self.stream.connection.clone(), from)).ok();
                 Ok(())

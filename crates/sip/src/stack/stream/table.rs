@@ -21,9 +21,6 @@ use tokio_util::sync::CancellationToken;
 const MOST: usize = 512;
 const MOST_FROM_ONE: usize = 128;
 
-/// Peers whose trouble is remembered; when there are more, some is told again.
-const MOST_TROUBLES: usize = 1024;
-
 /// What a connection of ours may be shared by: who is at its other end, and for TLS who that was proven to be, to whom
 /// we trusted the proof, and as whom we showed ourselves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,8 +47,6 @@ struct Table {
     opened: HashMap<Key, u64>,
     /// One lock for each peer that is being connected to.
     gates: HashMap<Key, Gate>,
-    /// What was wrong with a peer when it was last tried; told once.
-    troubles: HashMap<Key, String>,
 }
 
 /// See the module.
@@ -155,25 +150,6 @@ impl Streams {
             table.opened.insert(key, id);
         }
         Ok((stream, outbox))
-    }
-
-    /// Notes why there is no connection; a person is told when that is news.
-    pub fn is_in_trouble(&self, key: &Key, reason: &str) {
-        let mut table = self.table();
-        if table.troubles.get(key).is_some_and(|known| known == reason) {
-            return;
-        }
-        if table.troubles.len() >= MOST_TROUBLES {
-            table.troubles.clear();
-        }
-        table.troubles.insert(key.clone(), reason.to_owned());
-        drop(table);
-        tracing::warn!(remote = %key.remote, transport = key.transport.as_str(), "{reason}");
-    }
-
-    /// The peer talks to us: its next trouble will be told.
-    pub(super) fn is_well(&self, key: &Key) {
-        self.table().troubles.remove(key);
     }
 
     pub(super) fn forget(&self, stream: &Stream) {
