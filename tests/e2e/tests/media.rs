@@ -58,15 +58,23 @@ impl Stage {
         self.await_event(call, "audio has come from bob", |event| event["event"] == "rtp_latched").await;
     }
 
-    /// Both have spoken and been heard; the record of the call.
-    async fn finish(&self) -> Value {
+    /// The record of the call that bob ends.
+    async fn end(&self) -> Value {
         self.bob.hang_up();
-        let call = self.callie.ended_call("alice", WITHIN).await;
+        self.callie.ended_call("alice", WITHIN).await
+    }
+
+    /// The same; both have been heard. An agent who calls lets the other side finish its hello, and bob's tone never ends: of
+    /// such an agent bob hears silence.
+    async fn finish(&self, agent_speaks: bool) -> Value {
+        let call = self.end().await;
         let wav = self.callie.recording(&call).await;
         assert!(tone_share(&wav.channels[0], wav.rate, baresip::TONE_HZ) > 0.9, "bob's tone is on the left: {call}");
-        assert!(loud_seconds(&wav.channels[1], wav.rate, 300.0) > 0.5, "alice speaks on the right: {call}");
         let heard = eventually("bob has written what he heard", WITHIN, || async { self.bob.heard() }).await;
-        assert!(loud_seconds(&heard.channels[0], heard.rate, 300.0) > 0.5, "bob heard alice: {call}");
+        assert!(heard.seconds() > 2.0, "bob got {} s of audio: {call}", heard.seconds());
+        for (side, samples, rate) in [("said", &wav.channels[1], wav.rate), ("heard", &heard.channels[0], heard.rate)] {
+            assert!(!agent_speaks || loud_seconds(samples, rate, 300.0) > 0.5, "alice is not {side}: {call}");
+        }
         call
     }
 }
@@ -81,7 +89,7 @@ async fn check(sip: Value, bob: baresip::Account, codec: &str, suite: Option<&st
         let id = if outbound { stage.alice_calls().await } else { stage.bob_calls().await };
         stage.await_audio(&id).await;
         tokio::time::sleep(TALK).await;
-        let call = stage.finish().await;
+        let call = stage.finish(!outbound).await;
         let media = &call["media"];
         assert_eq!((&media["codec"], &media["srtp"]), (&json!(codec), &json!(suite)), "outbound {outbound}: {call}");
         assert_eq!(call["termination"]["reason"], "remote_hung_up", "{call}");
@@ -160,7 +168,7 @@ async fn a_call_is_held_and_taken_back() {
         stage.await_event(&id, &format!("the call is {word}"), |event| event["event"] == "hold" && event["on"] == on).await;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let call = stage.finish().await;
+    let call = stage.finish(true).await;
     assert_eq!((&call["termination"]["reason"], &call["media"]["srtp"]), (&json!("remote_hung_up"), &json!(LONG_TAG)), "{call}");
     assert_eq!(call["media"]["packets_unauthentic"], 0, "the keys went on through the hold: {call}");
 }
@@ -184,6 +192,6 @@ async fn keys_go_both_ways() {
             ["7", "#"].iter().all(|key| log.contains(&format!("received event: '{key}'"))).then_some(())
         })
         .await;
-        stage.finish().await;
+        stage.end().await;
     }
 }

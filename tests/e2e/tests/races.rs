@@ -154,7 +154,8 @@ async fn a_caller_who_never_speaks_is_noticed() {
 
 #[tokio::test]
 async fn an_invite_for_nobody_is_refused() {
-    let callie = Callie::start().await;
+    // Strangers hear nothing unless they are to be told.
+    let callie = Callie::setup().env("CALLIE_SIP_STRANGERS", "refuse").start().await.expect("callie starts");
     let phone = Phone::new(callie.sip());
     let attempt = phone.attempt(&format!("sip:alice@{}", callie.sip()), "stranger");
     phone.send(phone.invite(&attempt).as_bytes());

@@ -36,6 +36,7 @@ impl CallTask {
         let offer = self.audio.reoffered(None)?.answer;
         let options = DialOptions { replaces: asked.replaces.clone(), referred_by, uri: None };
         let leg = self.birth.context.stack.dial_with(&account, &target, offer, options);
+        self.birth.context.traces.follow(self.birth.journal.cdr.id, leg.trace.clone());
         self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
         self.moving = Some(Moving { leg, account, target });
         Ok(())

@@ -22,6 +22,7 @@ impl CallTask {
             Ok(reoffered) => {
                 call.leg.control.answer(reoffered.answer).await;
                 self.birth.journal.note(CallFact::LegReplaced { sip_call_id: call.sip_call_id.clone() });
+                self.birth.context.traces.follow(self.birth.journal.cdr.id, call.leg.trace.clone());
                 let (former, to) = self.exchange_leg(*call, is_main);
                 let Some(former) = former else { return };
                 former.control.hang_up().await;

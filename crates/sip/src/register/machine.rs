@@ -8,7 +8,7 @@ use callie_domain::registration::RegistrationState;
 use std::time::Duration;
 
 /// Longest reason shown, characters.
-const MAX_REASON: usize = 160;
+const MAX_REASON: usize = 240;
 
 /// One account's registration.
 #[derive(Debug)]

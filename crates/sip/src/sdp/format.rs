@@ -27,9 +27,11 @@ pub(super) struct Formats {
 }
 
 impl Formats {
-    /// All that we have. Telephone events have a clock for each clock among the codecs (RFC 4733 §2.4.1).
+    /// All that we have. Telephone events have a clock for each clock among the codecs (RFC 4733 §2.4.1), and 8 kHz in any case:
+    /// many who know Opus know events at no other.
     pub fn offered(codecs: &[Codec]) -> Self {
-        let events = EVENT_TYPES.into_iter().filter(|(clock, _)| codecs.iter().any(|codec| codec.clock_hz() == *clock));
+        let is_wanted = |clock: u32| clock == 8_000 || codecs.iter().any(|codec| codec.clock_hz() == clock);
+        let events = EVENT_TYPES.into_iter().filter(|(clock, _)| is_wanted(*clock));
         Self {
             codecs: codecs.iter().map(|codec| (*codec, codec.static_payload_type().unwrap_or(OPUS_TYPE))).collect(),
             events: events.collect(),

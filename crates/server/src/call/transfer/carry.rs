@@ -260,7 +260,10 @@ impl CallTask {
             None => Err("the line is not connected".to_owned()),
         };
         match called {
-            Ok(human) => transfer.human = Some(human),
+            Ok(human) => {
+                birth.context.traces.follow(birth.journal.cdr.id, human.leg.trace.clone());
+                transfer.human = Some(human);
+            }
             Err(why) => transfer.push(Input::HumanRefused(why)),
         }
         self.show_legs();

@@ -33,7 +33,8 @@ fn an_offer_names_codecs_in_the_users_order_with_an_event_for_each_clock() {
     a=ptime:20
     a=sendrecv
     ");
-    assert!(offer(&with(&[Codec::Opus])).contains("m=audio 10000 RTP/AVP 111 110\r\n"), "no clock that no codec has");
+    assert!(offer(&with(&[Codec::Opus])).contains("m=audio 10000 RTP/AVP 111 101 110\r\n"), "8 kHz is what all know");
+    assert!(offer(&with(&[Codec::Pcmu])).contains("m=audio 10000 RTP/AVP 0 101\r\n"), "no clock that no codec has");
 }
 
 #[test]
