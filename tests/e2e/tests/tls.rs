@@ -124,8 +124,8 @@ async fn a_line_is_told_why_a_registrar_is_not_believed() {
     let secure = Secure::new(callie.ports(), authority.issue("kamailio", "DNS:sip.elsewhere.example"));
     let kamailio = Kamailio::start_secure(callie.ports(), secure, 60).await;
     for (user, tls, want) in [
-        ("alice", trusting(&authority), "not for 127.0.0.1 but for sip.elsewhere.example"),
-        ("bob", trusting(&another), "not issued by the authority in sip.tls_ca"),
+        ("alice", trusting(&authority), "certified for sip.elsewhere.example, not for 127.0.0.1"),
+        ("bob", trusting(&another), "not certified by the authority in sip.tls_ca"),
         ("carol", json!({ "transport": "tls" }), "an authority unknown to this machine"),
     ] {
         callie.create_user(user, kamailio.secure_address(), tls).await;

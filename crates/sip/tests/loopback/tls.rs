@@ -126,12 +126,12 @@ async fn accounts_share_a_connection_only_with_the_same_trust_and_name() {
 
     // The same address, port and transport; not the same roots.
     let other_roots = world.stack.open_account(tls_account(HOST, port, Some(&stranger)));
-    assert!(refusal(&other_roots).await.contains("not issued by the authority in sip.tls_ca"));
+    assert!(refusal(&other_roots).await.contains("not certified by the authority in sip.tls_ca"));
     drop(other_roots);
     // The same roots; not the same name.
     let other_name = world.stack.open_account(tls_account("other.test", port, Some(&authority)));
     let told = refusal(&other_name).await;
-    assert!(told.contains("not for other.test but for sip.carrier.test"), "{told}");
+    assert!(told.contains("certified for sip.carrier.test, not for other.test"), "{told}");
     assert_eq!(world.stack.stats().connections, 1);
     assert!(!others.is_finished(), "a handshake came about that must not");
     others.abort();
@@ -186,10 +186,11 @@ async fn a_server_that_proves_nothing_is_not_talked_to_and_the_reason_is_told() 
     let expired = Server::new(&authority.issue_until(HOST, 2020)).await;
     check_refused(expired, same, Some(&authority), "has expired (2020-01-01): the provider has to renew it").await;
     let other = Server::new(&authority.issue("elsewhere.test")).await;
-    check_refused(other, same, Some(&authority), "not for sip.carrier.test but for elsewhere.test").await;
+    check_refused(other, same, Some(&authority), "certified for elsewhere.test, not for sip.carrier.test").await;
     check_refused(Server::new(&good()).await, same, None, "an authority unknown to this machine").await;
     let by_address = |account: &mut Account| account.server.host = "127.0.0.1".into();
-    check_refused(Server::new(&good()).await, by_address, Some(&authority), "not for 127.0.0.1 but for").await;
+    check_refused(Server::new(&good()).await, by_address, Some(&authority), "certified for sip.carrier.test, not for 127.0.0.1")
+        .await;
     let no_pem = |account: &mut Account| account.tls.ca_certificates = Some("no certificate".into());
     check_settings(no_pem, "sip.tls_ca cannot be used").await;
 }

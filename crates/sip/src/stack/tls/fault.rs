@@ -5,39 +5,30 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use std::io;
 
-/// What is wrong, and its remedy.
+/// What is wrong, and its remedy. Short enough for a line's status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     #[error("the certificate of {name} has expired{when}: the provider has to renew it")]
     Expired { name: String, when: String },
     #[error("the certificate of {name} is not valid yet{when}: check the clock of this machine")]
     NotValidYet { name: String, when: String },
-    #[error(
-        "the certificate of {name} was issued by an authority unknown to this machine: put the provider's own certificate of \
-         authority into sip.tls_ca"
-    )]
+    #[error("{name} is certified by an authority unknown to this machine: put the provider's own into sip.tls_ca")]
     UnknownIssuer { name: String },
-    #[error("the certificate of {name} was not issued by the authority in sip.tls_ca: ask the provider for the right one")]
+    #[error("{name} is not certified by the authority in sip.tls_ca: ask the provider for the right one")]
     OtherIssuer { name: String },
-    #[error(
-        "the certificate is not for {name} but for {presented}: correct sip_server, or write the name that it is for into \
-         sip.tls_server_name"
-    )]
+    #[error("certified for {presented}, not for {name}: correct sip_server or set sip.tls_server_name")]
     WrongName { name: String, presented: String },
     #[error("the certificate of {name} was revoked: the provider has to replace it")]
     Revoked { name: String },
     #[error("the certificate of {name} is not acceptable ({reason}): the provider has to replace it")]
     BadCertificate { name: String, reason: String },
-    #[error(
-        "the server wants a client certificate: put the one that the provider has given you into sip.tls_client_certificate, \
-         and its key into sip.tls_client_key"
-    )]
+    #[error("the server wants a client certificate: set sip.tls_client_certificate and sip.tls_client_key")]
     ClientCertificateWanted,
     #[error("the server does not accept our client certificate ({alert}): ask the provider for a new one")]
     ClientCertificateRefused { alert: String },
     #[error("the server refused the handshake ({alert}); it may want a client certificate (sip.tls_client_certificate)")]
     Refused { alert: String },
-    #[error("the server and we have nothing in common ({reason}): we speak TLS 1.2 and 1.3, the provider has to allow one")]
+    #[error("the server and we have nothing in common ({reason}): it has to allow TLS 1.2 or 1.3")]
     NothingInCommon { reason: String },
     #[error("what answers there does not speak TLS: check sip_port (5061 is usual) and transport")]
     NotTls,
@@ -119,7 +110,7 @@ fn on(time: UnixTime) -> String {
 
 /// The names of a stranger's certificate, few and printable. rustls shows them as `DnsName("a.example")`.
 fn listed(presented: &[String]) -> String {
-    const MOST: usize = 4;
+    const MOST: usize = 2;
     let bare = |name: &String| {
         let inner = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest.trim_end_matches(')'));
         printable(inner.trim_matches('"'))
@@ -133,7 +124,7 @@ fn listed(presented: &[String]) -> String {
 }
 
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 #[cfg(test)]
@@ -176,6 +167,7 @@ mod tests {
         }
         texts.push(told(Error::AlertReceived(AlertDescription::UnknownCA), false, true));
         texts.push(explain(&io::ErrorKind::UnexpectedEof.into(), &identity(false, false)));
+        assert!(texts.iter().all(|text| text.len() < 125), "a status has no room for more: {texts:#?}");
         insta::assert_snapshot!(texts.join("\n"));
     }
 
