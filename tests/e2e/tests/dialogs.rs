@@ -9,10 +9,10 @@ use std::time::Duration;
 const WITHIN: Duration = Duration::from_secs(30);
 const NUMBER: &str = "+1234567890";
 
-async fn alice_at_kamailio() -> (Callie, Kamailio) {
+async fn alice_at_kamailio(more: Value) -> (Callie, Kamailio) {
     let mut callie = Callie::start().await;
     let kamailio = Kamailio::start(callie.ports(), Digest::Md5, 60).await;
-    callie.create_user("alice", kamailio.address(), json!({})).await;
+    callie.create_user("alice", kamailio.address(), more).await;
     callie.register("alice").await;
     (callie, kamailio)
 }
@@ -36,7 +36,7 @@ async fn called(scenario: &str) -> Option<Value> {
     if !present(&["kamailio", "sipp"]) {
         return None;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(json!({})).await;
     let mut sipp = Scenario::callee(scenario).pause(Duration::from_secs(2)).start(callie.ports());
     kamailio.add_number(NUMBER, sipp.address());
     dial(&callie).await;
@@ -47,11 +47,11 @@ async fn called(scenario: &str) -> Option<Value> {
 }
 
 /// A SIPp calls alice with this scenario.
-async fn calls(scenario: &str, within: Duration) -> Option<Value> {
+async fn calls(scenario: &str, more: Value, within: Duration) -> Option<Value> {
     if !present(&["kamailio", "sipp"]) {
         return None;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(more).await;
     let mut sipp = Scenario::caller(scenario, "alice", kamailio.address()).pause(Duration::from_secs(2)).start(callie.ports());
     sipp.finish(within);
     let call = callie.ended_call("alice", WITHIN).await;
@@ -66,7 +66,7 @@ async fn check_called(scenario: &str, reason: &str) {
 }
 
 async fn check_calls(scenario: &str, reason: &str) {
-    if let Some(call) = calls(scenario, WITHIN).await {
+    if let Some(call) = calls(scenario, json!({}), WITHIN).await {
         assert_eq!(reason_of(&call), reason, "{scenario}: {call}");
     }
 }
@@ -86,7 +86,7 @@ async fn a_callee_that_stops_refreshing_is_hung_up() {
 #[tokio::test]
 async fn a_caller_refreshes_and_we_refresh_for_one_that_cannot() {
     check_calls("call_with_session_timer", "remote_hung_up").await;
-    let Some(call) = calls("call_and_be_refreshed", WITHIN).await else { return };
+    let Some(call) = calls("call_and_be_refreshed", json!({}), WITHIN).await else { return };
     assert_eq!(reason_of(&call), "peer_vanished", "{call}");
     assert!(detail_of(&call).contains("481"), "{call}");
 }
@@ -102,7 +102,7 @@ async fn an_extension_that_nobody_knows_is_refused() {
     if !present(&["kamailio", "sipp"]) {
         return;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(json!({})).await;
     let mut sipp = Scenario::caller("call_requiring_the_unknown", "alice", kamailio.address()).start(callie.ports());
     sipp.finish(WITHIN);
     callie.await_idle(WITHIN).await;
@@ -128,7 +128,7 @@ async fn an_answer_that_crosses_our_cancel_is_hung_up() {
     if !present(&["kamailio", "sipp"]) {
         return;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(json!({})).await;
     let mut sipp = Scenario::callee("answer_after_cancel").start(callie.ports());
     kamailio.add_number(NUMBER, sipp.address());
     let id = dial(&callie).await;
@@ -148,7 +148,7 @@ async fn a_redirection_is_followed_at_the_provider_and_nowhere_else() {
     if !present(&["kamailio", "sipp"]) {
         return;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(json!({})).await;
     let at_home = format!("<sip:+881@premium.test>;q=1, <sip:+1999@{}>;q=0.5", kamailio.address());
     let mut moved = Scenario::callee("answer_moved").moved_to(&at_home).start(callie.ports());
     let mut there = Scenario::callee("answer_and_hang_up").pause(Duration::from_secs(2)).start(callie.ports());
@@ -166,7 +166,7 @@ async fn a_redirection_to_a_strangers_host_ends_the_call() {
     if !present(&["kamailio", "sipp"]) {
         return;
     }
-    let (mut callie, kamailio) = alice_at_kamailio().await;
+    let (mut callie, kamailio) = alice_at_kamailio(json!({})).await;
     let mut moved = Scenario::callee("answer_moved").moved_to("<sip:+881@premium.test>").start(callie.ports());
     kamailio.add_number(NUMBER, moved.address());
     dial(&callie).await;
@@ -177,7 +177,9 @@ async fn a_redirection_to_a_strangers_host_ends_the_call() {
 
 #[tokio::test]
 async fn a_lost_ack_is_explained() {
-    let Some(call) = calls("call_without_ack", Duration::from_secs(60)).await else { return };
+    // The agent has to talk for longer than the 32 s of waiting: its goodbye would be the end of the call.
+    let more = json!({ "greeting": "This takes a while. ".repeat(40) });
+    let Some(call) = calls("call_without_ack", more, Duration::from_secs(60)).await else { return };
     assert_eq!(reason_of(&call), "ack_missing", "{call}");
     let detail = detail_of(&call);
     assert!(
