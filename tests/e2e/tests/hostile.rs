@@ -123,6 +123,7 @@ impl Storm {
 }
 
 /// Slower than the socket's buffer fills: what the kernel drops proves nothing, and a call's own messages go through it too.
+#[expect(clippy::disallowed_methods, reason = "the storm has a thread of its own that may block")]
 fn breathe(round: usize) {
     if round.is_multiple_of(50) {
         std::thread::sleep(Duration::from_millis(2));
