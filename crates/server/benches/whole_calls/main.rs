@@ -4,6 +4,8 @@
 //! The engine is in the server's process, or, with `--engine gemini`, a Gemini Live over a WebSocket that is played by this
 //! process; then latencies are measured as well.
 //!
+//! With `--rate N` it is the setting up and tearing down that is measured, N calls a second ([`rate`]).
+//!
 //! ```text
 //! cargo bench -p callie-server --bench whole_calls [-- CALLS…] [--engine gemini] [--accounts N] [--seconds S] [--no-realtime]
 //! ```
@@ -12,6 +14,7 @@
 mod conversation;
 mod engine;
 mod process;
+mod rate;
 mod server;
 
 use callie_lab::{
@@ -34,6 +37,10 @@ struct Wanted {
     window: Duration,
     realtime: bool,
     gemini: bool,
+    /// Calls a second, and how many of them, over how many accounts.
+    rate: Option<usize>,
+    total: usize,
+    users: usize,
 }
 
 fn main() {
@@ -46,13 +53,24 @@ fn main() {
 }
 
 fn wanted(arguments: &[String]) -> Wanted {
-    let mut wanted =
-        Wanted { calls: Vec::new(), accounts: 1_000, window: Duration::from_secs(10), realtime: true, gemini: false };
+    let mut wanted = Wanted {
+        calls: Vec::new(),
+        accounts: 1_000,
+        window: Duration::from_secs(10),
+        realtime: true,
+        gemini: false,
+        rate: None,
+        total: 10_000,
+        users: 200,
+    };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--accounts" => wanted.accounts = number(rest.next()),
             "--seconds" => wanted.window = Duration::from_secs(number(rest.next()) as u64),
+            "--rate" => wanted.rate = Some(number(rest.next())),
+            "--total" => wanted.total = number(rest.next()),
+            "--users" => wanted.users = number(rest.next()),
             "--no-realtime" => wanted.realtime = false,
             "--engine" => wanted.gemini = rest.next().is_some_and(|engine| engine == "gemini"),
             calls => wanted.calls.push(number(Some(&calls.to_owned()))),
@@ -70,6 +88,10 @@ fn number(text: Option<&String>) -> usize {
 
 async fn measure(wanted: &Wanted) {
     println!("real-time priority {}; window {} s", if wanted.realtime { "asked for" } else { "off" }, wanted.window.as_secs());
+    if let Some(per_second) = wanted.rate {
+        println!("{}\n{}", rate::COLUMNS, rate::row(per_second, wanted.total, wanted.users, wanted.realtime).await);
+        return;
+    }
     if wanted.gemini {
         return conversations(wanted).await;
     }
