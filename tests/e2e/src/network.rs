@@ -100,6 +100,12 @@ impl Nat {
         }
     }
 
+    /// Whether the router has read a REGISTER: it then expects calls for who has registered.
+    pub fn reads_sip(&self) -> bool {
+        let expected = self.router.command("cat").arg("/proc/net/nf_conntrack_expect").output();
+        expected.is_ok_and(|expected| String::from_utf8_lossy(&expected.stdout).contains("sip/signalling"))
+    }
+
     fn build(habits: Habits) -> Result<Self> {
         let folder = TempDir::new()?;
         let mut apart = Command::new("unshare");

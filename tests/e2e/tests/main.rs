@@ -13,6 +13,7 @@ mod hostile;
 mod inbound;
 mod lookup;
 mod media;
+mod nat;
 mod outbound;
 mod peers;
 mod races;

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 const WITHIN: Duration = Duration::from_secs(40);
-const FORGETS_AFTER: Duration = Duration::from_secs(4);
-const IDLE: Duration = Duration::from_secs(12);
+const FORGETS_AFTER: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(24);
 
 /// What a test has: the server inside, the provider outside, alice registered through the router.
 struct World {
@@ -31,7 +31,7 @@ async fn alice_behind(habits: Habits) -> Option<World> {
     let kamailio = Kamailio::start_at(provider, Some(&nat.outside), Digest::Md5, 600).await;
     let setup = Callie::setup().env("CALLIE_SIP_LISTEN", "0.0.0.0:5060");
     let callie = setup.start_on(&nat.inside).await.expect("callie starts");
-    callie.create_user("alice", provider, json!({ "keepalive": 2 })).await;
+    callie.create_user("alice", provider, json!({ "keepalive": 5 })).await;
     callie.register("alice").await;
     Some(World { callie, kamailio, nat })
 }
@@ -101,11 +101,13 @@ async fn behind_a_router_a_caller_who_trusts_the_sdp_is_heard() {
 async fn behind_an_alg_that_rewrites_addresses_a_call_comes_in_after_an_idle_hour() {
     let Some(mut world) = alice_behind(Habits { udp_timeout: FORGETS_AFTER, alg: true }).await else { return };
     an_idle_hour().await;
+    assert!(world.nat.reads_sip(), "the ALG was not at work");
     world.is_called_and_heard_both_ways().await;
 }
 
 #[tokio::test]
 async fn behind_an_alg_that_rewrites_addresses_a_caller_who_trusts_the_sdp_is_heard() {
     let Some(mut world) = alice_behind(Habits { udp_timeout: FORGETS_AFTER, alg: true }).await else { return };
+    assert!(world.nat.reads_sip(), "the ALG was not at work");
     world.hears_a_caller_who_trusts_the_sdp().await;
 }
