@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use std::{
     fmt,
     task::{Context, Poll},
+    time::Duration,
 };
 
 /// What an engine can do; the bridge and the API adapt to it.
@@ -30,7 +31,7 @@ pub struct Capabilities {
 }
 
 /// What the engine is told about the call it will hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Brief {
     /// The words to begin with, as configured or as given for this call.
     pub greeting: String,
@@ -46,6 +47,18 @@ pub struct Brief {
     pub outbound: bool,
     /// To whom the agent may hand the caller over, by name.
     pub transfer_targets: Vec<String>,
+    /// 0 is sober, 2 is wild; an engine that knows none ignores it.
+    pub temperature: Option<f32>,
+    /// What was said before this engine takes over in mid-call, oldest first. It then begins with the greeting, which bridges
+    /// the gap, and neither greets nor introduces itself again.
+    pub history: Vec<Utterance>,
+}
+
+/// One turn of a conversation so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Utterance {
+    pub by_agent: bool,
+    pub text: String,
 }
 
 /// What an engine reports.
@@ -68,6 +81,12 @@ pub enum EngineEvent {
     Usage(Usage),
     /// Something degraded but the conversation goes on; for the record.
     Notice(String),
+    /// The engine goes on in another session of its service, and why. `resumed`: the service remembers the conversation;
+    /// otherwise it was told.
+    SessionChanged {
+        reason: String,
+        resumed: bool,
+    },
     /// The caller talks over the agent: what is queued must not be played.
     Interrupted,
     /// The agent hands the caller over to the target of that name ([`Brief::transfer_targets`]), once its words have been played.
@@ -131,6 +150,10 @@ pub trait EngineSession: Send {
 
     /// The line wants something said. An engine that cannot may ignore it.
     fn prompt(&mut self, prompt: Prompt);
+
+    /// The caller was heard to speak over the agent, and what was queued is not played: of the audio handed out since the last
+    /// [`Self::playout_drained`] so much was heard. An engine that notices by itself may ignore it.
+    fn cut_off(&mut self, _played: Duration) {}
 
     /// Everything handed out so far has been played (or flushed).
     fn playout_drained(&mut self);

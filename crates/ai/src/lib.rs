@@ -17,7 +17,7 @@ pub mod local;
 pub mod tools;
 
 pub use chat::ChatOptions;
-pub use engine::{Brief, Capabilities, Engine, EngineEvent, EngineSession, Prompt, Usage};
+pub use engine::{Brief, Capabilities, Engine, EngineEvent, EngineSession, Prompt, Usage, Utterance};
 pub use error::{EngineCause, EngineError};
 pub use gemini::{GeminiEngine, GeminiOptions};
 pub use local::{LocalEngine, LocalOptions, VoiceChoice};

@@ -120,6 +120,8 @@ mod tests {
             remote_party: "+49 30 123".into(),
             outbound: false,
             transfer_targets: Vec::new(),
+            temperature: None,
+            history: Vec::new(),
         }
     }
 

@@ -127,6 +127,8 @@ mod tests {
             remote_party: "+1234567890".into(),
             outbound: false,
             transfer_targets: Vec::new(),
+            temperature: None,
+            history: Vec::new(),
         }
     }
 

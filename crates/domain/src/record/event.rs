@@ -83,6 +83,13 @@ pub enum CallFact {
         detail: String,
         remedy: String,
     },
+    /// The engine went on in another session of its service. `resumed`: the service remembered the conversation; otherwise it
+    /// was told.
+    SessionChanged {
+        engine: String,
+        reason: String,
+        resumed: bool,
+    },
     /// What the engine says it used, summed over the call so far.
     EngineUsage {
         input_tokens: u64,

@@ -39,6 +39,11 @@ pub enum Fact {
     },
     Usage(Usage),
     Notice(String),
+    /// The engine goes on in another session of its service.
+    SessionChanged {
+        reason: String,
+        resumed: bool,
+    },
     /// The agent hands the caller over to the target of that name.
     Transfer {
         target: String,
@@ -217,6 +222,7 @@ impl Bridge {
             EngineEvent::ToolUsed { name, arguments, result } => Fact::ToolUsed { name, arguments, result },
             EngineEvent::Usage(usage) => Fact::Usage(usage),
             EngineEvent::Notice(text) => Fact::Notice(text),
+            EngineEvent::SessionChanged { reason, resumed } => Fact::SessionChanged { reason, resumed },
             EngineEvent::Transfer { target } => Fact::Transfer { target },
             EngineEvent::TransferDecision { accepted } => Fact::TransferDecision { accepted },
             EngineEvent::Goodbye => Fact::Goodbye,

@@ -280,6 +280,8 @@ impl Registry {
             remote_party: party.remote,
             outbound: party.direction == Direction::Outbound,
             transfer_targets: user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect(),
+            temperature: None,
+            history: Vec::new(),
         };
         let cdr = Cdr {
             id,

@@ -366,7 +366,7 @@ impl CallTask {
 
     /// What the agent says to the caller and hears of it, and what it uses.
     fn take_talk(&mut self, fact: Fact) {
-        let Self { conversation, birth: Birth { journal, .. }, queue, .. } = self;
+        let Self { conversation, birth: Birth { journal, agent, .. }, queue, .. } = self;
         match fact {
             Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
             Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
@@ -375,6 +375,9 @@ impl CallTask {
             Fact::ToolUsed { name, arguments, result } => journal.note(tool_used(name, &arguments, &result)),
             Fact::Usage(usage) => journal.note(engine_usage(usage)),
             Fact::Notice(text) => journal.note(CallFact::Warning { text }),
+            Fact::SessionChanged { reason, resumed } => {
+                journal.note(CallFact::SessionChanged { engine: agent.name().to_owned(), reason, resumed });
+            }
             Fact::Goodbye => queue.push_back(Input::AgentGoodbye),
             Fact::Drained => queue.push_back(Input::PlayoutDrained),
             Fact::Transfer { .. } | Fact::TransferDecision { .. } => {}

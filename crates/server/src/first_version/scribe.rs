@@ -38,5 +38,7 @@ fn brief(user: &User, remote: &str) -> Brief {
         remote_party: remote.to_owned(),
         outbound: false,
         transfer_targets: Vec::new(),
+        temperature: None,
+        history: Vec::new(),
     }
 }

@@ -21,6 +21,8 @@ fn brief(outbound: bool) -> Brief {
         remote_party: "bob".into(),
         outbound,
         transfer_targets: Vec::new(),
+        temperature: None,
+        history: Vec::new(),
     }
 }
 
