@@ -104,11 +104,42 @@ pub enum EngineEvent {
 }
 
 /// What an engine used, summed over the session so far.
+///
+/// The counts by modality are zero where the service does not tell them apart, and need not add up to the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub total_tokens: u64,
+    pub audio_input_tokens: u64,
+    pub audio_output_tokens: u64,
+    pub text_input_tokens: u64,
+    pub text_output_tokens: u64,
+    /// Of the input tokens, those that were billed as cached.
+    pub cached_input_tokens: u64,
+}
+
+impl Usage {
+    /// Both together, count by count.
+    #[must_use]
+    pub fn merged(self, other: Self, merge: fn(u64, u64) -> u64) -> Self {
+        Self {
+            input_tokens: merge(self.input_tokens, other.input_tokens),
+            output_tokens: merge(self.output_tokens, other.output_tokens),
+            total_tokens: merge(self.total_tokens, other.total_tokens),
+            audio_input_tokens: merge(self.audio_input_tokens, other.audio_input_tokens),
+            audio_output_tokens: merge(self.audio_output_tokens, other.audio_output_tokens),
+            text_input_tokens: merge(self.text_input_tokens, other.text_input_tokens),
+            text_output_tokens: merge(self.text_output_tokens, other.text_output_tokens),
+            cached_input_tokens: merge(self.cached_input_tokens, other.cached_input_tokens),
+        }
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.merged(other, u64::saturating_add)
+    }
 }
 
 /// Something the line wants said.

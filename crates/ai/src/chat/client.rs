@@ -176,6 +176,9 @@ impl Reading {
                 input_tokens: usage.prompt_tokens,
                 output_tokens: usage.completion_tokens,
                 total_tokens: usage.prompt_tokens + usage.completion_tokens,
+                text_input_tokens: usage.prompt_tokens,
+                text_output_tokens: usage.completion_tokens,
+                ..Usage::default()
             }));
         }
         Ok(())

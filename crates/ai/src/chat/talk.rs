@@ -100,9 +100,7 @@ impl Talk {
     }
 
     fn count(&mut self, usage: Usage) {
-        self.usage.input_tokens += usage.input_tokens;
-        self.usage.output_tokens += usage.output_tokens;
-        self.usage.total_tokens += usage.total_tokens;
+        self.usage = self.usage.plus(usage);
         self.ready.push_back(TalkEvent::Usage(self.usage));
     }
 

@@ -121,6 +121,8 @@ pub fn brief() -> Brief {
         remote_party: "bob".into(),
         outbound: false,
         transfer_targets: Vec::new(),
+        temperature: None,
+        history: Vec::new(),
     }
 }
 

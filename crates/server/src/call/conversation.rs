@@ -152,7 +152,7 @@ pub fn tool_used(name: String, arguments: &str, result: &str) -> CallFact {
 }
 
 pub fn engine_usage(usage: Usage) -> CallFact {
-    let Usage { input_tokens, output_tokens, total_tokens } = usage;
+    let Usage { input_tokens, output_tokens, total_tokens, .. } = usage;
     CallFact::EngineUsage { input_tokens, output_tokens, total_tokens }
 }
 

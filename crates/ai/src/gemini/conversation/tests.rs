@@ -447,7 +447,7 @@ fn usage_handle_and_the_announced_end_are_kept() {
     assert_eq!(
         world.events(),
         [
-            EngineEvent::Usage(Usage { input_tokens: 10, output_tokens: 5, total_tokens: 15 }),
+            EngineEvent::Usage(Usage { input_tokens: 10, output_tokens: 5, total_tokens: 15, ..Usage::default() }),
             EngineEvent::Notice("the service will end this session in 50s".into()),
         ]
     );

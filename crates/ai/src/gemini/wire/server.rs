@@ -114,6 +114,23 @@ pub struct UsageMetadata {
     pub thoughts_token_count: Count,
     #[serde(alias = "total_token_count")]
     pub total_token_count: Count,
+    #[serde(alias = "cached_content_token_count")]
+    pub cached_content_token_count: Count,
+    #[serde(alias = "prompt_tokens_details")]
+    pub prompt_tokens_details: Vec<ModalityCount>,
+    #[serde(alias = "tool_use_prompt_tokens_details")]
+    pub tool_use_prompt_tokens_details: Vec<ModalityCount>,
+    #[serde(alias = "response_tokens_details", alias = "candidatesTokensDetails", alias = "candidates_tokens_details")]
+    pub response_tokens_details: Vec<ModalityCount>,
+}
+
+/// How much of a count is of one kind: `AUDIO`, `TEXT` …
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModalityCount {
+    pub modality: String,
+    #[serde(alias = "token_count")]
+    pub token_count: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]

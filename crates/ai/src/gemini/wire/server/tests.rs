@@ -32,6 +32,8 @@ fn several_fields_and_parts_in_one_pretty_printed_message() {
     assert_eq!((content.interaction_status.as_ref(), content.turn_complete_reason.as_ref()), ("IDLE", "OTHER"));
     let usage = message.usage_metadata.expect("usage");
     assert_eq!((usage.response_token_count, usage.thoughts_token_count), (Count(42), Count(136)));
+    let [audio] = &usage.prompt_tokens_details[..] else { panic!("one detail") };
+    assert_eq!((audio.modality.as_str(), audio.token_count), ("AUDIO", Count(500)));
     let calls = message.tool_call.expect("tools").function_calls;
     assert_eq!((calls[0].id.as_deref(), calls[1].name.as_str(), calls[1].id.is_none()), (Some("f-1"), "x", true));
     assert_eq!(message.tool_call_cancellation.expect("cancelled").ids, ["f-0"]);
