@@ -166,6 +166,16 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
     /// Connects while the phone rings; the session is silent until [`EngineSession::start`].
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError>;
+
+    /// The model that would hold this call, where there is one to name.
+    fn model(&self, brief: &Brief) -> Option<String> {
+        brief.model.clone()
+    }
+
+    /// Whether such a call could be held now: a session is opened and hung up at once.
+    async fn check(&self, brief: Brief) -> Result<(), EngineError> {
+        self.open(brief).await.map(drop)
+    }
 }
 
 /// One conversation.
