@@ -9,6 +9,7 @@
 //!        └──────────────── RTP (over a line) ─────────────┘
 //!                               gemini::FakeGemini ◀─WebSocket─ the product
 //!                             firestore::Firestore ◀────gRPC─── the product
+//!                               receiver::Receiver ◀────HTTP─── the product
 //! ```
 
 pub mod analysis;
@@ -21,5 +22,6 @@ pub mod kms;
 pub mod line;
 pub mod message;
 pub mod phone;
+pub mod receiver;
 pub mod samples;
 pub mod wire;

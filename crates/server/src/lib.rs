@@ -16,6 +16,7 @@
 //! | [`accounts`] | the reconciler: documents into running lines |
 //! | [`call`] | calls: the task of each, and the bridge to its agent |
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
+//! | [`outside`] | requests to addresses that users name |
 //! | [`records`] | what is kept of calls, and the live feed |
 
 pub mod accounts;
@@ -28,6 +29,7 @@ pub mod doctor;
 pub mod engines;
 pub mod exchange;
 pub mod first_version;
+pub mod outside;
 pub mod records;
 pub mod stores;
 pub mod switchboard;

@@ -8,6 +8,7 @@
 //! | [`engines`] | the settings of the conversation engines |
 //! | [`first_version`] | the first version's names, and what they mean here |
 //! | [`store`] | where the users' documents live |
+//! | [`outside`] | where users' requests may go |
 //! | [`keys`] | the names, defaults and meanings of all settings |
 //! | `dotenv` | `.env` files, read as the first version read them |
 //! | [`sources`] | what the file, `.env` and the environment say |
@@ -18,6 +19,7 @@ mod dotenv;
 pub mod engines;
 pub mod first_version;
 pub mod keys;
+pub mod outside;
 pub mod parse;
 pub mod show;
 pub mod sources;
@@ -30,6 +32,7 @@ use callie_domain::Secret;
 use callie_sip::Strangers;
 pub use engines::{Chat, DefaultEngine, Engines, Gemini, LocalVoice};
 pub use first_version::{FirstVersion, PRIMARY};
+pub use outside::PrivateTargets;
 use sources::{Given, Sources};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 pub use store::{Firestore, FirestoreCredentials, StoreChoice};
@@ -46,6 +49,8 @@ pub struct Config {
     pub media: Media,
     pub engines: Engines,
     pub limits: Limits,
+    /// Where webhooks and tools of users may go besides public addresses.
+    pub private_targets: PrivateTargets,
     pub log: Log,
     pub first_version: FirstVersion,
 }

@@ -41,7 +41,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["accounts", "first_version"],
     &["records"],
     &["exchange"],
-    &["telemetry"],
+    &["telemetry", "outside"],
     &["config"],
 ];
 
