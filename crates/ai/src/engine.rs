@@ -24,7 +24,7 @@ pub struct Capabilities {
     pub listens: bool,
     /// Signals by itself when the caller talks over it.
     pub detects_interruption: bool,
-    /// Sample rate of the audio it wants, hertz: 8,000 or 16,000.
+    /// Sample rate of the audio it wants, hertz: 8,000, 16,000 or 24,000.
     pub input_rate: u32,
     /// Sample rate of the audio it gives, hertz: 8,000, 16,000 or 24,000.
     pub output_rate: u32,
@@ -193,7 +193,7 @@ pub trait EngineSession: Send {
     fn prompt(&mut self, prompt: Prompt);
 
     /// The caller was heard to speak over the agent, and what was queued is not played: of the audio handed out since the last
-    /// [`Self::playout_drained`] so much was heard. An engine that notices by itself may ignore it.
+    /// [`Self::playout_drained`], which follows at once, so much was heard. An engine that keeps no account of it may ignore it.
     fn cut_off(&mut self, _played: Duration) {}
 
     /// Everything handed out so far has been played (or flushed).

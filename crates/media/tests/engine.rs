@@ -168,6 +168,32 @@ fn a_flush_silences_the_line_within_two_packets() {
 }
 
 #[test]
+fn what_was_played_is_counted_and_what_was_flushed_is_not() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, _) = open(&engine, &ports, params(peer.address()), None);
+        let ms = Duration::from_millis;
+        assert_eq!(media.voice.played(), Duration::ZERO);
+        // Two flushes, with new speech before the first can have taken effect.
+        let mut before = Duration::ZERO;
+        for _ in 0..2 {
+            media.voice.say(tone(24_000)).expect("room");
+            while media.voice.played() < before + ms(200) {
+                peer.hear();
+            }
+            media.voice.flush();
+            let played = media.voice.played();
+            assert!((before + ms(200)..before + ms(400)).contains(&played), "{played:?} after {before:?}");
+            before = played;
+        }
+        media.voice.say(tone(2_400)).expect("room");
+        assert_eq!(media.voice.played(), before, "what was flushed does not begin to count later");
+        media.voice.drained().await;
+        assert_eq!(media.voice.played(), before + ms(100));
+    });
+}
+
+#[test]
 fn the_recording_is_what_was_heard_and_sent_in_step() {
     run(async {
         let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());

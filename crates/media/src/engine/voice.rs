@@ -35,6 +35,7 @@ pub(super) fn voice(rate: SpeechRate, owner: Arc<Ownership>) -> (Voice, VoiceFee
         pieces_said: 0,
         samples_said: 0,
         samples_flushed: 0,
+        samples_lost: 0,
         end_pending: false,
     };
     let feed = VoiceFeed { pieces: pieces_out, spent: spent_in, generation: 0, waiting: None, pieces_taken: 0, samples_taken: 0 };
@@ -53,6 +54,8 @@ pub struct Voice {
     samples_said: u64,
     /// Of those said, how many no longer count as queued because of a flush.
     samples_flushed: u64,
+    /// Of those said, how many were never played because of flushes.
+    samples_lost: u64,
     end_pending: bool,
 }
 
@@ -88,6 +91,7 @@ impl Voice {
     /// Drops all that was said and not sent yet. Effective with the next beat: at most 20 ms, and a fade of 5 ms.
     pub fn flush(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        self.samples_lost += self.samples_said.saturating_sub(self.gone());
         self.samples_flushed = self.samples_said;
         self.end_pending = false;
         self.progress().generation.store(self.generation, Ordering::Release);
@@ -96,8 +100,13 @@ impl Voice {
     /// Speech that was said and is still to be sent.
     #[must_use]
     pub fn queued(&self) -> Duration {
-        let gone = self.progress().samples_gone.load(Ordering::Acquire).max(self.samples_flushed);
-        samples_to_duration(self.samples_said.saturating_sub(gone), self.rate)
+        samples_to_duration(self.samples_said.saturating_sub(self.gone()), self.rate)
+    }
+
+    /// Speech that was sent as RTP so far; it only grows. The beat in which a flush takes effect is not counted.
+    #[must_use]
+    pub fn played(&self) -> Duration {
+        samples_to_duration(self.gone().saturating_sub(self.samples_lost), self.rate)
     }
 
     /// Everything said has been sent as RTP, or flushed.
@@ -138,6 +147,11 @@ impl Voice {
             }
             Err(PushError::Full(piece)) => Err(piece.samples),
         }
+    }
+
+    /// Samples that were played or flushed.
+    fn gone(&self) -> u64 {
+        self.progress().samples_gone.load(Ordering::Acquire).max(self.samples_flushed)
     }
 
     fn progress(&self) -> &VoiceProgress {

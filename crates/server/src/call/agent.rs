@@ -147,7 +147,7 @@ impl Agent {
     }
 
     fn bridge(&mut self, session: Box<dyn EngineSession>) -> AgentEvent {
-        let mut bridge = Box::new(Bridge::new(session, self.engine.capabilities().output_rate));
+        let mut bridge = Box::new(Bridge::new(session, self.engine.capabilities()));
         if let Some(line) = self.waiting_line.take() {
             bridge.attach(line);
         }

@@ -4,8 +4,8 @@
 //!   Ear ─ 20 ms frames ─▶ session.hear()        session.poll_event() ─ Audio ─▶ backlog ─▶ Voice (paces itself)
 //! ```
 
-use super::wideband::Wideband;
-use callie_ai::{EngineError, EngineEvent, EngineSession, Prompt, Usage};
+use super::rates::Converter;
+use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage};
 use callie_domain::record::Speaker;
 use callie_media::engine::{Ear, MediaEngine, Voice};
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
@@ -13,11 +13,16 @@ use std::{collections::VecDeque, future::poll_fn, time::Duration};
 /// A frame of 20 ms at the highest rate, for an ear that is to hear nothing.
 const SILENCE: [i16; 480] = [0; 480];
 
-/// The media of a call, as the bridge needs it.
+/// What was sent last has not been heard yet: it is on its way, and in the far end's jitter buffer.
+const NOT_HEARD_YET: Duration = Duration::from_millis(60);
+
+/// The media of a call, as the bridge needs it. The engine that takes over in mid-call may listen and speak at other rates.
 pub struct Line {
     pub ear: Ear,
+    /// Sample rate of `ear`, hertz.
+    pub ear_rate: u32,
     pub voice: Voice,
-    /// Sample rate of `voice`, hertz. The engine that takes over in mid-call may speak at another.
+    /// Sample rate of `voice`, hertz.
     pub voice_rate: u32,
 }
 
@@ -62,9 +67,11 @@ pub enum Fact {
 /// One call's audio on its way.
 pub struct Bridge {
     session: Box<dyn EngineSession>,
-    session_rate: u32,
+    rates: Capabilities,
     line: Option<Line>,
-    wideband: Option<Wideband>,
+    /// From the line's rate to the session's, and back.
+    hearing: Option<Converter>,
+    speech: Option<Converter>,
     started: bool,
     /// The session has been told so.
     begun: bool,
@@ -72,6 +79,8 @@ pub struct Bridge {
     backlog: VecDeque<Vec<i16>>,
     /// Speech was handed to the voice and is not known to be played.
     speaking: bool,
+    /// What the voice had played when the session was told last that nothing is left.
+    drained_at: Duration,
     draining: bool,
     /// The backlog ends with the end of a turn.
     turn_complete: bool,
@@ -80,17 +89,19 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// `session_rate`: hertz of the audio that the session gives.
-    pub fn new(session: Box<dyn EngineSession>, session_rate: u32) -> Self {
+    /// `rates`: those of the session's engine.
+    pub fn new(session: Box<dyn EngineSession>, rates: Capabilities) -> Self {
         Self {
             session,
-            session_rate,
+            rates,
             line: None,
-            wideband: None,
+            hearing: None,
+            speech: None,
             started: false,
             begun: false,
             backlog: VecDeque::new(),
             speaking: false,
+            drained_at: Duration::ZERO,
             draining: false,
             turn_complete: false,
             ear_delay: Duration::ZERO,
@@ -99,8 +110,9 @@ impl Bridge {
     }
 
     pub fn attach(&mut self, line: Line) {
-        let lifts = self.session_rate == 8_000 && line.voice_rate == 24_000;
-        self.wideband = lifts.then(Wideband::new);
+        self.hearing = Converter::between(line.ear_rate, self.rates.input_rate);
+        self.speech = Converter::between(self.rates.output_rate, line.voice_rate);
+        self.drained_at = line.voice.played();
         self.line = Some(line);
         self.begin();
     }
@@ -191,11 +203,14 @@ impl Bridge {
     }
 
     fn hear(&mut self) {
-        let Self { session, line: Some(Line { ear, .. }), started, ear_delay, held, .. } = self else { return };
+        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, .. } = self else { return };
         while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
-                let silence = SILENCE.get(..frame.len()).filter(|_| *held);
-                session.hear(silence.unwrap_or(frame));
+                let frame = SILENCE.get(..frame.len()).filter(|_| *held).unwrap_or(frame);
+                match hearing {
+                    Some(converter) => session.hear(&converter.convert(frame)),
+                    None => session.hear(frame),
+                }
             }
             *ear_delay = MediaEngine::now().saturating_sub(arrived);
         }
@@ -232,9 +247,9 @@ impl Bridge {
     }
 
     fn take_audio(&mut self, samples: Vec<i16>) -> Fact {
-        let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(self.session_rate.max(1)));
-        let samples = match &mut self.wideband {
-            Some(wideband) => wideband.lift(&samples),
+        let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(self.rates.output_rate.max(1)));
+        let samples = match &mut self.speech {
+            Some(converter) => converter.convert(&samples),
             None => samples,
         };
         self.speaking = true;
@@ -257,17 +272,30 @@ impl Bridge {
         }
     }
 
+    /// The caller speaks: what is queued is not played, and the session is told what was.
     fn interrupt(&mut self) {
         self.backlog.clear();
-        if let Some(Line { voice, .. }) = &mut self.line {
-            voice.flush();
+        self.turn_complete = false;
+        let Some(Line { voice, .. }) = &mut self.line else { return };
+        let heard = voice.played().saturating_sub(self.drained_at).saturating_sub(NOT_HEARD_YET);
+        voice.flush();
+        if self.speaking {
+            self.session.cut_off(heard);
+            self.tell_drained();
+        }
+    }
+
+    fn tell_drained(&mut self) {
+        if let Some(Line { voice, .. }) = &self.line {
+            self.drained_at = voice.played();
+        }
+        if std::mem::take(&mut self.speaking) {
+            self.session.playout_drained();
         }
     }
 
     fn on_drained(&mut self) -> Option<Fact> {
-        if std::mem::take(&mut self.speaking) {
-            self.session.playout_drained();
-        }
+        self.tell_drained();
         std::mem::take(&mut self.draining).then_some(Fact::Drained)
     }
 }

@@ -16,7 +16,7 @@
 //! | `transfer` | the caller is handed over to a human |
 //! | `refer` | the other side asks us to go on elsewhere |
 //! | `replaces` | another leg takes the place of one of the call's |
-//! | [`wideband`] | the offline voice at 24 kHz |
+//! | [`rates`] | between the rates of a line and those of the engine that took it over |
 //! | `conversation` | what is said: transcript and silence |
 //! | `transcript` | turns, from marks of the RTP socket and words of the engine |
 //! | `silence` | what to do when nobody speaks |
@@ -29,6 +29,7 @@ pub mod context;
 mod conversation;
 mod keys;
 mod own_call;
+pub mod rates;
 mod refer;
 pub mod registry;
 mod reoffer;
@@ -38,7 +39,6 @@ mod task;
 mod timers;
 mod transcript;
 mod transfer;
-pub mod wideband;
 
 pub use context::{CallContext, CallLimits, Chosen, Engines};
 pub use registry::Registry;

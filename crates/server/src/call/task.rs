@@ -485,8 +485,9 @@ impl CallTask {
     }
 
     fn attach(&mut self, media: Media) {
-        let voice_rate = self.birth.agent.capabilities().output_rate;
-        self.birth.agent.attach(Line { ear: media.ear, voice: media.voice, voice_rate });
+        let capabilities = self.birth.agent.capabilities();
+        let (ear_rate, voice_rate) = (capabilities.input_rate, capabilities.output_rate);
+        self.birth.agent.attach(Line { ear: media.ear, ear_rate, voice: media.voice, voice_rate });
     }
 
     fn note_media(&mut self) {

@@ -32,9 +32,9 @@ impl Human {
 
     /// They have answered with this description.
     pub fn answered(&mut self, context: &CallContext, sdp: &[u8], with: OpenWith) -> Result<(), Termination> {
-        let voice_rate = with.output_rate;
+        let (ear_rate, voice_rate) = (with.input_rate, with.output_rate);
         let media = self.audio.complete(context, sdp, with)?;
-        self.line = Some(Line { ear: media.ear, voice: media.voice, voice_rate });
+        self.line = Some(Line { ear: media.ear, ear_rate, voice: media.voice, voice_rate });
         self.answered_at = Some(Timestamp::now());
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! The lab's Gemini Live for the demo: it speaks with the offline voice and knows what Maria will say.
 
-use crate::call::wideband::Wideband;
+use crate::call::rates::Converter;
 use crate::config::engines::Gemini;
 use anyhow::Context;
 use callie_ai::local::Synthesiser;
 use callie_domain::Secret;
-use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, Script, Speech};
+use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, SPEECH_RATE_HZ, Script, Speech};
 use callie_lab::samples::Line;
 use tokio::sync::mpsc;
+
+/// Of the offline voice.
+const NARROW_HZ: u32 = 8_000;
 
 /// Maria's call takes these turns; whoever calls next gets the same.
 pub async fn start() -> anyhow::Result<FakeGemini> {
@@ -40,5 +43,6 @@ async fn speak(voice: &Synthesiser, words: &str) -> anyhow::Result<Speech> {
     let (reply, mut spoken) = mpsc::channel(1);
     voice.speak(words.to_owned(), reply)?;
     let narrow = spoken.recv().await.context("the offline voice gave nothing")?;
-    Ok(Speech::new(words, &Wideband::new().lift(&narrow)))
+    let wide = Converter::between(NARROW_HZ, SPEECH_RATE_HZ as u32).map(|mut converter| converter.convert(&narrow));
+    Ok(Speech::new(words, &wide.unwrap_or(narrow)))
 }
