@@ -4,7 +4,7 @@ use crate::seal::SealError;
 use crate::{DocFault, doc};
 use callie_domain::{Faults, UserId};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     #[error("user {0} exists already")]
     AlreadyExists(UserId),

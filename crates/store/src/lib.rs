@@ -29,6 +29,6 @@ mod tls;
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};
 pub use error::StoreError;
-pub use record::{CallFilter, CallPage, RecordStore};
+pub use record::{CallFilter, CallPage, RecordEntry, RecordStore};
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;

@@ -37,16 +37,43 @@ pub struct CallPage {
     pub matches: BTreeMap<CallId, Vec<Turn>>,
 }
 
+/// Something to be kept of calls.
+#[derive(Debug, Clone)]
+pub enum RecordEntry {
+    Begin(Box<Cdr>),
+    Append(CallId, Vec<CallEvent>),
+    Finish(Box<Cdr>, Vec<CallEvent>),
+    Signalling(Vec<(CallId, Vec<SipMessage>)>),
+}
+
+fn alone(mut left: Vec<(RecordEntry, StoreError)>) -> Result<(), StoreError> {
+    left.pop().map_or(Ok(()), |(_, error)| Err(error))
+}
+
 #[async_trait]
 pub trait RecordStore: Send + Sync + 'static {
+    /// Writes entries in their order, as one transaction as far as they can be written. Gives back those that cannot, with why.
+    async fn keep(&self, entries: Vec<RecordEntry>) -> Vec<(RecordEntry, StoreError)>;
+
     /// Writes the record of a call that begins, before anything else happens to it.
-    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError>;
+    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
+        alone(self.keep(vec![RecordEntry::Begin(Box::new(cdr.clone()))]).await)
+    }
 
-    /// Appends events in order; turns among them are readable by [`Self::turns`]. A call's events and its final record may be written together by [`Self::finish`].
-    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError>;
+    /// Appends events in order; turns among them are readable by [`Self::turns`].
+    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
+        alone(self.keep(vec![RecordEntry::Append(call, events.to_vec())]).await)
+    }
 
-    /// Writes the final record and the remaining events in one transaction.
-    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError>;
+    /// Writes the final record and the remaining events.
+    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError> {
+        alone(self.keep(vec![RecordEntry::Finish(Box::new(cdr.clone()), events.to_vec())]).await)
+    }
+
+    /// Appends SIP messages of any number of calls, each call's in order. Those of a call that has no record are dropped.
+    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError> {
+        alone(self.keep(vec![RecordEntry::Signalling(messages.to_vec())]).await)
+    }
 
     async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError>;
 
@@ -54,9 +81,6 @@ pub trait RecordStore: Send + Sync + 'static {
 
     /// The call's turns in order of their index.
     async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError>;
-
-    /// Appends SIP messages of any number of calls, each call's in order. Those of a call that has no record are dropped.
-    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError>;
 
     /// The call's SIP messages in order of time.
     async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError>;

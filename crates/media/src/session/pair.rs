@@ -11,6 +11,8 @@ use crate::{
     },
 };
 
+mod half_hour;
+
 const BEAT: Duration = Duration::from_millis(20);
 const MALLORY: &str = "203.0.113.66:6666";
 

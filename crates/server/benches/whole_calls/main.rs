@@ -23,6 +23,7 @@ use callie_lab::{
 };
 use conversation::{Latencies, Pattern};
 use process::Server;
+use rate::Load;
 use std::time::{Duration, Instant};
 
 const COLUMNS: &str = "calls | CPU ms per call-second | spacing ms p50 / p99 / p99.9, median of calls (worst p99) | lost | INVITE→200 ms p50 / p95 | KB per call";
@@ -41,6 +42,7 @@ struct Wanted {
     rate: Option<usize>,
     total: usize,
     users: usize,
+    out: bool,
 }
 
 fn main() {
@@ -62,6 +64,7 @@ fn wanted(arguments: &[String]) -> Wanted {
         rate: None,
         total: 10_000,
         users: 200,
+        out: false,
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -71,6 +74,7 @@ fn wanted(arguments: &[String]) -> Wanted {
             "--rate" => wanted.rate = Some(number(rest.next())),
             "--total" => wanted.total = number(rest.next()),
             "--users" => wanted.users = number(rest.next()),
+            "--out" => wanted.out = true,
             "--no-realtime" => wanted.realtime = false,
             "--engine" => wanted.gemini = rest.next().is_some_and(|engine| engine == "gemini"),
             calls => wanted.calls.push(number(Some(&calls.to_owned()))),
@@ -89,7 +93,8 @@ fn number(text: Option<&String>) -> usize {
 async fn measure(wanted: &Wanted) {
     println!("real-time priority {}; window {} s", if wanted.realtime { "asked for" } else { "off" }, wanted.window.as_secs());
     if let Some(per_second) = wanted.rate {
-        println!("{}\n{}", rate::COLUMNS, rate::row(per_second, wanted.total, wanted.users, wanted.realtime).await);
+        let Wanted { total, users, out, realtime, .. } = *wanted;
+        println!("{}\n{}", rate::COLUMNS, rate::row(Load { per_second, total, users, out, realtime }).await);
         return;
     }
     if wanted.gemini {

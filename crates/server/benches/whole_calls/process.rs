@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
@@ -68,6 +68,12 @@ impl Server {
         let status = self.proc("status");
         let line = status.lines().find(|l| l.starts_with("VmRSS")).expect("resident memory");
         line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("kilobytes")
+    }
+
+    /// A line for the server: see `server::run`.
+    pub async fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it runs");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
     }
 
     pub async fn stop(mut self) {

@@ -1,10 +1,11 @@
-//! Calls set up and torn down as fast as they come: SIPp calls the Contacts of registered accounts, talks for a moment and hangs
-//! up. What fails is SIPp's word: no answer, an unexpected message, a time-out.
+//! Calls set up and torn down as fast as they come: in, SIPp calls the Contacts of registered accounts, talks for a moment and
+//! hangs up; out, the accounts call a number of the carrier's that SIPp answers, and SIPp hangs up. What fails is SIPp's word: no
+//! answer, an unexpected message, a time-out.
 //!
-//! `cargo bench -p callie-server --bench whole_calls -- --rate 500 [--total N] [--users N]`; SIPp must be installed.
+//! `cargo bench -p callie-server --bench whole_calls -- --rate 500 [--out] [--total N] [--users N]`; SIPp must be installed.
 
 use crate::{PATIENCE, carrier, process::Server, user};
-use callie_lab::carrier::Carrier;
+use callie_lab::carrier::{Carrier, Destination};
 use std::{
     fmt::Write as _,
     net::SocketAddr,
@@ -16,72 +17,36 @@ use tokio::process::Command;
 /// From the ACK to the BYE.
 const TALK: Duration = Duration::from_millis(100);
 
-/// `[field0]` is the Contact of an account.
-const SCENARIO: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="rate">
-  <send retrans="500"><![CDATA[
-      INVITE [field0] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      From: <sip:+4930[call_number]@carrier.test>;tag=[call_number]
-      To: <[field0]>
-      Call-ID: [call_id]
-      CSeq: 1 INVITE
-      Contact: <sip:load@[local_ip]:[local_port]>
-      Max-Forwards: 70
-      Content-Type: application/sdp
-      Content-Length: [len]
-
-      v=0
-      o=load 1 1 IN IP4 [local_ip]
-      s=-
-      c=IN IP4 [local_ip]
-      t=0 0
-      m=audio 9 RTP/AVP 0
-      a=rtpmap:0 PCMU/8000
-  ]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="200" rtd="true" rrs="true" timeout="32000"/>
-  <send><![CDATA[
-      ACK [next_url] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      From: <sip:+4930[call_number]@carrier.test>;tag=[call_number]
-      [last_To:]
-      Call-ID: [call_id]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-
-  ]]></send>
-  <pause/>
-  <send retrans="500"><![CDATA[
-      BYE [next_url] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      From: <sip:+4930[call_number]@carrier.test>;tag=[call_number]
-      [last_To:]
-      Call-ID: [call_id]
-      CSeq: 2 BYE
-      Max-Forwards: 70
-      Content-Length: 0
-
-  ]]></send>
-  <recv response="200" timeout="32000"/>
-  <ResponseTimeRepartition value="5, 10, 25, 50, 100, 500, 1000, 5000"/>
-</scenario>
-"#;
+/// The number that SIPp answers.
+pub const NUMBER: &str = "5000";
+const CALLER: &str = include_str!("rate/caller.xml");
+const CALLEE: &str = include_str!("rate/callee.xml");
 
 pub const COLUMNS: &str =
     "offered per s | calls | failed | retransmissions | made per s | CPU µs per call | INVITE→200 ms mean | MB before → after";
 
-/// Calls at `per_second` until there were `total`, spread over `users` accounts.
-pub async fn row(per_second: usize, total: usize, users: usize, realtime: bool) -> String {
+/// How many calls, how fast, over how many accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub per_second: usize,
+    pub total: usize,
+    pub users: usize,
+    pub out: bool,
+    pub realtime: bool,
+}
+
+pub async fn row(load: Load) -> String {
+    let Load { per_second, total, users, .. } = load;
     let carrier = carrier(users).await;
-    let server = Server::start(users, carrier.address(), realtime, None).await;
+    let server = Server::start(users, carrier.address(), load.realtime, None).await;
     carrier.wait_until("all are registered", PATIENCE, |c| c.bindings().len() == users).await.expect("in time");
     let folder = tempfile::tempdir().expect("a folder");
-    let callee = prepare(&carrier, users, folder.path());
     let (before_kb, cpu, begun) = (server.memory_kb(), server.cpu(), Instant::now());
-    let counts = load(folder.path(), callee, per_second, total).await;
+    let (counts, server) = if load.out {
+        go_out(&carrier, server, load, folder.path()).await
+    } else {
+        (come_in(&carrier, load, folder.path()).await, server)
+    };
     let (took, cpu) = (begun.elapsed(), server.cpu() - cpu);
     let row = format!(
         "{per_second:5} | {} | {} | {} | {:.0} | {:.0} | {} | {} → {}",
@@ -99,7 +64,42 @@ pub async fn row(per_second: usize, total: usize, users: usize, realtime: bool) 
     row
 }
 
-/// Writes scenario and Contacts; gives the address that all Contacts have.
+async fn come_in(carrier: &Carrier, load: Load, folder: &Path) -> Counts {
+    let callee = prepare(carrier, load.users, folder);
+    let mut sipp = sipp(folder, CALLER, load);
+    sipp.arg(callee.to_string()).args(["-inf", "contacts.csv"]);
+    sipp.args(["-r", &load.per_second.to_string(), "-l", &load.total.to_string()]);
+    let status = sipp.status().await;
+    assert!(status.is_ok(), "{NOT_THERE}: {status:?}");
+    counts(folder)
+}
+
+async fn go_out(carrier: &Carrier, mut server: Server, load: Load, folder: &Path) -> (Counts, Server) {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    carrier.add_number(NUMBER, Destination::Line(([127, 0, 0, 1], port).into()));
+    let mut sipp = sipp(folder, CALLEE, load).args(["-p", &port.to_string()]).spawn().expect(NOT_THERE);
+    server.tell(&format!("dial {} {} {}", load.per_second, load.total, load.users)).await;
+    let status = sipp.wait().await;
+    assert!(status.is_ok(), "SIPp ends: {status:?}");
+    (counts(folder), server)
+}
+
+const NOT_THERE: &str = "SIPp is installed (apt-get install sip-tester)";
+
+fn sipp(folder: &Path, scenario: &str, load: Load) -> Command {
+    std::fs::write(folder.join("rate.xml"), scenario).expect("writable");
+    let limit = (load.total / load.per_second + 80).to_string();
+    let mut sipp = Command::new("sipp");
+    sipp.current_dir(folder)
+        .args(["-sf", "rate.xml", "-i", "127.0.0.1", "-t", "u1", "-nostdin", "-timeout", &limit])
+        .args(["-m", &load.total.to_string(), "-d", &TALK.as_millis().to_string()])
+        .args(["-buff_size", "4194304", "-default_behaviors", "-bye", "-trace_stat", "-stf", "stat.csv", "-fd", "1"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    sipp
+}
+
+/// Writes the Contacts; gives the address that all Contacts have.
 fn prepare(carrier: &Carrier, users: usize, folder: &Path) -> SocketAddr {
     let bindings = carrier.bindings();
     let mut list = "SEQUENTIAL\n".to_owned();
@@ -112,7 +112,6 @@ fn prepare(carrier: &Carrier, users: usize, folder: &Path) -> SocketAddr {
         let _ = writeln!(list, "{uri}");
     }
     std::fs::write(folder.join("contacts.csv"), list).expect("writable");
-    std::fs::write(folder.join("rate.xml"), SCENARIO).expect("writable");
     callee.expect("an address")
 }
 
@@ -123,19 +122,7 @@ struct Counts {
     answered_after: String,
 }
 
-async fn load(folder: &Path, callee: SocketAddr, per_second: usize, total: usize) -> Counts {
-    let limit = (total / 250 + 60).to_string();
-    let status = Command::new("sipp")
-        .current_dir(folder)
-        .arg(callee.to_string())
-        .args(["-sf", "rate.xml", "-inf", "contacts.csv", "-i", "127.0.0.1", "-t", "u1", "-nostdin", "-timeout", &limit])
-        .args(["-r", &per_second.to_string(), "-m", &total.to_string(), "-l", &total.to_string()])
-        .args(["-d", &TALK.as_millis().to_string(), "-buff_size", "4194304", "-default_behaviors", "-bye"])
-        .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1"])
-        .stdout(std::process::Stdio::null())
-        .status()
-        .await;
-    assert!(status.is_ok(), "SIPp is installed (apt-get install sip-tester): {status:?}");
+fn counts(folder: &Path) -> Counts {
     let stat = std::fs::read_to_string(folder.join("stat.csv")).expect("its statistics");
     let mut lines = stat.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(';').collect();

@@ -1,22 +1,23 @@
 //! The measured process: a whole server with `N` connected users, and the endless engine or Gemini Live with the offline engine
 //! behind it.
 
-use crate::{conversation, engine::Endless};
+use crate::{conversation, engine::Endless, rate};
 use callie_domain::{MacAddress, Secret, user::input::UserInput};
 use callie_server::{
     app::App,
     call::Engines,
     config::{self, DefaultEngine, Gemini, sources::Sources},
     engines::Talkers,
+    exchange::DialRequest,
 };
 use callie_store::{ConfigStore, Keyring, sqlite::SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
-use std::{path::Path, sync::Arc};
-use tokio::io::AsyncReadExt;
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// `server USERS CARRIER FOLDER realtime|plain [BASE_URL API_KEY MODEL]`: says `prepared` once the documents are stored and `ready` once it runs, and
-/// ends when its stdin does.
+/// ends when its stdin does. A line `dial PER_SECOND TOTAL USERS` there makes it call.
 pub async fn run(arguments: &[String]) {
     let [users, carrier, folder, priority, far @ ..] = arguments else { panic!("USERS CARRIER FOLDER realtime|plain") };
     let folder = Path::new(folder);
@@ -39,8 +40,27 @@ pub async fn run(arguments: &[String]) {
     };
     let app = App::start(&config, talkers).await.expect("starts");
     println!("ready");
-    let _ = tokio::io::stdin().read(&mut [0]).await;
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(order)) = orders.next_line().await {
+        dial(&app, &order).await;
+    }
     app.stop().await;
+}
+
+/// Each user in its turn calls [`rate::NUMBER`].
+async fn dial(app: &App, order: &str) {
+    let numbers: Vec<u32> = order.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [per_second, total, users] = numbers[..] else { panic!("dial PER_SECOND TOTAL USERS") };
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / per_second);
+    for n in 0..total {
+        pace.tick().await;
+        let user = crate::user((n % users) as usize).parse().expect("an id");
+        let request = DialRequest { user, target: rate::NUMBER.parse().expect("a number"), message: None };
+        // What cannot be dialled is missed by the callee, who counts.
+        if let Err(error) = app.dial(request) {
+            eprintln!("not dialled: {error:?}");
+        }
+    }
 }
 
 async fn prepare(users: u32, carrier: &str, folder: &Path) {

@@ -19,9 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 type StatusStream = Pin<Box<dyn futures::Stream<Item = (UserId, RegistrationStatus)> + Send>>;
 
-/// A running line with the account and the revision it was started with.
+/// A running line with the revision of the document that it runs by.
 struct Line {
-    account: Account,
     revision: Revision,
     handle: AccountHandle,
 }
@@ -79,7 +78,8 @@ impl Reconciler {
                 continue;
             }
             let desired = stored.user.account();
-            match diff(Some(&desired), running.map(|line| &line.account)) {
+            let running = running.map(|line| line.handle.account());
+            match diff(Some(&desired), running.as_deref()) {
                 Change::Start => self.start(desired, stored.revision),
                 Change::Reregister => self.update(desired, stored.revision),
                 Change::Restart => {
@@ -93,20 +93,19 @@ impl Reconciler {
 
     fn start(&mut self, account: Account, revision: Revision) {
         tracing::info!(user.id = %account.user, server = %account.server, "line starts");
-        let handle = self.stack.open_account(account.clone());
         let user = account.user.clone();
+        let handle = self.stack.open_account(account);
         let name = user.clone();
         let status = WatchStream::from_changes(handle.status()).map(move |status| (name.clone(), status));
         self.statuses.push(Box::pin(status));
         self.directory.insert(user.clone(), handle.clone());
-        self.lines.insert(user, Line { account, revision, handle });
+        self.lines.insert(user, Line { revision, handle });
     }
 
     fn update(&mut self, account: Account, revision: Revision) {
         if let Some(line) = self.lines.get_mut(&account.user) {
             tracing::info!(user.id = %account.user, "line registers again with its new settings");
-            line.handle.update(account.clone());
-            line.account = account;
+            line.handle.update(account);
             line.revision = revision;
         }
     }

@@ -59,6 +59,11 @@ impl AccountHandle {
         self.inner.status.clone()
     }
 
+    /// The details that hold now.
+    pub fn account(&self) -> Arc<Account> {
+        self.inner.line.account()
+    }
+
     /// New details for the same binding: registers again at once under the same Contact.
     pub fn update(&self, account: Account) {
         self.inner.line.change(account);

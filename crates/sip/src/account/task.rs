@@ -48,7 +48,8 @@ pub(crate) fn open(
     let handle = AccountHandle { inner: Arc::new(Held { line: line.clone(), user, status: watched }) };
     let call_id = random_token(22);
     let followed = wire.recorder.follow_account(&call_id, line.trace.clone());
-    let task = Task {
+    // In a box: a future holds what it is given as often as it is handed on.
+    let task = Box::new(Task {
         wire,
         line,
         pace,
@@ -65,12 +66,12 @@ pub(crate) fn open(
         stopping: false,
         attempt: None,
         _followed: followed,
-    };
+    });
     (handle, task.run())
 }
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let line = self.line.clone();
         tokio::select! {
             () = line.kill.cancelled() => return self.publish_off(),

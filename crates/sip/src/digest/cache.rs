@@ -125,6 +125,8 @@ impl DigestCache {
         if self.known.len() >= MAX_REALMS {
             self.known.remove(0);
         }
+        // One realm is the rule, and there are many accounts.
+        self.known.reserve_exact(1);
         self.known.push(Known { kind, challenge: challenge.clone(), uses: 0, session_cnonce: None });
     }
 

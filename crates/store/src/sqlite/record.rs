@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::{SqliteStore, Writer, search, signalling, turns};
-use crate::{CallFilter, CallPage, RecordStore, StoreError};
+use crate::{CallFilter, CallPage, RecordEntry, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
 use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, SipMessage, Termination, Turn};
@@ -11,6 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 const DEFAULT_PAGE: usize = 50;
 /// A page is never longer, so that one request cannot hold a reader for long.
@@ -28,38 +29,17 @@ const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, 
 
 #[async_trait]
 impl RecordStore for SqliteStore {
-    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
-        let cdr = cdr.clone();
-        self.write(move |writer| {
-            let tx = writer.conn.transaction()?;
-            save(&tx, BEGIN, &cdr)?;
-            Ok(tx.commit()?)
-        })
-        .await
-    }
-
-    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let events = events.to_vec();
-        self.write(move |writer| {
-            let tx = writer.conn.transaction()?;
-            append(&tx, call, &events)?;
-            Ok(tx.commit()?)
-        })
-        .await
-    }
-
-    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError> {
-        let (cdr, events) = (cdr.clone(), events.to_vec());
-        self.write(move |writer| {
-            let tx = writer.conn.transaction()?;
-            save(&tx, SAVE, &cdr)?;
-            append(&tx, cdr.id, &events)?;
-            Ok(tx.commit()?)
-        })
-        .await
+    async fn keep(&self, entries: Vec<RecordEntry>) -> Vec<(RecordEntry, StoreError)> {
+        let entries = Arc::new(entries);
+        let written = {
+            let entries = entries.clone();
+            self.write(move |writer| writer.keep(&entries)).await
+        };
+        let failures = match written {
+            Ok(failures) => failures.into_iter().map(|(at, fault)| (at, fault.at(&self.shared.path))).collect(),
+            Err(error) => (0..entries.len()).map(|at| (at, error.clone())).collect::<Vec<_>>(),
+        };
+        failures.into_iter().filter_map(|(at, error)| Some((entries.get(at)?.clone(), error))).collect()
     }
 
     async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError> {
@@ -79,19 +59,6 @@ impl RecordStore for SqliteStore {
         self.read(move |conn| turns::turns(conn, call)).await
     }
 
-    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let messages = messages.to_vec();
-        self.write(move |writer| {
-            let tx = writer.conn.transaction()?;
-            signalling::append(&tx, &messages)?;
-            Ok(tx.commit()?)
-        })
-        .await
-    }
-
     async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError> {
         self.read(move |conn| signalling::messages(conn, call)).await
     }
@@ -107,6 +74,23 @@ impl RecordStore for SqliteStore {
 }
 
 impl Writer {
+    /// One transaction, and within it a savepoint for each: an entry that cannot be written costs no other. Gives the places of
+    /// those that cannot.
+    fn keep(&mut self, entries: &[RecordEntry]) -> Result<Vec<(usize, Fault)>, Fault> {
+        let mut tx = self.conn.transaction()?;
+        let mut failures = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            let point = tx.savepoint()?;
+            match write(&point, entry) {
+                Ok(()) => point.commit()?,
+                // Dropped, it is rolled back.
+                Err(fault) => failures.push((at, fault)),
+            }
+        }
+        tx.commit()?;
+        Ok(failures)
+    }
+
     fn close_orphans(&mut self, now: Timestamp) -> Result<Vec<Cdr>, Fault> {
         let tx = self.conn.transaction()?;
         let mut closed = Vec::new();
@@ -119,6 +103,18 @@ impl Writer {
         }
         tx.commit()?;
         Ok(closed)
+    }
+}
+
+fn write(conn: &Connection, entry: &RecordEntry) -> Result<(), Fault> {
+    match entry {
+        RecordEntry::Begin(cdr) => save(conn, BEGIN, cdr),
+        RecordEntry::Append(call, events) => append(conn, *call, events),
+        RecordEntry::Finish(cdr, events) => {
+            save(conn, SAVE, cdr)?;
+            append(conn, cdr.id, events)
+        }
+        RecordEntry::Signalling(messages) => signalling::append(conn, messages),
     }
 }
 
@@ -170,6 +166,9 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
 }
 
 fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), Fault> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let id = call.to_string();
     let known = conn.prepare_cached("SELECT 1 FROM calls WHERE id = ?1")?.exists([&id])?;
     if !known {

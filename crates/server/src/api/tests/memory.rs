@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use callie_domain::record::{CallEvent, CallFact, Cdr, SipMessage, Turn};
 use callie_domain::{CallId, User, UserId};
-use callie_store::{CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordStore, Revision, StoreError, StoredUser, UserView};
+use callie_store::{
+    CallFilter, CallPage, ConfigStore, DocFault, Entry, RecordEntry, RecordStore, Revision, StoreError, StoredUser, UserView,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -126,20 +128,22 @@ impl ConfigStore for MemoryStore {
 
 #[async_trait]
 impl RecordStore for MemoryStore {
-    async fn begin(&self, cdr: &Cdr) -> Result<(), StoreError> {
-        self.finish(cdr, &[]).await
-    }
-
-    async fn append(&self, call: CallId, events: &[CallEvent]) -> Result<(), StoreError> {
-        if let Some((_, stored)) = self.calls.lock().expect("not poisoned").get_mut(&call) {
-            stored.extend_from_slice(events);
+    async fn keep(&self, entries: Vec<RecordEntry>) -> Vec<(RecordEntry, StoreError)> {
+        let mut calls = self.calls.lock().expect("not poisoned");
+        let mut signalling = self.signalling.lock().expect("not poisoned");
+        for entry in entries {
+            match entry {
+                RecordEntry::Begin(cdr) => drop(calls.insert(cdr.id, (*cdr, Vec::new()))),
+                RecordEntry::Append(call, events) => drop(calls.entry(call).and_modify(|(_, kept)| kept.extend(events))),
+                RecordEntry::Finish(cdr, events) => drop(calls.insert(cdr.id, (*cdr, events))),
+                RecordEntry::Signalling(messages) => {
+                    for (call, messages) in messages {
+                        signalling.entry(call).or_default().extend(messages);
+                    }
+                }
+            }
         }
-        Ok(())
-    }
-
-    async fn finish(&self, cdr: &Cdr, events: &[CallEvent]) -> Result<(), StoreError> {
-        self.calls.lock().expect("not poisoned").insert(cdr.id, (cdr.clone(), events.to_vec()));
-        Ok(())
+        Vec::new()
     }
 
     async fn get(&self, call: CallId) -> Result<Option<Cdr>, StoreError> {
@@ -154,14 +158,6 @@ impl RecordStore for MemoryStore {
     async fn turns(&self, call: CallId) -> Result<Vec<Turn>, StoreError> {
         self.up()?;
         Ok(self.calls.lock().expect("not poisoned").get(&call).map(|(_, events)| turns(events)).unwrap_or_default())
-    }
-
-    async fn append_signalling(&self, messages: &[(CallId, Vec<SipMessage>)]) -> Result<(), StoreError> {
-        let mut kept = self.signalling.lock().expect("not poisoned");
-        for (call, messages) in messages {
-            kept.entry(*call).or_default().extend_from_slice(messages);
-        }
-        Ok(())
     }
 
     async fn signalling(&self, call: CallId) -> Result<Vec<SipMessage>, StoreError> {
