@@ -64,7 +64,17 @@ impl HalfHour {
         };
         pair.network = [network; 2];
         let excused_until = pair.now + RECOVERY;
-        Self { pair, network, held: false, dead: false, excused_until, gaps: [Duration::ZERO; 2], longest: Duration::ZERO, heard: [0; 2], expected: 0 }
+        Self {
+            pair,
+            network,
+            held: false,
+            dead: false,
+            excused_until,
+            gaps: [Duration::ZERO; 2],
+            longest: Duration::ZERO,
+            heard: [0; 2],
+            expected: 0,
+        }
     }
 
     fn suffer(&mut self, fate: Fate) {
