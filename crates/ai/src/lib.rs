@@ -7,6 +7,8 @@
 //! | [`error`] | why an engine cannot talk: cause, evidence, remedy |
 //! | [`gemini`] | Gemini Live: speech to speech over a WebSocket |
 //! | [`local`] | the offline engine: greets, takes a message, needs no key and no network |
+//! | [`openai`] | OpenAI Realtime and the services that speak its protocol |
+//! | [`realtime`] | what speech-to-speech services have in common |
 //! | [`tools`] | what an agent can do besides talking |
 
 pub mod chat;
@@ -14,6 +16,8 @@ pub mod engine;
 pub mod error;
 pub mod gemini;
 pub mod local;
+pub mod openai;
+pub mod realtime;
 pub mod tools;
 
 pub use chat::ChatOptions;
@@ -21,3 +25,4 @@ pub use engine::{Brief, Capabilities, Engine, EngineEvent, EngineSession, Prompt
 pub use error::{EngineCause, EngineError};
 pub use gemini::{GeminiEngine, GeminiOptions};
 pub use local::{LocalEngine, LocalOptions, VoiceChoice};
+pub use openai::{OpenAiEngine, OpenAiOptions};
