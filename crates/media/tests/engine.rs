@@ -73,6 +73,34 @@ fn audio_goes_both_ways_and_the_stream_is_continuous() {
 }
 
 #[test]
+fn a_pause_keeps_what_was_said_and_what_was_heard_is_counted_once() {
+    run(async {
+        let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());
+        let (mut media, _) = open(&engine, &ports, params(peer.address()), None);
+        for _ in 0..10 {
+            media.voice.say(tone(2_400)).expect("room");
+        }
+        media.voice.end_of_speech();
+        let mut spoken = 0;
+        while spoken < 20 {
+            spoken += usize::from(peer.hear().loudest() > 8_000.0);
+        }
+        media.voice.pause();
+        while peer.hear().loudest() > 100.0 {}
+        let played = media.voice.played();
+        for _ in 0..10 {
+            assert!(peer.hear().loudest() < 100.0);
+        }
+        assert_eq!((media.voice.played(), media.voice.is_drained()), (played, false));
+        assert!(played >= Duration::from_millis(400) && played < Duration::from_millis(500), "{played:?}");
+        assert_eq!(media.voice.queued(), Duration::from_secs(1) - played);
+        media.voice.resume();
+        media.voice.drained().await;
+        assert_eq!(media.voice.played(), Duration::from_secs(1));
+    });
+}
+
+#[test]
 fn speech_is_marked_by_its_time_at_the_socket() {
     run(async {
         let (engine, ports, mut peer) = (engine(), RtpPorts::new(), Peer::new());

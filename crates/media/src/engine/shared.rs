@@ -177,6 +177,8 @@ pub(super) struct Shared {
 pub(super) struct VoiceProgress {
     /// Speech of older generations is not to be played.
     pub(super) generation: AtomicU32,
+    /// Nothing is to be played now.
+    pub(super) paused: AtomicBool,
     /// Samples that were played or flushed.
     pub(super) samples_gone: AtomicU64,
     /// Pieces of speech, counted from the first, of which all has been sent or flushed.

@@ -88,13 +88,26 @@ impl Voice {
         self.end_pending = self.push(None).is_err();
     }
 
-    /// Drops all that was said and not sent yet. Effective with the next beat: at most 20 ms, and a fade of 5 ms.
+    /// Stops in mid-word; what is queued waits, and what is said meanwhile too. Effective with the next beat: at most 20 ms, and
+    /// a fade of 5 ms.
+    pub fn pause(&mut self) {
+        self.progress().paused.store(true, Ordering::Release);
+    }
+
+    /// After [`Self::pause`]: goes on with the word that was broken off. What is heard twice is counted once.
+    pub fn resume(&mut self) {
+        self.progress().paused.store(false, Ordering::Release);
+    }
+
+    /// Drops all that was said and not sent yet, and ends a pause. Effective with the next beat: at most 20 ms, and a fade of 5 ms.
     pub fn flush(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         self.samples_lost += self.samples_said.saturating_sub(self.gone());
         self.samples_flushed = self.samples_said;
         self.end_pending = false;
         self.progress().generation.store(self.generation, Ordering::Release);
+        // In this order: who sees the pause ended sees the flush, and plays nothing of what was paused.
+        self.resume();
     }
 
     /// Speech that was said and is still to be sent.
@@ -109,7 +122,7 @@ impl Voice {
         samples_to_duration(self.gone().saturating_sub(self.samples_lost), self.rate)
     }
 
-    /// Everything said has been sent as RTP, or flushed.
+    /// Everything said has been sent as RTP, or flushed. Never while a pause keeps something back.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.progress().pieces_drained.load(Ordering::Acquire) >= self.pieces_said
@@ -172,9 +185,11 @@ pub(super) struct VoiceFeed {
 }
 
 impl VoiceFeed {
-    /// Before a beat: flushes if asked to, then fills the playout.
+    /// Before a beat: flushes or pauses if asked to, then fills the playout.
     pub(super) fn feed(&mut self, playout: &mut Playout, shared: &Shared) {
+        let paused = shared.voice.paused.load(Ordering::Acquire);
         self.follow(shared.voice.generation.load(Ordering::Acquire), playout);
+        playout.pause(paused);
         if let Some(waiting) = self.waiting.take() {
             self.waiting = playout.push(waiting).err();
         }

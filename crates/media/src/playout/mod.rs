@@ -1,20 +1,22 @@
 //! Playout: speech comes from the agent in bursts and leaves in frames of 20 ms at the telephone's rate, 8 or 16 kHz.
 //!
 //! ```text
-//! push(chunk) ─▶ chunks ─▶ [tail: ≤ 5 ms of fade] ─▶ resample ─▶ pull(frame)
-//!                  └──────▶ spent ─▶ reclaim() ─▶ to be filled again
+//! push(chunk) ─▶ queue ─▶ [tail: ≤ 5 ms of fade] ─▶ resample ─▶ pull(frame)
+//!                  └─▶ past: ≤ 300 ms ─▶ spent ─▶ reclaim() ─▶ to be filled again
 //! ```
 //!
-//! The queue may hold a whole answer, for engines speak faster than real time; a barge-in empties it at once. Nothing
-//! here allocates after construction.
+//! The queue may hold a whole answer, for engines speak faster than real time; a barge-in pauses it, and empties it at once when
+//! it turns out to be one. Nothing here allocates after construction.
 
 use crate::resample::{Down16To8, Down24To8, Down24To16, Up8To16};
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
+mod queue;
 mod tail;
 #[cfg(test)]
 mod tests;
 
+use queue::Queue;
 use tail::Tail;
 
 /// Sampling rate of the agent's speech.
@@ -140,15 +142,11 @@ enum Turn {
 #[derive(Debug)]
 pub struct Playout {
     rate: SpeechRate,
-    chunks: VecDeque<Vec<i16>>,
-    spent: VecDeque<Vec<i16>>,
-    max_chunks: usize,
-    /// Samples of the first chunk that have been played.
-    taken: usize,
-    queued_samples: usize,
+    queue: Queue,
     tail: Tail,
     turn: Turn,
     ended: bool,
+    paused: bool,
     converter: Converter,
     played_samples: u64,
     underruns: u64,
@@ -159,18 +157,22 @@ impl Playout {
     pub fn new(rate: SpeechRate, line: LineRate, max_chunks: usize) -> Self {
         Self {
             rate,
-            chunks: VecDeque::with_capacity(max_chunks),
-            spent: VecDeque::with_capacity(max_chunks),
-            max_chunks,
-            taken: 0,
-            queued_samples: 0,
+            queue: Queue::new(max_chunks, rate.hz() as usize),
             tail: Tail::new(rate.fade_samples()),
             turn: Turn::Over,
             ended: false,
+            paused: false,
             converter: Converter::new(rate, line),
             played_samples: 0,
             underruns: 0,
         }
+    }
+
+    /// Of speech that is never paused: chunks come back as soon as they are played.
+    pub fn never_paused(rate: SpeechRate, line: LineRate, max_chunks: usize) -> Self {
+        let mut playout = Self::new(rate, line, max_chunks);
+        playout.queue.keep_nothing();
+        playout
     }
 
     pub fn rate(&self) -> SpeechRate {
@@ -179,16 +181,12 @@ impl Playout {
 
     /// Queues speech of any length. Gives the chunk back when the queue is full.
     pub fn push(&mut self, chunk: Vec<i16>) -> Result<(), Vec<i16>> {
-        if self.chunks.len() >= self.max_chunks {
-            return Err(chunk);
-        }
         if chunk.is_empty() {
-            self.spend(chunk);
+            self.queue.spend(chunk);
             return Ok(());
         }
+        self.queue.push(chunk)?;
         self.ended = false;
-        self.queued_samples += chunk.len();
-        self.chunks.push_back(chunk);
         match self.turn {
             Turn::Over => self.turn = Turn::Opening { held: 0 },
             Turn::Dry => {
@@ -216,8 +214,9 @@ impl Playout {
         let faded = self.tail.drain(speech);
         let played = if self.may_play() { self.take(&mut speech[faded..]) } else { 0 };
         let filled = faded + played;
-        if filled < speech.len() && self.turn == Turn::Speaking {
+        if filled < speech.len() && self.turn == Turn::Speaking && !self.paused {
             self.turn = if self.ended { Turn::Over } else { Turn::Dry };
+            self.queue.forget_past();
             let last = self.tail.last;
             self.tail.ramp_down(last);
             self.tail.drain(&mut speech[filled..]);
@@ -229,9 +228,10 @@ impl Playout {
     /// Whether queued speech may go out now; a short beginning is held for a moment.
     fn may_play(&mut self) -> bool {
         match self.turn {
+            _ if self.paused => false,
             Turn::Speaking => true,
             Turn::Over | Turn::Dry => false,
-            Turn::Opening { held } if !self.ended && held < MAX_HELD && self.queued_samples < self.rate.frame_samples() => {
+            Turn::Opening { held } if !self.ended && held < MAX_HELD && self.queue.fresh() < self.rate.frame_samples() => {
                 self.turn = Turn::Opening { held: held + 1 };
                 false
             }
@@ -244,70 +244,60 @@ impl Playout {
 
     /// Moves queued speech into `out`; returns how much there was.
     fn take(&mut self, out: &mut [f32]) -> usize {
-        let mut filled = 0;
-        while let Some(chunk) = self.chunks.front() {
-            let n = (chunk.len() - self.taken).min(out.len() - filled);
-            for (out, &sample) in out[filled..].iter_mut().zip(&chunk[self.taken..self.taken + n]) {
-                *out = f32::from(sample);
-            }
-            filled += n;
-            self.taken += n;
-            if self.taken < chunk.len() {
-                break;
-            }
-            self.spend_first();
-        }
+        let (filled, fresh) = self.queue.take(out);
         self.tail.passed(&mut out[..filled]);
-        self.queued_samples -= filled;
-        self.played_samples += filled as u64;
+        self.played_samples += fresh as u64;
         filled
     }
 
-    fn spend_first(&mut self) {
-        self.taken = 0;
-        if let Some(chunk) = self.chunks.pop_front() {
-            self.spend(chunk);
+    /// What is being played fades out, with what would have come next.
+    fn fade_out(&mut self) {
+        let mut next = [0.0; tail::MAX_FADE];
+        let n = self.queue.peek(&mut next[..self.rate.fade_samples()]);
+        self.tail.passed(&mut next[..n]);
+        self.tail.fade_out(&next[..n]);
+    }
+
+    /// While paused the queue stays, and what is being played fades out within 5 ms. Afterwards speech that was stopped fades in
+    /// again with the quietest moment of the last 300 ms, as a rule the beginning of the word; what is heard twice counts once.
+    pub fn pause(&mut self, on: bool) {
+        if on == std::mem::replace(&mut self.paused, on) || self.turn != Turn::Speaking {
+            return;
+        }
+        if on {
+            self.fade_out();
+        } else {
+            if !self.queue.is_empty() {
+                self.queue.rewind();
+            }
+            self.tail.fade_in();
         }
     }
 
-    /// Keeps an emptied chunk for its owner, as far as there is room.
-    fn spend(&mut self, mut chunk: Vec<i16>) {
-        if self.spent.len() < self.max_chunks {
-            chunk.clear();
-            self.spent.push_back(chunk);
-        }
-    }
-
-    /// Drops all that is queued; what is being played fades out within 5 ms.
+    /// Drops all that is queued; what is being played fades out within 5 ms. Ends a pause.
     pub fn flush(&mut self) {
-        if self.turn == Turn::Speaking {
-            let played = self.played_samples;
-            let mut next = [0.0; tail::MAX_FADE];
-            let n = self.take(&mut next[..self.rate.fade_samples()]);
-            self.played_samples = played;
-            self.tail.fade_out(&next[..n]);
+        if self.turn == Turn::Speaking && !self.paused {
+            self.fade_out();
         }
-        while !self.chunks.is_empty() {
-            self.spend_first();
-        }
-        self.queued_samples = 0;
+        self.queue.clear();
         self.turn = Turn::Over;
         self.ended = false;
+        self.paused = false;
     }
 
     /// An emptied chunk, to be filled again.
     pub fn reclaim(&mut self) -> Option<Vec<i16>> {
-        self.spent.pop_front()
+        self.queue.reclaim()
     }
 
-    /// Speech waiting to be played.
+    /// Speech waiting to be played; what is to be heard again is none.
     pub fn queued(&self) -> Duration {
-        Duration::from_nanos(self.queued_samples as u64 * (1_000_000_000 / 8_000) / u64::from(self.rate.hz() / 8_000))
+        Duration::from_nanos(self.queue.fresh() as u64 * (1_000_000_000 / 8_000) / u64::from(self.rate.hz() / 8_000))
     }
 
-    /// All speech has left, the fade included.
+    /// All speech has left, the fade included. Not while a pause keeps some of it back.
     pub fn is_drained(&self) -> bool {
-        self.chunks.is_empty() && self.tail.is_empty()
+        self.queue.is_empty() && self.tail.is_empty() && (self.turn != Turn::Speaking || self.paused)
     }
 
     /// Speech samples played so far, at [`Self::rate`]; flushed ones do not count.

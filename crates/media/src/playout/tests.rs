@@ -139,6 +139,147 @@ fn a_flush_is_silent_within_five_milliseconds() {
     }
 }
 
+/// Words of 200 ms with 60 ms of quiet between them, in chunks of 100 ms. Every word has a pitch of its own.
+fn words(rate: SpeechRate, count: usize) -> Vec<Vec<i16>> {
+    let (word, gap) = (rate.hz() as usize / 5, rate.hz() as usize * 6 / 100);
+    let word = |number| {
+        let step = TAU * (200.0 + 50.0 * number as f32) / rate.hz() as f32;
+        (0..word).map(move |i| (8000.0 * (step * i as f32).sin()) as i16).chain((0..gap).map(|_| 0))
+    };
+    let speech: Vec<i16> = (0..count).flat_map(word).collect();
+    speech.chunks(rate.hz() as usize / 10).map(<[i16]>::to_vec).collect()
+}
+
+#[test]
+fn a_pause_is_silent_within_five_milliseconds_and_keeps_the_queue() {
+    for rate in RATES {
+        let mut playout = playout(rate);
+        for i in 0..100 {
+            playout.push(tone(rate, i * rate.frame_samples(), rate.frame_samples())).expect("room");
+        }
+        let mut heard = pull_many(&mut playout, 10);
+        let (played, queued) = (playout.played_samples(), playout.queued());
+        playout.pause(true);
+        let (_, frame) = pull(&mut playout);
+        heard.extend(frame);
+        assert!(frame[80..].iter().all(|s| s.abs() < 5.0), "{rate:?}");
+        for _ in 0..50 {
+            assert_eq!(pull(&mut playout).0, Pulled::Silence);
+        }
+        playout.push(tone(rate, 0, 480)).expect("what is said meanwhile waits too");
+        assert!(!playout.is_drained());
+        assert_eq!(playout.played_samples(), played);
+        assert_eq!(playout.queued(), queued + Duration::from_secs(480) / rate.hz());
+        playout.pause(false);
+        heard.extend(pull_many(&mut playout, 200));
+        assert!(largest_step(&heard) < 2000.0, "{rate:?}: a click of {}", largest_step(&heard));
+        assert_eq!(playout.played_samples(), 100 * rate.frame_samples() as u64 + 480, "what was heard twice counts once");
+        assert_eq!((playout.underruns(), playout.is_drained()), (0, true));
+    }
+}
+
+/// The agent is stopped 120 ms into its third word, silent for a while, and says that word again, whole.
+#[test]
+fn speech_goes_on_with_the_word_that_was_broken_off() {
+    for rate in RATES {
+        let mut whole = playout(rate);
+        let mut stopped = playout(rate);
+        for chunk in words(rate, 5) {
+            whole.push(chunk.clone()).expect("room");
+            stopped.push(chunk).expect("room");
+        }
+        let undisturbed = pull_many(&mut whole, 70);
+        let mut before = pull_many(&mut stopped, 32);
+        stopped.pause(true);
+        before.extend(pull_many(&mut stopped, 10));
+        stopped.pause(false);
+        let after = pull_many(&mut stopped, 40);
+        assert!(largest_step(&[before, after.clone()].concat()) < 4000.0, "{rate:?}");
+        // The third word begins after 520 ms, so the quietest moment before it after 450 to 510.
+        let from = (450..=510).step_by(10).map(|ms| 8 * ms).find(|from| {
+            let pairs = after[80..].iter().zip(&undisturbed[from + 80..]);
+            pairs.map(|(again, once)| (again - once).abs()).fold(0.0, f32::max) < 20.0
+        });
+        assert!(from.is_some(), "{rate:?}: it went on with something else");
+        stopped.end_of_speech();
+        pull_many(&mut stopped, 60);
+        assert_eq!(stopped.played_samples(), rate.hz() as u64 * 13 / 10);
+        assert_eq!(std::iter::from_fn(|| stopped.reclaim()).count(), 13, "every chunk comes back");
+    }
+}
+
+#[test]
+fn who_is_stopped_again_while_repeating_loses_nothing() {
+    let rate = SpeechRate::Hz8000;
+    let mut playout = playout(rate);
+    words(rate, 5).into_iter().for_each(|chunk| playout.push(chunk).expect("room"));
+    pull_many(&mut playout, 30);
+    for _ in 0..4 {
+        playout.pause(true);
+        pull_many(&mut playout, 3);
+        playout.pause(false);
+        pull_many(&mut playout, 2);
+    }
+    assert_eq!(playout.played_samples(), 30 * 160);
+    playout.end_of_speech();
+    pull_many(&mut playout, 120);
+    assert_eq!((playout.played_samples(), playout.is_drained()), (10_400, true));
+}
+
+#[test]
+fn a_new_turn_never_repeats_the_last_one() {
+    let mut playout = playout(SpeechRate::Hz8000);
+    playout.push(vec![3000; 1600]).expect("room");
+    playout.end_of_speech();
+    pull_many(&mut playout, 12);
+    playout.push(vec![1000; 1600]).expect("room");
+    pull_many(&mut playout, 2);
+    playout.pause(true);
+    pull_many(&mut playout, 5);
+    playout.pause(false);
+    let heard = pull_many(&mut playout, 12);
+    assert!(heard.iter().all(|s| *s <= 1000.0));
+}
+
+#[test]
+fn a_pause_before_the_first_word_holds_it_back_whole() {
+    let mut playout = playout(SpeechRate::Hz8000);
+    playout.pause(true);
+    playout.push(vec![1000; 800]).expect("room");
+    assert!(pull_many(&mut playout, 10).iter().all(|s| *s == 0.0));
+    playout.pause(false);
+    let heard = pull_many(&mut playout, 8);
+    assert_eq!(heard[..800], [1000.0; 800]);
+    assert_eq!(playout.underruns(), 0);
+}
+
+#[test]
+fn a_flush_ends_a_pause() {
+    let mut playout = playout(SpeechRate::Hz8000);
+    playout.push(vec![1000; 1600]).expect("room");
+    pull(&mut playout);
+    playout.pause(true);
+    pull(&mut playout);
+    playout.flush();
+    assert!(playout.is_drained());
+    assert_eq!(playout.queued(), Duration::ZERO);
+    playout.push(vec![2000; 320]).expect("room");
+    assert_eq!(pull(&mut playout), (Pulled::Speech, [2000.0; FRAME_SAMPLES]));
+}
+
+#[test]
+fn where_nothing_is_kept_chunks_come_back_at_once() {
+    let mut playout = Playout::never_paused(SpeechRate::Hz8000, LineRate::Hz8000, 3);
+    for _ in 0..100 {
+        let chunk = playout.reclaim().unwrap_or_default();
+        playout.push([chunk, vec![1000; 160]].concat()).expect("room");
+        playout.push(vec![1000; 160]).expect("room");
+        pull_many(&mut playout, 1);
+        assert!(playout.reclaim().is_some());
+        pull_many(&mut playout, 1);
+    }
+}
+
 #[test]
 fn speech_after_a_flush_is_a_new_turn() {
     let mut playout = playout(SpeechRate::Hz8000);
@@ -175,6 +316,7 @@ proptest! {
                 4 => { playout.flush(); flushed = pushed - playout.played_samples(); }
                 5 => playout.end_of_speech(),
                 6 => back += usize::from(playout.reclaim().is_some_and(|c| c.is_empty())),
+                7 => playout.pause(n % 2 == 0),
                 _ => {
                     let (_, frame) = pull(&mut playout);
                     prop_assert!(frame.iter().all(|s| s.abs() < 1400.0));
@@ -183,8 +325,9 @@ proptest! {
             let waiting = pushed - flushed - playout.played_samples();
             prop_assert_eq!(playout.queued().as_nanos(), u128::from(waiting * 1_000_000_000 / u64::from(RATES[rate].hz())));
         }
+        playout.pause(false);
         playout.end_of_speech();
-        for _ in 0..(pushed / 160 + 8) { pull(&mut playout); }
+        for _ in 0..(pushed / 160 + 24) { pull(&mut playout); }
         prop_assert!(playout.is_drained());
         prop_assert_eq!(playout.played_samples() + flushed, pushed);
         back += std::iter::from_fn(|| playout.reclaim()).count();
