@@ -66,7 +66,14 @@ impl RelayEnd {
     fn new(to_other: Producer<i16>, from_other: Consumer<i16>, other_rate: SpeechRate, line: LineRate) -> Self {
         let frame_len = frame_samples(other_rate);
         let spare = (0..=MAX_BEHIND).map(|_| Vec::with_capacity(frame_len)).collect();
-        Self { to_other, from_other, frame_len, playout: Playout::never_paused(other_rate, line, PLAYOUT_CHUNKS), spare, dropped: 0 }
+        Self {
+            to_other,
+            from_other,
+            frame_len,
+            playout: Playout::never_paused(other_rate, line, PLAYOUT_CHUNKS),
+            spare,
+            dropped: 0,
+        }
     }
 
     /// Exchanges the agent's playout and ours: once to join, once to part.
