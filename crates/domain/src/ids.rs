@@ -45,43 +45,54 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A call's name: a ULID, so that names sort by the time the call began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CallId(ulid::Ulid);
+macro_rules! ulid_names {
+    ($($(#[$doc:meta])* $name:ident, $bad:ident, $text:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(ulid::Ulid);
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be a call id: 26 characters of Crockford's base 32")]
-pub struct BadCallId;
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[error($text)]
+        pub struct $bad;
 
-impl CallId {
-    /// `entropy` must be fresh random bits; `started_at` gives the order.
-    pub fn new(started_at: jiff::Timestamp, entropy: u128) -> Self {
-        let ms = u64::try_from(started_at.as_millisecond()).unwrap_or(0);
-        Self(ulid::Ulid::from_parts(ms, entropy))
-    }
+        impl $name {
+            /// `entropy` must be fresh random bits; the time gives the order.
+            pub fn new(at: jiff::Timestamp, entropy: u128) -> Self {
+                let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+                Self(ulid::Ulid::from_parts(ms, entropy))
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = $bad;
+            fn try_from(text: String) -> Result<Self, $bad> {
+                text.parse()
+            }
+        }
+        impl FromStr for $name {
+            type Err = $bad;
+            fn from_str(text: &str) -> Result<Self, $bad> {
+                ulid::Ulid::from_string(text).map(Self).map_err(|_| $bad)
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    )*};
 }
-impl TryFrom<String> for CallId {
-    type Error = BadCallId;
-    fn try_from(text: String) -> Result<Self, BadCallId> {
-        text.parse()
-    }
-}
-impl FromStr for CallId {
-    type Err = BadCallId;
-    fn from_str(text: &str) -> Result<Self, BadCallId> {
-        ulid::Ulid::from_string(text).map(Self).map_err(|_| BadCallId)
-    }
-}
-impl From<CallId> for String {
-    fn from(id: CallId) -> String {
-        id.to_string()
-    }
-}
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
+
+ulid_names! {
+    /// A call's name: a ULID, so that names sort by the time the call began.
+    CallId, BadCallId, "must be a call id: 26 characters of Crockford's base 32";
+    /// The name of one thing told to one receiver.
+    DeliveryId, BadDeliveryId, "must be the id of a delivery: 26 characters of Crockford's base 32";
 }
 
 /// The hardware address of the desk phone that a user imitates, written `00:15:65:12:34:56`.

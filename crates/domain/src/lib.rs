@@ -34,6 +34,6 @@ pub mod user;
 pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings, Transport};
 pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
-pub use ids::{CallId, ContactToken, MacAddress, UserId};
+pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, UserId};
 pub use secret::Secret;
 pub use user::User;

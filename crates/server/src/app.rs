@@ -1,9 +1,11 @@
 //! The composition root: every part is built here, run here, and ended here, in order.
 //!
 //! ```text
-//! start: store ─ orphans closed ─ engines ─ media ─ SIP ─ calls ─ lines ─ HTTP ─ ready
+//! start: store ─ webhooks ─ orphans closed ─ engines ─ media ─ SIP ─ calls ─ lines ─ HTTP ─ ready
 //! stop:  no new calls ─ calls end ─ lines unregister ─ HTTP ends ─ records written ─ store closed
 //! ```
+
+mod aftercare;
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
@@ -20,6 +22,7 @@ use crate::{
     stores::Stores,
     switchboard::Switchboard,
 };
+use aftercare::Aftercare;
 use anyhow::Context;
 use callie_domain::examination::Report;
 use callie_domain::registration::RegistrationState;
@@ -88,15 +91,19 @@ impl App {
         let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
         let stores = Stores::open(config).await?;
+        let (lines_cancel, stack_cancel) = (CancellationToken::new(), CancellationToken::new());
+        let (lines, http, records, stack_tasks) =
+            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let primary = config.first_version.primary.as_ref();
+        let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
+        let aftercare = Aftercare::new(config, &stores.records, &users).await?;
         close_orphans(&stores.records, &recordings).await?;
 
         let media = MediaEngine::start(media_options(config)).context("the media threads do not start")?;
         let ports = Arc::new(RtpPorts::new());
         let feed = LiveFeed::new();
+        let line_news = feed.subscribe();
         let (phase, phases) = watch::channel(Phase::Starting);
-        let (lines_cancel, stack_cancel) = (CancellationToken::new(), CancellationToken::new());
-        let (lines, http, records, stack_tasks) =
-            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
             .await
@@ -121,8 +128,6 @@ impl App {
                 silence_prompt: config.limits.silence_prompt,
             },
         };
-        let primary = config.first_version.primary.as_ref();
-        let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
         let view = users.watch();
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();
@@ -148,6 +153,7 @@ impl App {
             users,
             records: stores.records.clone(),
             exchange,
+            hooks: aftercare.hooks.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {
@@ -161,6 +167,7 @@ impl App {
             first_version: FirstVersionApi::of(config)?,
         };
         http.spawn(serve_http(listener, api::router(state), Phases(phases)));
+        aftercare.run(line_news, &stack_tasks, &stack_cancel);
         phase.send_replace(Phase::Running);
         let sip_address = stack.local_address();
         Ok(Self {

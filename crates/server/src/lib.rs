@@ -16,6 +16,7 @@
 //! | [`accounts`] | the reconciler: documents into running lines |
 //! | [`call`] | calls: the task of each, and the bridge to its agent |
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
+//! | [`hooks`] | webhooks: who is told, and the queue to them |
 //! | [`outside`] | requests to addresses that users name |
 //! | [`records`] | what is kept of calls, and the live feed |
 
@@ -29,6 +30,7 @@ pub mod doctor;
 pub mod engines;
 pub mod exchange;
 pub mod first_version;
+pub mod hooks;
 pub mod outside;
 pub mod records;
 pub mod stores;

@@ -3,8 +3,10 @@
 //! The test starts itself again as the victim; the victim prints a line after each answer of the store.
 
 use callie_domain::record::{CallEvent, CallFact, Cdr, Direction};
+use callie_domain::user::HookEvent;
 use callie_domain::user::input::UserInput;
-use callie_domain::{CallId, MacAddress, UserId};
+use callie_domain::{CallId, DeliveryId, MacAddress, UserId};
+use callie_store::delivery::{Announcer, DeliveryFilter, DeliveryStore, NewDelivery, Written};
 use callie_store::{CallFilter, ConfigStore, Keyring, RecordStore, SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,6 +30,7 @@ fn open(folder: &Path) -> SqliteStore {
 async fn victim() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let store = open(Path::new(&folder));
+    store.announce_with(Arc::new(Beginnings)).await.expect("set");
     let mut out = std::io::stdout();
     for n in 0u32.. {
         let call = a_call(n);
@@ -69,6 +72,41 @@ fn a_user(name: &str) -> callie_domain::User {
     input.create(Timestamp::UNIX_EPOCH, MacAddress::generate([0; 3])).expect("valid")
 }
 
+/// Tells of each call that it began.
+struct Beginnings;
+
+impl Announcer for Beginnings {
+    fn is_wanted(&self, _: &UserId) -> bool {
+        true
+    }
+
+    fn announce(&self, written: Written<'_>) -> Vec<NewDelivery> {
+        let Written::Begun(cdr) = written else { return Vec::new() };
+        let lane = cdr.id.to_string();
+        vec![NewDelivery {
+            id: DeliveryId::new(cdr.started_at, lane.bytes().fold(7, |sum, byte| (sum * 31 + u128::from(byte)) % (1 << 70))),
+            user_id: cdr.user_id.clone(),
+            url: "u".to_owned(),
+            event: HookEvent::CallStarted,
+            lane,
+            body: "{}".to_owned(),
+            created_at: cdr.started_at,
+        }]
+    }
+}
+
+/// Every call is told of once, and nothing else is.
+async fn each_call_is_told_of(store: &SqliteStore) {
+    let user_id: UserId = "alice".parse().expect("valid");
+    let calls = store.list(&CallFilter { limit: 1_000, ..CallFilter::default() }).await.expect("listed").calls;
+    let filter = DeliveryFilter { user_id, state: None, event: None, before: None, limit: 500 };
+    let mut told: Vec<_> = store.deliveries(&filter).await.expect("read").into_iter().map(|delivery| delivery.lane).collect();
+    let mut want: Vec<_> = calls.iter().map(|call| call.id.to_string()).collect();
+    told.sort_unstable();
+    want.sort_unstable();
+    assert_eq!(told, want);
+}
+
 /// Starts the victim, kills it in the midst of its work, and returns all that it had acknowledged. A line is one write to
 /// the pipe, so it comes whole or not at all.
 fn kill_one(folder: &Path, after_lines: u32) -> Vec<String> {
@@ -95,6 +133,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     for round in 0..ROUNDS {
         let acknowledged = kill_one(folder.path(), LINES + round);
         let store = open(folder.path());
+        each_call_is_told_of(&store).await;
         for line in &acknowledged {
             match line.split_once(' ') {
                 Some(("call", id)) => {

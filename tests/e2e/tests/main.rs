@@ -22,3 +22,4 @@ mod strangers;
 mod tls;
 mod transfers;
 mod twins;
+mod webhooks;

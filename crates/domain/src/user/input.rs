@@ -10,6 +10,7 @@ pub use line::LineInput;
 use super::field::Field;
 use super::preset::Preset;
 use super::routing::{Routing, TransferTarget, read_targets};
+use super::webhooks::{self, WebhookInput};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
 use crate::audio::LineMedia;
 use crate::{AcceptFrom, Faults, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
@@ -52,6 +53,7 @@ pub struct UserInput {
     pub instructions: Option<Option<String>>,
     pub transfer_targets: Option<Vec<TransferTarget>>,
     pub accept_refer: Option<bool>,
+    pub webhooks: Option<Vec<WebhookInput>>,
 }
 
 /// The maps of the document.
@@ -156,6 +158,7 @@ impl UserInput {
             "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
+            "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
             _ if within("sip") && self.line.read_field(key, field, faults) => {}
             _ => faults.add(field.path, "is not a known field"),
         }
@@ -232,6 +235,7 @@ impl UserInput {
             },
             ai: AiSettings::default(),
             routing: Routing::default(),
+            webhooks: Vec::new(),
             id,
             display_name,
             created_at: now,
@@ -278,6 +282,9 @@ impl UserInput {
         set(&mut user.ai.instructions, self.instructions);
         set(&mut user.routing.transfer_targets, self.transfer_targets);
         set(&mut user.routing.accept_refer, self.accept_refer);
+        if let Some(wanted) = self.webhooks {
+            user.webhooks = webhooks::apply(wanted, &old.webhooks, &mut faults);
+        }
         check_ports(user.calls.rtp_port_min, user.calls.rtp_port_max, &mut faults);
         line::contradictions(user.sip.transport, user.sip.sips, &user.sip.tls, &mut faults);
         if user != *old {

@@ -7,11 +7,13 @@ mod field;
 pub mod input;
 pub mod preset;
 pub mod routing;
+pub mod webhooks;
 
 use crate::audio::{LineMedia, SrtpPolicy};
 use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
 pub use routing::{Routing, TransferMode, TransferTarget};
+pub use webhooks::{HookEvent, Webhook};
 
 /// A user: SIP credentials, the desk phone it imitates, how its calls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub struct User {
     pub calls: CallSettings,
     pub ai: AiSettings,
     pub routing: Routing,
+    pub webhooks: Vec<Webhook>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -138,6 +141,11 @@ impl User {
                 warnings.push(warn(field, format!("has no effect with transport {transport}")));
             }
         }
+        let in_clear = self.webhooks.iter().enumerate().filter(|(_, hook)| hook.url.starts_with("http:"));
+        warnings.extend(in_clear.map(|(index, _)| FieldFault {
+            field: format!("webhooks[{index}].url"),
+            problem: "what is said in calls travels there unencrypted; use https".to_owned(),
+        }));
         warnings
     }
 
@@ -177,4 +185,11 @@ impl User {
             user_agent: self.user_agent(),
         }
     }
+}
+
+#[cfg(test)]
+pub(crate) fn user_of_tests() -> User {
+    let body = serde_json::json!({"user_id": "alice", "display_name": "Alice", "sip_username": "alice", "sip_password": "p"});
+    let input = input::UserInput::from_new_json(&body).expect("valid");
+    input.create(Timestamp::UNIX_EPOCH, MacAddress::generate([1, 2, 3])).expect("valid")
 }

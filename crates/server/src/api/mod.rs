@@ -16,6 +16,7 @@
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
 //! | [`engines`] | the conversation engines, as the status shows them |
 //! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
+//! | [`webhooks`] | `/users/{id}/webhooks…`: what receivers were told |
 //! | [`guard`] | who may talk to us |
 //! | [`error`] | problem documents |
 //! | [`extract`] | how bodies, paths and queries are read |
@@ -44,6 +45,7 @@ pub mod signalling;
 pub mod state;
 pub mod status;
 pub mod users;
+pub mod webhooks;
 pub mod words;
 
 #[cfg(test)]
@@ -51,4 +53,4 @@ mod tests;
 
 pub use first_version::FirstVersionApi;
 pub use router::router;
-pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Phase, Phases, RecordingsDir, ServerInfo};
+pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Hooks, Phase, Phases, RecordingsDir, ServerInfo};

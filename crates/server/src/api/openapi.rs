@@ -19,10 +19,11 @@ use utoipa::{OpenApi as _, ToSchema};
 )]
 struct Preamble;
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("users", "Users with their SIP credentials, device, call settings and AI"),
     ("lines", "Connecting and disconnecting a user's line"),
     ("calls", "Placing calls, calls that are up, call records and recordings"),
+    ("webhooks", "What the receivers of users were told, and what they answered"),
     ("live", "The live feed"),
     ("server", "Status and health"),
     ("first version", "The paths of the first version, which had one line: they serve user `primary`"),

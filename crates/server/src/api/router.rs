@@ -2,7 +2,7 @@
 
 use super::{
     ApiState, access_log, calls, dial, doctor, error, events, first_version, guard, health, lines, openapi, presets, recording,
-    root, signalling, status, users,
+    root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,6 +42,10 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(signalling::line))
         .routes(routes!(doctor::examine, doctor::report))
         .routes(routes!(dial::dial))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::resend))
+        .routes(routes!(webhooks::test))
         .routes(routes!(calls::list))
         .routes(routes!(calls::active))
         .routes(routes!(calls::show))

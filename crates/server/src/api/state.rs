@@ -2,8 +2,9 @@
 
 use super::FirstVersionApi;
 use crate::exchange::Exchange;
+use crate::hooks::Meters;
 use axum::extract::FromRef;
-use callie_store::{ConfigStore, RecordStore};
+use callie_store::{ConfigStore, DeliveryStore, RecordStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ pub struct ApiState {
     pub users: Users,
     pub records: Records,
     pub exchange: Lines,
+    pub hooks: Hooks,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -24,6 +26,13 @@ pub struct ApiState {
 pub type Users = Arc<dyn ConfigStore>;
 pub type Records = Arc<dyn RecordStore>;
 pub type Lines = Arc<dyn Exchange>;
+
+/// What receivers are told, and how that goes.
+#[derive(Clone)]
+pub struct Hooks {
+    pub queue: Arc<dyn DeliveryStore>,
+    pub meters: Arc<Meters>,
+}
 
 /// The folder that the file names of call records are relative to.
 #[derive(Debug, Clone)]
@@ -141,6 +150,7 @@ handles! {
     users: Users,
     records: Records,
     exchange: Lines,
+    hooks: Hooks,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

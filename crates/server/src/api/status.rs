@@ -1,8 +1,9 @@
 //! `/admin/status`: the whole system in one document.
 
 use super::engines::{self, EngineDocument};
-use super::state::{Clock, Lines, ServerInfo, Users};
+use super::state::{Clock, Hooks, Lines, ServerInfo, Users};
 use crate::exchange::SipCounts;
+use crate::hooks::meters::Metered;
 use axum::{Json, extract::State};
 use callie_domain::registration::RegistrationState;
 use callie_store::{Entry, UserView};
@@ -49,6 +50,35 @@ pub struct AdminStatus {
     /// The conversation engines that a user may ask for.
     pub engines: Vec<EngineDocument>,
     pub sip: SipTraffic,
+    pub webhooks: HookTraffic,
+}
+
+/// What the receivers of all users were told since the start.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HookTraffic {
+    /// In the queue now.
+    pub waiting: i64,
+    pub attempts: u64,
+    pub delivered: u64,
+    /// Attempts that failed and are repeated.
+    pub retried: u64,
+    /// After a day without success.
+    pub given_up: u64,
+    /// Their receiver is gone, or wants no more.
+    pub dropped: u64,
+    /// Attempts that were refused because the receiver is at an address that is not public.
+    pub guarded: u64,
+    /// Not taken into the queue, because too much of the user waited there.
+    pub overflowed: u64,
+}
+
+impl HookTraffic {
+    async fn of(hooks: &Hooks) -> Self {
+        let counts = hooks.queue.delivery_counts().await.unwrap_or_default();
+        let Metered { attempts, delivered, retried, given_up, dropped, guarded } = hooks.meters.read();
+        let (waiting, overflowed) = (counts.waiting, counts.refused);
+        Self { waiting, attempts, delivered, retried, given_up, dropped, guarded, overflowed }
+    }
 }
 
 /// What came in by SIP since the start, and what of it was turned away.
@@ -107,6 +137,7 @@ pub async fn status(
     State(lines): State<Lines>,
     State(info): State<ServerInfo>,
     State(clock): State<Clock>,
+    State(hooks): State<Hooks>,
 ) -> Json<AdminStatus> {
     let view = users.watch().borrow().clone();
     let lines_now = count_lines(&view, &lines);
@@ -129,6 +160,7 @@ pub async fn status(
         uptime_s: clock.now().duration_since(info.started_at).as_secs(),
         engines: engines::documents(&info),
         sip: lines.sip_counts().into(),
+        webhooks: HookTraffic::of(&hooks).await,
     })
 }
 

@@ -5,8 +5,9 @@ use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
 use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
-use callie_domain::user::{ENGINES, TransferMode};
+use callie_domain::user::{ENGINES, HookEvent, TransferMode};
 use callie_domain::{AcceptFrom, Transport};
+use callie_store::DeliveryState;
 use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! word_schemas {
@@ -34,6 +35,8 @@ word_schemas! {
     CodecWord: AudioCodec::ALL, "An audio codec";
     DtmfWord: DtmfMode::ALL, "How keys are sent: by telephone events where negotiated and else INFO, by one of the two, or as tones";
     SubjectWord: Subject::ALL, "What was examined";
+    HookEventWord: HookEvent::ALL, "What a receiver may be told";
+    DeliveryStateWord: DeliveryState::ALL, "What became of a delivery";
     OutcomeWord: Outcome::ALL, "How it stands";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
 }

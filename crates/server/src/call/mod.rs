@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`registry`] | the calls that are up; admits, dials, ends, drains |
 //! | [`context`] | the handles and limits that every call is given |
+//! | `ending` | what the failure of a leg means for the call |
 //! | `keys` | keys that are sent to the other side |
 //! | `own_call` | calls of a line to itself, and holding: what the doctor needs |
 //! | `reoffer` | descriptions within a call: hold, resume, addresses |
@@ -27,6 +28,7 @@ mod audio_evidence;
 mod bridge;
 pub mod context;
 mod conversation;
+mod ending;
 mod keys;
 mod own_call;
 pub mod rates;

@@ -8,6 +8,7 @@ use super::{
     bridge::{Fact, Line},
     context::CallContext,
     conversation::{Conversation, engine_usage, tool_used},
+    ending::termination_of,
     keys::InfoKeys,
     own_call,
     refer::{self, Moving},
@@ -25,7 +26,7 @@ use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
-use callie_sip::{AccountHandle, InboundCall, Leg, LegControl, LegEvent, LegFailure, RequestFailure};
+use callie_sip::{AccountHandle, InboundCall, Leg, LegControl, LegEvent, RequestFailure};
 use futures::future::BoxFuture;
 use std::{
     collections::VecDeque,
@@ -585,18 +586,5 @@ async fn next_media_event(audio: &mut Audio) -> Option<MediaEvent> {
     match audio {
         Audio::Open(open) => open.events.recv().await,
         Audio::Closed | Audio::Reserved(_) => std::future::pending().await,
-    }
-}
-
-fn termination_of(failure: LegFailure) -> Termination {
-    match failure {
-        LegFailure::Timeout => Termination::new(EndReason::SignallingTimeout),
-        LegFailure::Transport(detail) => Termination::because(EndReason::TransportFailed, detail),
-        LegFailure::SessionExpired(detail) => Termination::because(EndReason::SessionExpired, detail),
-        LegFailure::PeerVanished(detail) => Termination::because(EndReason::PeerVanished, detail),
-        failure @ (LegFailure::AckMissing { .. } | LegFailure::PrackMissing { .. }) => {
-            Termination::because(EndReason::AckMissing, failure.to_string())
-        }
-        LegFailure::AuthenticationFailed(detail) => Termination::because(EndReason::AuthenticationFailed, detail),
     }
 }

@@ -159,8 +159,10 @@ fn document(user: &User) -> anyhow::Result<Value> {
     let keyring = Keyring::from_master_key(KEY_OF_NOTHING)?;
     let mut document = doc::write(user, None, &keyring, user.created_at).context("the document cannot be made")?;
     for secret in doc::SECRETS {
-        if let Some(sealed) = document["sip"].get_mut(secret.field) {
-            *sealed = json!("********");
+        for home in secret.homes_mut(&mut document) {
+            if let Some(sealed) = home.get_mut(secret.field) {
+                *sealed = json!("********");
+            }
         }
     }
     Ok(document)

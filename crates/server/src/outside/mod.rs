@@ -17,4 +17,4 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Answer, GuardedClient, Outgoing, OutsideError};
+pub use client::{Answer, GuardedClient, HeaderMap, HeaderName, HeaderValue, Method, Outgoing, OutsideError};

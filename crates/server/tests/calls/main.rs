@@ -2,6 +2,7 @@
 //! scripted engine inside. Each test ends by looking whether everything that calls hold was given back.
 
 mod doctor;
+mod hooks;
 mod inbound;
 mod lines;
 mod outbound;

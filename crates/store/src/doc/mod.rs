@@ -1,5 +1,5 @@
 //! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai`,
-//! `routing` and some fields of `sip` of ours. All backends store this form; it never holds a secret in clear that we wrote.
+//! `routing`, the list `webhooks` and some fields of `sip` of ours. All backends store this form; it never holds a secret in clear that we wrote.
 //!
 //! | function | does |
 //! |---|---|
@@ -17,11 +17,13 @@ mod read;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod write;
 
 pub use read::{derived_mac, essence, read};
 pub use secret::{
-    PASSWORD, SECRETS, SecretField, TLS_CLIENT_KEY, holds_typed_secret, is_sealed_from, reseal, seal_typed, secrets,
+    Home, PASSWORD, SECRETS, SecretField, TLS_CLIENT_KEY, WEBHOOK_SECRET, holds_typed_secret, is_sealed_from, reseal, seal_typed,
+    secrets,
 };
 pub use write::write;
 

@@ -1,7 +1,7 @@
 //! Document → user. The fields themselves are parsed by the domain's [`UserInput`], so that a document and a client's
 //! request obey one set of rules; here is what only documents have: defaults, sealed passwords, times, unknown fields.
 
-use super::{MAPS, PASSWORD, SecretField, TLS_CLIENT_KEY};
+use super::{Home, MAPS, PASSWORD, SecretField, TLS_CLIENT_KEY, webhooks};
 use crate::DocFault;
 use crate::seal::{AtRest, Keyring, classify};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -23,6 +23,7 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
     let mut settings = known_fields(map, &mut faults);
     check_names(id, &settings, &mut faults);
     let [password, client_key] = [PASSWORD, TLS_CLIENT_KEY].map(|field| take_sealed(&mut settings, field));
+    let hook_secrets = webhooks::take_sealed(&mut settings);
     require(&settings, password.is_some(), &mut faults);
     let [created_at, updated_at] = TIMES.map(|field| time(map, field, &mut faults));
     let input = UserInput::from_json(&Value::Object(settings)).map_err(|more| faults.0.extend(more.0)).ok();
@@ -34,8 +35,11 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
         let opened = open(id, TLS_CLIENT_KEY, &sealed, keyring)?;
         line.take_opened_key(&opened).map_err(|problem| DocFault::Fields(Faults::one(TLS_CLIENT_KEY.path, problem)))?;
     }
+    let mut hooks = input.webhooks;
+    webhooks::put_back(id, hooks.as_deref_mut().unwrap_or_default(), hook_secrets, keyring)?;
     let input = UserInput {
         line,
+        webhooks: hooks,
         user_id: Some(id.clone()),
         display_name: input.display_name.or_else(|| Some(id.to_string())),
         sip_password: password.or(input.sip_password),
@@ -75,6 +79,9 @@ fn known_fields(doc: &Map<String, Value>, faults: &mut Faults) -> Map<String, Va
         });
         known.insert(name.to_owned(), Value::Object(kept.collect()));
     }
+    if let Some(list) = doc.get("webhooks").filter(|list| !list.is_null()) {
+        known.insert("webhooks".to_owned(), webhooks::known(list));
+    }
     known
 }
 
@@ -98,9 +105,10 @@ fn check_names(id: &UserId, settings: &Map<String, Value>, faults: &mut Faults) 
 
 /// Takes a sealed secret out, so that the parser of clear ones does not see it.
 fn take_sealed(settings: &mut Map<String, Value>, secret: SecretField) -> Option<String> {
-    let sip = settings.get_mut("sip")?.as_object_mut()?;
-    let sealed = secret.stored(sip).filter(|text| classify(text) != AtRest::Plain)?.to_owned();
-    sip.remove(secret.field);
+    let Home::Map(home) = secret.home else { return None };
+    let home = settings.get_mut(home)?.as_object_mut()?;
+    let sealed = secret.stored(home).filter(|text| classify(text) != AtRest::Plain)?.to_owned();
+    home.remove(secret.field);
     Some(sealed)
 }
 
@@ -113,7 +121,7 @@ fn require(settings: &Map<String, Value>, has_sealed: bool, faults: &mut Faults)
     }
 }
 
-fn open(id: &UserId, secret: SecretField, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
+pub(super) fn open(id: &UserId, secret: SecretField, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
     keyring.open(id, secret.path, sealed).map_err(|fault| DocFault::SecretUndecryptable(fault.to_string()))
 }
 

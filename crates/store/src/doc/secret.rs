@@ -5,56 +5,97 @@ use callie_domain::{Secret, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// A field of the map `sip` that is sealed.
+/// Where fields of a kind stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// In the map of that name.
+    Map(&'static str),
+    /// In each entry of the list of that name.
+    List(&'static str),
+}
+
+/// A field that is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecretField {
+    pub home: Home,
     pub field: &'static str,
-    /// The sealed value is bound to it.
+    /// The sealed value is bound to it. Entries of a list have one: they may change places.
     pub path: &'static str,
     /// Where the time of its sealing stands.
     sealed_at: Option<&'static str>,
 }
 
-pub const PASSWORD: SecretField =
-    SecretField { field: "sip_password", path: "sip.sip_password", sealed_at: Some("password_encrypted_at") };
+pub const PASSWORD: SecretField = SecretField {
+    home: Home::Map("sip"),
+    field: "sip_password",
+    path: "sip.sip_password",
+    sealed_at: Some("password_encrypted_at"),
+};
 
-pub const TLS_CLIENT_KEY: SecretField = SecretField { field: "tls_client_key", path: "sip.tls_client_key", sealed_at: None };
+pub const TLS_CLIENT_KEY: SecretField =
+    SecretField { home: Home::Map("sip"), field: "tls_client_key", path: "sip.tls_client_key", sealed_at: None };
 
-pub const SECRETS: [SecretField; 2] = [PASSWORD, TLS_CLIENT_KEY];
+pub const WEBHOOK_SECRET: SecretField =
+    SecretField { home: Home::List("webhooks"), field: "secret", path: "webhooks.secret", sealed_at: None };
+
+pub const SECRETS: [SecretField; 3] = [PASSWORD, TLS_CLIENT_KEY, WEBHOOK_SECRET];
 
 impl SecretField {
-    pub(super) fn stored(self, sip: &Map<String, Value>) -> Option<&str> {
-        sip.get(self.field)?.as_str().filter(|text| !text.trim().is_empty())
+    /// The maps in which the field may stand.
+    pub fn homes(self, doc: &Value) -> Vec<&Map<String, Value>> {
+        let (Home::Map(name) | Home::List(name)) = self.home;
+        match (self.home, doc.get(name)) {
+            (Home::Map(_), Some(Value::Object(map))) => vec![map],
+            (Home::List(_), Some(Value::Array(list))) => list.iter().filter_map(Value::as_object).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn homes_mut(self, doc: &mut Value) -> Vec<&mut Map<String, Value>> {
+        let (Home::Map(name) | Home::List(name)) = self.home;
+        match (self.home, doc.get_mut(name)) {
+            (Home::Map(_), Some(Value::Object(map))) => vec![map],
+            (Home::List(_), Some(Value::Array(list))) => list.iter_mut().filter_map(Value::as_object_mut).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn stored(self, home: &Map<String, Value>) -> Option<&str> {
+        home.get(self.field)?.as_str().filter(|text| !text.trim().is_empty())
+    }
+
+    fn typed(self, home: &Map<String, Value>) -> Option<&str> {
+        self.stored(home).filter(|text| classify(text) == AtRest::Plain)
     }
 
     pub(super) fn seal(
         self,
-        sip: &mut Map<String, Value>,
+        home: &mut Map<String, Value>,
         id: &UserId,
         secret: &Secret,
         keyring: &Keyring,
         now: Timestamp,
     ) -> Result<(), SealError> {
-        sip.insert(self.field.to_owned(), json!(keyring.seal(id, self.path, secret)?));
+        home.insert(self.field.to_owned(), json!(keyring.seal(id, self.path, secret)?));
         if let Some(field) = self.sealed_at {
-            sip.insert(field.to_owned(), json!(now.to_string()));
+            home.insert(field.to_owned(), json!(now.to_string()));
         }
         Ok(())
     }
 
     /// Takes the secret out, with the time of its sealing.
-    fn take(self, sip: &mut Map<String, Value>) -> Option<String> {
+    fn take(self, home: &mut Map<String, Value>) -> Option<String> {
         if let Some(field) = self.sealed_at {
-            sip.remove(field);
+            home.remove(field);
         }
-        sip.remove(self.field)?.as_str().map(str::to_owned)
+        home.remove(self.field)?.as_str().map(str::to_owned)
     }
 }
 
 /// What stands in the fields of secrets, sealed or in clear.
 pub fn secrets(doc: &Value) -> impl Iterator<Item = &str> {
-    let sip = doc.get("sip").and_then(Value::as_object);
-    sip.into_iter().flat_map(|sip| SECRETS.iter().filter_map(|secret| secret.stored(sip)))
+    SECRETS.iter().flat_map(|secret| secret.homes(doc).into_iter().filter_map(|home| secret.stored(home)))
 }
 
 /// Whether somebody typed one in clear.
@@ -64,12 +105,13 @@ pub fn holds_typed_secret(doc: &Value) -> bool {
 
 /// Seals what stands in the document in clear, and changes nothing else. `false` when there is nothing.
 pub fn seal_typed(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
-    let Some(sip) = doc.get_mut("sip").and_then(Value::as_object_mut) else { return Ok(false) };
     let mut sealed_any = false;
     for secret in SECRETS {
-        let Some(typed) = secret.stored(sip).filter(|text| classify(text) == AtRest::Plain).map(Secret::new) else { continue };
-        secret.seal(sip, id, &typed, keyring, now)?;
-        sealed_any = true;
+        for home in secret.homes_mut(doc) {
+            let Some(typed) = secret.typed(home).map(Secret::new) else { continue };
+            secret.seal(home, id, &typed, keyring, now)?;
+            sealed_any = true;
+        }
     }
     Ok(sealed_any)
 }
@@ -77,39 +119,41 @@ pub fn seal_typed(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestam
 /// Whether `sealed` is what [`seal_typed`] made of `typed`.
 pub fn is_sealed_from(id: &UserId, sealed: &Value, typed: &Value, keyring: &Keyring) -> bool {
     let (mut sealed, mut typed) = (sealed.clone(), typed.clone());
-    let (Some(stored), Some(clear)) = (sip_of(&mut sealed), sip_of(&mut typed)) else { return false };
     let mut was_typed = false;
     for secret in SECRETS {
-        if secret.stored(clear).is_none_or(|text| classify(text) != AtRest::Plain) {
-            continue;
-        }
-        let (Some(stored), Some(clear)) = (secret.take(stored), secret.take(clear)) else { return false };
-        if keyring.open(id, secret.path, &stored).ok() != Some(Secret::new(clear)) {
+        let (stored, clear) = (secret.homes_mut(&mut sealed), secret.homes_mut(&mut typed));
+        if stored.len() != clear.len() {
             return false;
         }
-        was_typed = true;
+        for (stored, clear) in stored.into_iter().zip(clear) {
+            if secret.typed(clear).is_none() {
+                continue;
+            }
+            let (Some(stored), Some(clear)) = (secret.take(stored), secret.take(clear)) else { return false };
+            if keyring.open(id, secret.path, &stored).ok() != Some(Secret::new(clear)) {
+                return false;
+            }
+            was_typed = true;
+        }
     }
     was_typed && sealed == typed
-}
-
-fn sip_of(doc: &mut Value) -> Option<&mut Map<String, Value>> {
-    doc.get_mut("sip")?.as_object_mut()
 }
 
 /// Seals the secrets with the primary key, whether they stand there in clear or under another key, and changes nothing
 /// else. `false` when that is so already, or there are none. On an error the document is not to be used.
 pub fn reseal(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -> Result<bool, SealError> {
-    let Some(sip) = sip_of(doc) else { return Ok(false) };
     let mut sealed_any = false;
     for secret in SECRETS {
-        let Some(stored) = secret.stored(sip) else { continue };
-        let clear = match classify(stored) {
-            AtRest::Plain => Secret::new(stored),
-            AtRest::Sealed { .. } => keyring.open(id, secret.path, stored)?,
-        };
-        if !keyring.is_current(stored) {
-            secret.seal(sip, id, &clear, keyring, now)?;
-            sealed_any = true;
+        for home in secret.homes_mut(doc) {
+            let Some(stored) = secret.stored(home) else { continue };
+            let clear = match classify(stored) {
+                AtRest::Plain => Secret::new(stored),
+                AtRest::Sealed { .. } => keyring.open(id, secret.path, stored)?,
+            };
+            if !keyring.is_current(stored) {
+                secret.seal(home, id, &clear, keyring, now)?;
+                sealed_any = true;
+            }
         }
     }
     Ok(sealed_any)

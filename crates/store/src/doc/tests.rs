@@ -3,7 +3,9 @@
 //! `golden/<name>.json` is the document, `<name>.user.txt` the user it means, `<name>.written.json` the document after one
 //! write of that user. After a wanted change run the tests with `CALLIE_GOLDEN=write` and look at the difference.
 
-use super::{PASSWORD, SECRETS, TLS_CLIENT_KEY, essence, holds_typed_secret, is_sealed_from, read, reseal, seal_typed, write};
+use super::{
+    PASSWORD, SECRETS, TLS_CLIENT_KEY, essence, holds_typed_secret, is_sealed_from, read, reseal, seal_typed, secrets, write,
+};
 use crate::{DocFault, Keyring};
 use callie_domain::{Secret, User, UserId};
 use jiff::Timestamp;
@@ -58,9 +60,12 @@ fn check(name: &str) {
     let again = write(&user, Some(&written), &keyring(), now()).expect("written");
     assert_eq!(again, written, "{name}: a second write changes nothing");
     for secret in SECRETS {
-        if doc["sip"].get(secret.field) != written["sip"].get(secret.field) {
+        let before: Vec<_> = secret.homes(&doc).into_iter().filter_map(|home| home.get(secret.field).cloned()).collect();
+        for home in secret.homes_mut(&mut written) {
             // The nonce is drawn anew each time.
-            written["sip"][secret.field] = json!("(sealed)");
+            if let Some(sealed) = home.get_mut(secret.field).filter(|sealed| !before.contains(sealed)) {
+                *sealed = json!("(sealed)");
+            }
         }
     }
     golden(&format!("{name}.written.json"), &format!("{written:#}\n"));
@@ -84,6 +89,11 @@ fn a_document_of_the_first_version_with_missing_maps() {
 #[test]
 fn a_document_with_every_setting_of_the_line() {
     check("line");
+}
+
+#[test]
+fn a_document_of_those_who_are_told() {
+    check("told");
 }
 
 #[test]
@@ -260,12 +270,52 @@ fn all_secrets_are_sealed_anew_together() {
     let keys = [("k2026a", 7), ("k2027a", 8)].map(|(kid, byte)| (kid.to_owned(), Zeroizing::new([byte; 32])));
     let new = Keyring::new("k2027a", keys, "test").expect("valid");
     let mut doc = with_key(KEY);
+    doc["webhooks"] = json!([{"url": "https://a/", "secret": "CANARY-CANARY-CANARY"}]);
     assert_eq!(reseal(&alice(), &mut doc, &old, now()), Ok(true));
     let user = read(&alice(), &doc, &old).expect("usable");
     assert_eq!(reseal(&alice(), &mut doc, &new, now()), Ok(true));
-    assert!(SECRETS.iter().all(|secret| new.is_current(doc["sip"][secret.field].as_str().expect("a text"))), "{doc}");
+    assert_eq!(secrets(&doc).filter(|sealed| new.is_current(sealed)).count(), 3, "{doc}");
     assert_eq!(read(&alice(), &doc, &new), Ok(user));
     assert_eq!(reseal(&alice(), &mut doc, &new, now()), Ok(false));
+}
+
+fn with_hooks(hooks: Value) -> Value {
+    json!({"sip": {"sip_username": "a", "sip_password": "p"}, "webhooks": hooks})
+}
+
+#[test]
+fn typed_secrets_of_webhooks_are_sealed_wherever_they_stand() {
+    let ring = keyring();
+    let typed = with_hooks(
+        json!([{"url": "https://a", "secret": "CANARY-CANARY-CANARY"}, {"url": "https://b/", "secret": "CANARY-CANARY-CANARY"}]),
+    );
+    let mut doc = typed.clone();
+    assert_eq!(seal_typed(&alice(), &mut doc, &ring, now()), Ok(true));
+    assert!(!doc.to_string().contains("CANARY") && !holds_typed_secret(&doc));
+    assert_eq!(alice_from(&doc), alice_from(&typed), "the same user");
+    assert!(is_sealed_from(&alice(), &doc, &typed, &ring));
+    let user = alice_from(&doc).expect("usable");
+    let mut turned = doc.clone();
+    turned["webhooks"].as_array_mut().expect("a list").reverse();
+    assert!(alice_from(&turned).is_ok(), "entries may change places");
+    let written = write(&user, Some(&doc), &ring, now()).expect("written");
+    assert_eq!(written["webhooks"][1], doc["webhooks"][1], "what is sealed stays");
+    assert_eq!(written["webhooks"][0]["secret"], doc["webhooks"][0]["secret"], "however its URL was typed");
+    let mut moved = doc.clone();
+    moved["webhooks"][0]["secret"] = json!(ring.seal(&alice(), PASSWORD.path, &Secret::new("p")).expect("sealed"));
+    assert!(matches!(alice_from(&moved), Err(DocFault::SecretUndecryptable(_))), "a secret of another field");
+}
+
+#[test]
+fn what_is_wrong_with_a_webhook_is_named_by_its_place() {
+    for (hooks, want) in [
+        (json!(5), "webhooks"),
+        (json!([{"url": "https://a"}]), "webhooks[0].secret"),
+        (json!([{"url": "nowhere", "secret": "0123456789abcdef"}]), "webhooks[0].url"),
+        (json!([{"url": "https://a", "secret": "0123456789abcdef", "active": 2}]), "webhooks[0].active"),
+    ] {
+        assert_eq!(faulty_fields(&with_hooks(hooks.clone())), [want], "{hooks}");
+    }
 }
 
 #[test]

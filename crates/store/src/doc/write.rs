@@ -1,6 +1,6 @@
 //! User → document.
 
-use super::{PASSWORD, SecretField, TLS_CLIENT_KEY};
+use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
 use callie_domain::user::{Routing, SipSettings, TransferMode, TransferTarget};
@@ -28,6 +28,7 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     if doc.contains_key("routing") || user.routing != Routing::default() {
         write_routing(map(&mut doc, "routing"), &user.routing);
     }
+    webhooks::write(&mut doc, user, keyring, now)?;
     Ok(Value::Object(doc))
 }
 
@@ -54,22 +55,22 @@ fn write_sip(sip: &mut Map<String, Value>, user: &User, keyring: &Keyring, now: 
     Ok(())
 }
 
-fn write_secret(
-    sip: &mut Map<String, Value>,
+pub(super) fn write_secret(
+    home: &mut Map<String, Value>,
     field: SecretField,
     secret: Option<&Secret>,
     user: &User,
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<(), SealError> {
-    let stored = field.stored(sip).filter(|text| classify(text) != AtRest::Plain);
+    let stored = field.stored(home).filter(|text| classify(text) != AtRest::Plain);
     let opened = stored.map(|sealed| keyring.open(&user.id, field.path, sealed)).transpose()?;
     let is_current = stored.is_some_and(|sealed| keyring.is_current(sealed));
     match secret {
         Some(secret) if opened.as_ref() == Some(secret) && is_current => Ok(()),
-        Some(secret) => field.seal(sip, &user.id, secret, keyring, now),
+        Some(secret) => field.seal(home, &user.id, secret, keyring, now),
         None => {
-            sip.remove(field.field);
+            home.remove(field.field);
             Ok(())
         }
     }
@@ -140,7 +141,7 @@ fn map<'a>(doc: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, V
     slot.as_object_mut().expect("it was made an object above")
 }
 
-fn set<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: V) {
+pub(super) fn set<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: V) {
     map.insert(field.to_owned(), json!(value));
 }
 

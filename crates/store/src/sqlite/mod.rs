@@ -14,6 +14,7 @@
 //! | `view` | the live view of the users |
 //! | `poll` | noticing other programs' commits |
 //! | `config` | [`crate::ConfigStore`] |
+//! | `delivery` | [`crate::DeliveryStore`] |
 //! | `documents` | [`crate::DocumentStore`] |
 //! | `record` | [`crate::RecordStore`] |
 //! | `turns` | what was said, turn by turn |
@@ -23,6 +24,7 @@
 //! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
+mod delivery;
 mod documents;
 mod fault;
 pub(crate) mod kept;
@@ -38,6 +40,7 @@ mod view;
 mod worker;
 
 use crate::{Keyring, StoreError, UserView};
+use delivery::Announcements;
 use fault::Fault;
 use poll::Poller;
 use rusqlite::Connection;
@@ -63,6 +66,7 @@ struct Shared {
     readers: [Worker<Connection>; 2],
     next_reader: AtomicUsize,
     view: watch::Receiver<Arc<UserView>>,
+    announcements: Announcements,
 }
 
 /// What the writer's thread owns.
@@ -70,6 +74,7 @@ struct Writer {
     conn: Connection,
     view: LiveView,
     keyring: Arc<Keyring>,
+    announcements: Announcements,
 }
 
 impl SqliteStore {
@@ -83,11 +88,14 @@ impl SqliteStore {
         schema::check_keys(&mut conn, &keyring, path).map_err(at)?;
         let live = LiveView::load(&conn, keyring.clone()).map_err(|e| at(e.into()))?;
         let view = live.subscribe();
-        let writer = Worker::spawn("store-writer", Writer { conn, view: live, keyring: keyring.clone() })?;
+        let announcements = Announcements::default();
+        let writer = Writer { conn, view: live, keyring: keyring.clone(), announcements: announcements.clone() };
+        let writer = Worker::spawn("store-writer", writer)?;
         let reader = |name| Worker::spawn(name, schema::open_reader(path).map_err(at)?);
         let readers = [reader("store-reader-0")?, reader("store-reader-1")?];
         let poller = Poller::spawn(schema::open_reader(path).map_err(at)?, writer.clone())?;
-        let shared = Shared { path: path.into(), keyring, poller, writer, readers, next_reader: AtomicUsize::new(0), view };
+        let next_reader = AtomicUsize::new(0);
+        let shared = Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -1,7 +1,9 @@
 //! Calls and their events in SQLite.
 
+use super::delivery::{Announcements, announce, announce_events};
 use super::fault::Fault;
 use super::{SqliteStore, Writer, search, signalling, turns};
+use crate::delivery::Written;
 use crate::{CallFilter, CallPage, RecordEntry, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
@@ -77,44 +79,56 @@ impl Writer {
     /// One transaction, and within it a savepoint for each: an entry that cannot be written costs no other. Gives the places of
     /// those that cannot.
     fn keep(&mut self, entries: &[RecordEntry]) -> Result<Vec<(usize, Fault)>, Fault> {
-        let mut tx = self.conn.transaction()?;
-        let mut failures = Vec::new();
+        let Self { conn, announcements, .. } = self;
+        let mut tx = conn.transaction()?;
+        let (mut failures, mut told) = (Vec::new(), false);
         for (at, entry) in entries.iter().enumerate() {
             let point = tx.savepoint()?;
-            match write(&point, entry) {
-                Ok(()) => point.commit()?,
+            match write(&point, announcements, entry) {
+                Ok(news) => {
+                    point.commit()?;
+                    told |= news;
+                }
                 // Dropped, it is rolled back.
                 Err(fault) => failures.push((at, fault)),
             }
         }
         tx.commit()?;
+        self.ring_if(told);
         Ok(failures)
     }
 
     fn close_orphans(&mut self, now: Timestamp) -> Result<Vec<Cdr>, Fault> {
         let tx = self.conn.transaction()?;
-        let mut closed = Vec::new();
+        let (mut closed, mut told) = (Vec::new(), false);
         for cdr in open_calls(&tx)? {
             let events = events(&tx, cdr.id)?;
             let (cdr, last) = close_as_lost(cdr, &events, now);
             save(&tx, SAVE, &cdr)?;
             append(&tx, cdr.id, &[last])?;
+            told |= announce(&tx, &self.announcements, Written::Ended(&cdr, &[]))?;
             closed.push(cdr);
         }
         tx.commit()?;
+        self.ring_if(told);
         Ok(closed)
     }
 }
 
-fn write(conn: &Connection, entry: &RecordEntry) -> Result<(), Fault> {
+/// `true` when somebody is told of it.
+fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) -> Result<bool, Fault> {
     match entry {
-        RecordEntry::Begin(cdr) => save(conn, BEGIN, cdr),
-        RecordEntry::Append(call, events) => append(conn, *call, events),
+        RecordEntry::Begin(cdr) => Ok(save(conn, BEGIN, cdr)? && announce(conn, announcements, Written::Begun(cdr))?),
+        RecordEntry::Append(call, events) => {
+            append(conn, *call, events)?;
+            announce_events(conn, announcements, *call, events)
+        }
         RecordEntry::Finish(cdr, events) => {
             save(conn, SAVE, cdr)?;
-            append(conn, cdr.id, events)
+            append(conn, cdr.id, events)?;
+            announce(conn, announcements, Written::Ended(cdr, events))
         }
-        RecordEntry::Signalling(messages) => signalling::append(conn, messages),
+        RecordEntry::Signalling(messages) => signalling::append(conn, messages).map(|()| false),
     }
 }
 
@@ -150,7 +164,8 @@ fn readable(rows: impl Iterator<Item = rusqlite::Result<(String, String)>>) -> R
     Ok(calls)
 }
 
-fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
+/// `false` when a record was there that stays.
+fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<bool, Fault> {
     let saved = conn.prepare_cached(sql)?.execute((
         cdr.id.to_string(),
         cdr.user_id.as_str(),
@@ -162,7 +177,10 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<(), Fault> {
         cdr.ended_at.map(Timestamp::as_millisecond),
         json(cdr)?,
     ))?;
-    if saved > 0 { turns::save_parties(conn, cdr) } else { Ok(()) }
+    if saved > 0 {
+        turns::save_parties(conn, cdr)?;
+    }
+    Ok(saved > 0)
 }
 
 fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), Fault> {

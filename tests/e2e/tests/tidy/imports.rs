@@ -39,6 +39,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["doctor"],
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
+    &["hooks"],
     &["records"],
     &["exchange"],
     &["telemetry", "outside"],

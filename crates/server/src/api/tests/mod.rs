@@ -18,4 +18,5 @@ mod openapi;
 mod signalling;
 mod transfer;
 mod users;
+mod webhooks;
 mod world;

@@ -3,7 +3,7 @@
 
 use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
-use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo, router};
+use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, RecordingsDir, ServerInfo, router};
 use crate::first_version::Scribe;
 use axum::{
     Router,
@@ -11,8 +11,10 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
     response::Response,
 };
+use callie_store::{Keyring, SqliteStore};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::ops::Add;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -21,14 +23,24 @@ use tower::ServiceExt;
 pub const NOW: &str = "2026-01-15T10:30:00Z";
 
 /// All passwords that tests use. None may ever come back.
-const PASSWORDS: [&str; 7] =
-    ["secure_password", "new_secure_password", "pass1001", "pass1002", "sales_pass", "support_pass", "family_pass"];
+const PASSWORDS: [&str; 8] = [
+    "secure_password",
+    "new_secure_password",
+    "pass1001",
+    "pass1002",
+    "sales_pass",
+    "support_pass",
+    "family_pass",
+    "secure_password_of_a_hook",
+];
 
 pub struct World {
     pub store: Arc<MemoryStore>,
     pub exchange: Arc<FakeExchange>,
     pub phase: watch::Sender<Phase>,
     pub recordings: TempDir,
+    /// The one store here that is real: what it does with deliveries is its own matter.
+    pub queue: Arc<SqliteStore>,
     router: Router,
 }
 
@@ -60,11 +72,15 @@ impl World {
         let exchange = Arc::new(FakeExchange::new(store.clone()));
         let (phase, phases) = watch::channel(Phase::Running);
         let recordings = TempDir::new().expect("a folder");
+        let keyring = Keyring::from_master_key(&"A".repeat(43).add("=")).expect("a key");
+        let queue = SqliteStore::open(&recordings.path().join("queue.db"), Arc::new(keyring)).expect("opened");
+        let queue = Arc::new(queue);
         let now: Timestamp = NOW.parse().expect("valid");
         let state = ApiState {
             users: store.clone(),
             records: store.clone(),
             exchange: exchange.clone(),
+            hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             recordings: RecordingsDir::new(recordings.path()),
             clock: Clock::of(move || now),
             info: ServerInfo {
@@ -78,7 +94,7 @@ impl World {
             first_version: FirstVersionApi::new(Scribe::default(), Some("gemini-x-live"))
                 .expect("no address that could be wrong"),
         };
-        Self { store, exchange, phase, recordings, router: router(state) }
+        Self { store, exchange, phase, recordings, queue, router: router(state) }
     }
 
     /// With alice of the guide in it.

@@ -1,6 +1,7 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
 //! Whatever is shown here is accepted back by PUT. Secrets are never shown.
 
+use super::webhooks::WebhookDocument;
 use crate::api::error::FieldProblem;
 use crate::api::words::{
     AcceptFromWord, CodecWord, DtmfWord, EngineWord, RegistrationStateWord, SrtpWord, TransferModeWord, TransportWord,
@@ -44,6 +45,8 @@ pub struct UserDocument {
     pub calls: Option<CallsDocument>,
     pub ai: Option<AiDocument>,
     pub routing: Option<RoutingDocument>,
+    /// Who is told of what happens.
+    pub webhooks: Option<Vec<WebhookDocument>>,
 }
 
 /// The line in three fields.
@@ -270,6 +273,7 @@ impl UserDocument {
             calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
             ai: user.map(|u| AiDocument::of(&u.ai)),
             routing: user.map(|u| RoutingDocument::of(&u.routing)),
+            webhooks: user.map(|u| u.webhooks.iter().map(WebhookDocument::of).collect()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! stored document.
 
 use super::document::UserDocument;
+use super::webhooks::WebhookChange;
 use crate::api::error::Problem;
 use crate::api::words::{AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord};
 use callie_domain::user::input::{UserInput, written_as};
@@ -189,6 +190,9 @@ pub struct UserChange {
     calls: Option<Value>,
     ai: Option<AiChange>,
     routing: Option<RoutingChange>,
+    /// The whole list; null empties it.
+    #[schema(max_items = 8)]
+    webhooks: Option<Vec<WebhookChange>>,
 }
 
 /// The `sip` map of the document: the fields above, and how the line is kept and its media travel. Null gives back the default.

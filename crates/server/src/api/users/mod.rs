@@ -4,6 +4,7 @@ pub mod change;
 pub mod document;
 pub mod input;
 pub mod revision;
+pub mod webhooks;
 
 use super::error::Problem;
 use super::extract::{JsonBody, UserPath};

@@ -1,0 +1,48 @@
+//! What goes on beside the calls and after them: receivers are told.
+
+use crate::api::{Hooks, calls::document::CallDocument};
+use crate::config::Config;
+use crate::exchange::LiveEvent;
+use crate::hooks::registration::LineNews;
+use crate::hooks::retry::Pace;
+use crate::hooks::{Dispatcher, HookAnnouncer, Meters};
+use crate::outside::GuardedClient;
+use anyhow::Context;
+use callie_domain::record::Cdr;
+use callie_store::{ConfigStore, DeliveryStore, SqliteStore};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Built before the first record is written.
+pub(super) struct Aftercare {
+    pub hooks: Hooks,
+    users: Arc<dyn ConfigStore>,
+    queue: Arc<dyn DeliveryStore>,
+    client: GuardedClient,
+}
+
+impl Aftercare {
+    /// From now on records are told of.
+    pub async fn new(config: &Config, records: &Arc<SqliteStore>, users: &Arc<dyn ConfigStore>) -> anyhow::Result<Self> {
+        let client = GuardedClient::new(config.private_targets.clone()).context("no HTTP client for webhooks")?;
+        records.announce_with(Arc::new(HookAnnouncer::new(users.watch(), shown))).await?;
+        let queue: Arc<dyn DeliveryStore> = records.clone();
+        let hooks = Hooks { queue: queue.clone(), meters: Arc::new(Meters::default()) };
+        Ok(Self { hooks, users: users.clone(), queue, client })
+    }
+
+    /// Runs until `end`.
+    pub fn run(self, feed: broadcast::Receiver<Arc<LiveEvent>>, tracker: &TaskTracker, end: &CancellationToken) {
+        let Self { hooks, users, queue, client } = self;
+        let lines = LineNews { feed, view: users.watch(), queue: queue.clone() };
+        tracker.spawn(lines.run(end.clone()));
+        let dispatcher = Dispatcher { queue, view: users.watch(), users, client, meters: hooks.meters, pace: Pace::default() };
+        tracker.spawn(dispatcher.run(end.clone()));
+    }
+}
+
+fn shown(cdr: &Cdr) -> Value {
+    serde_json::to_value(CallDocument::from(cdr.clone())).unwrap_or_default()
+}
