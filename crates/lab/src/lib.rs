@@ -7,7 +7,7 @@
 //! ```text
 //!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
 //!        └──────────────── RTP (over a line) ─────────────┘
-//!                               gemini::FakeGemini ◀─WebSocket─ the product
+//!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product
 //!                             firestore::Firestore ◀────gRPC─── the product
 //!                               receiver::Receiver ◀────HTTP─── the product
 //! ```
@@ -21,6 +21,7 @@ pub mod gemini;
 pub mod kms;
 pub mod line;
 pub mod message;
+pub mod openai;
 pub mod phone;
 pub mod receiver;
 pub mod samples;

@@ -61,7 +61,7 @@ impl OpenAiEngine {
         format!("{}, model {}", self.dialect.title, self.model)
     }
 
-    fn model<'a>(&'a self, brief: &'a Brief) -> &'a str {
+    fn model_of<'a>(&'a self, brief: &'a Brief) -> &'a str {
         brief.model.as_deref().map(str::trim).filter(|model| !model.is_empty()).unwrap_or(&self.model)
     }
 
@@ -86,6 +86,10 @@ impl Engine for OpenAiEngine {
         Self::NAME
     }
 
+    fn model(&self, brief: &Brief) -> Option<String> {
+        Some(self.model_of(brief).to_owned())
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             listens: true,
@@ -100,7 +104,7 @@ impl Engine for OpenAiEngine {
         let tools = self.tools.for_call(&brief.transfer_targets);
         let opener = Opener {
             connector: self.connector.clone(),
-            model: self.model(&brief).to_owned(),
+            model: self.model_of(&brief).to_owned(),
             setup: self.setup(&brief, &instructions, &tools)?,
         };
         let link = opener.open().await.map_err(|ending| ending.error)?;

@@ -12,13 +12,13 @@ const VOICED_RMS: f64 = 300.0;
 const FRAMES_TO_BEGIN: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voice {
+pub(crate) enum Voice {
     Began,
     Ended,
 }
 
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     frames_to_end: u32,
     /// Frames in a row that speak against the present state.
     run: u32,

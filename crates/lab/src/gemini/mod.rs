@@ -10,7 +10,7 @@
 //! It understands no speech: it hears where the caller speaks, and takes the words from its script.
 
 mod conversation;
-mod endpoint;
+pub(crate) mod endpoint;
 mod fault;
 mod office;
 mod record;

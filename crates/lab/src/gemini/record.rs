@@ -169,7 +169,7 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    fn new(keep: Duration) -> Self {
+    pub(crate) fn new(keep: Duration) -> Self {
         Self {
             messages: 0,
             samples: 0,
@@ -183,7 +183,7 @@ impl Uplink {
         }
     }
 
-    pub(super) fn hear(&mut self, samples: &[i16], now: Instant) {
+    pub(crate) fn hear(&mut self, samples: &[i16], now: Instant) {
         self.messages += 1;
         self.samples += samples.len() as u64;
         if let Some(last) = self.last {
@@ -198,7 +198,7 @@ impl Uplink {
         }
     }
 
-    pub(super) fn voice_began(&mut self, now: Instant) {
+    pub(crate) fn voice_began(&mut self, now: Instant) {
         if self.onsets.len() < MARKS {
             self.onsets.push(now);
         }

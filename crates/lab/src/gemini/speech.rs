@@ -23,7 +23,7 @@ pub struct Speech(Arc<Sound>);
 
 struct Sound {
     words: String,
-    samples: usize,
+    samples: Vec<i16>,
     /// For sessions that asked for `outputAudioTranscription`, and for those that did not.
     written: Vec<Piece>,
     plain: Vec<Piece>,
@@ -45,7 +45,7 @@ impl Speech {
             let parts = samples.chunks(PIECE_SAMPLES).enumerate().zip(&shares);
             parts.map(|((index, part), share)| piece(index, part, if written { share } else { "" })).collect()
         };
-        Self(Arc::new(Sound { words: words.to_owned(), samples: samples.len(), written: pieces(true), plain: pieces(false) }))
+        Self(Arc::new(Sound { words: words.to_owned(), samples: samples.to_vec(), written: pieces(true), plain: pieces(false) }))
     }
 
     /// A line of the callers, in the agent's mouth.
@@ -65,7 +65,12 @@ impl Speech {
     }
 
     pub fn duration(&self) -> Duration {
-        samples_last(self.0.samples)
+        samples_last(self.0.samples.len())
+    }
+
+    /// At 24 kHz.
+    pub(crate) fn samples(&self) -> &[i16] {
+        &self.0.samples
     }
 
     pub(super) fn pieces(&self, written: bool) -> &[Piece] {
