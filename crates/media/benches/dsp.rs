@@ -11,6 +11,7 @@ use callie_media::{
     jitter::{JitterBuffer, Pop},
     playout::{LineRate, Playout, SpeechRate},
     plc::NarrowConcealer,
+    progress::ProgressListener,
     resample::{Down16To8, Down24To8, Down24To16, Up8To16, Up8To24, Up16To24},
     rtp::{
         RtpHeader,
@@ -190,20 +191,39 @@ fn opus_decode(bencher: Bencher) {
     bencher.bench_local(|| decoder.decode(packets.next().map_or(&[][..], |packet| &packet[12..]), black_box(&mut samples)));
 }
 
-/// Keys in speech, where there are none.
-#[divan::bench]
-fn listen_for_tones(bencher: Bencher) {
+/// The sentence at 8 kHz.
+fn narrow_sentence() -> Vec<[f32; FRAME_SAMPLES]> {
     let mut down = Down16To8::new();
-    let frames: Vec<[f32; FRAME_SAMPLES]> = wide_sentence()
+    wide_sentence()
         .iter()
         .map(|frame| {
             let mut narrow = [0.0; FRAME_SAMPLES];
             down.process(frame, &mut narrow);
             narrow
         })
-        .collect();
+        .collect()
+}
+
+/// Keys in speech, where there are none.
+#[divan::bench]
+fn listen_for_tones(bencher: Bencher) {
+    let frames = narrow_sentence();
     let (mut detector, mut frames) = (ToneDetector::new(), frames.iter().cycle());
     bencher.bench_local(|| frames.next().and_then(|frame| detector.hear(black_box(frame), 3_000.0)));
+}
+
+/// What a call that is being placed listens for, in speech and in a tone.
+#[divan::bench(args = ["speech", "tone"])]
+fn listen_for_progress(bencher: Bencher, what: &str) {
+    let tone = std::array::from_fn(|i| 3_000.0 * (i as f32 * std::f32::consts::TAU * 0.05).sin());
+    let frames = if what == "tone" { vec![tone] } else { narrow_sentence() };
+    let (mut listener, mut frames) = (ProgressListener::new(), frames.iter().cycle());
+    bencher.bench_local(|| {
+        if let Some(frame) = frames.next() {
+            listener.hear(black_box(frame), 3_000.0);
+        }
+        while black_box(listener.poll()).is_some() {}
+    });
 }
 
 /// A call's whole beat, sockets apart: packet → jitter buffer → decode → conceal → marks → 16 kHz, and 24 kHz → line → encode →

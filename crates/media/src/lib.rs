@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 pub mod activity;
+mod bank;
 pub mod codec;
 pub mod dtmf;
 pub mod engine;
@@ -18,6 +19,7 @@ pub mod jitter;
 pub mod playout;
 pub mod plc;
 pub mod ports;
+pub mod progress;
 pub mod quality;
 pub mod record;
 pub mod resample;

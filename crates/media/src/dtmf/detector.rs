@@ -13,7 +13,11 @@
 //! samples. Of three blocks of a key in a row one at least is a second one, and by then the one before it is still there.
 
 use super::{COLUMNS, KEYS, ROWS};
-use crate::{FRAME_SAMPLES, activity::MIN_RMS};
+use crate::{
+    FRAME_SAMPLES,
+    activity::MIN_RMS,
+    bank::{Bank, parts, power},
+};
 use std::{f64::consts::TAU, sync::LazyLock};
 
 /// Samples in a block: 10 ms at 8 kHz.
@@ -34,17 +38,7 @@ const ABOVE_OTHERS: f32 = 2.0;
 /// Between what must be taken (1.5 %) and what must not (3.5 %).
 const MOST_OFF: f64 = 0.025;
 
-/// For each sample of a block the cosines of the eight frequencies, then their sines.
-type Waves = [[f32; 16]; BLOCK];
-
-static WAVES: LazyLock<Waves> = LazyLock::new(|| {
-    std::array::from_fn(|i| {
-        std::array::from_fn(|wave| {
-            let angle = TAU * f64::from(frequency(wave % 8)) * i as f64 / 8_000.0;
-            (if wave < 8 { angle.cos() } else { angle.sin() }) as f32
-        })
-    })
-});
+static WAVES: LazyLock<Bank<BLOCK, 16>> = LazyLock::new(|| Bank::new(frequency));
 
 /// How far a tone of each frequency turns in a block, as cosine and sine, and the cosine of the most that it may be off.
 static TURNS: LazyLock<[[f32; 3]; 8]> = LazyLock::new(|| {
@@ -130,19 +124,15 @@ impl Pair {
         if !may_be_a_key(block) {
             return None;
         }
-        let (parts, energy) = correlate::<1>(block);
-        let power = powers(&parts);
+        let (sums, energy) = WAVES.correlate::<1>(block);
+        let power = powers(&sums);
         let (rows, columns) = power.split_at(4);
         let (row, column) = (strongest(rows)?, strongest(columns)?);
         let (low, high) = (rows[row], columns[column]);
         // A tone alone has `BLOCK / 2` times its energy.
         let share = (low + high) / (energy * BLOCK as f32 / 2.0);
         let alike = low <= high * MOST_TWIST && high <= low * MOST_TWIST;
-        (share >= LEAST_SHARE && alike).then(|| Self {
-            row,
-            column,
-            standing: [row, column + 4].map(|tone| [parts[tone], parts[tone + 8]]),
-        })
+        (share >= LEAST_SHARE && alike).then(|| Self { row, column, standing: [row, column + 4].map(|tone| parts(&sums, tone)) })
     }
 
     /// Whether the same tones go on from the block before: each turned by what its frequency asks for.
@@ -173,28 +163,15 @@ fn strongest(group: &[f32]) -> Option<usize> {
 
 /// By half of the samples.
 fn may_be_a_key(block: &[f32; BLOCK]) -> bool {
-    let (parts, energy) = correlate::<2>(block);
-    let power = powers(&parts);
+    let (sums, energy) = WAVES.correlate::<2>(block);
+    let power = powers(&sums);
     let (rows, columns) = power.split_at(4);
     let best = |group: &[f32]| group.iter().copied().fold(0.0, f32::max);
     best(rows) + best(columns) >= HALF_SHARE * energy * BLOCK as f32 / 4.0
 }
 
-fn powers(parts: &[f32; 16]) -> [f32; 8] {
-    std::array::from_fn(|tone| parts[tone] * parts[tone] + parts[tone + 8] * parts[tone + 8])
-}
-
-/// The sums of every `STEP`th sample of the block with each wave, and their energy.
-fn correlate<const STEP: usize>(block: &[f32; BLOCK]) -> ([f32; 16], f32) {
-    let mut sums = [0.0; 16];
-    let mut energy = 0.0;
-    for (sample, waves) in block.iter().step_by(STEP).zip(WAVES.iter().step_by(STEP)) {
-        for (sum, wave) in sums.iter_mut().zip(waves) {
-            *sum += sample * wave;
-        }
-        energy += sample * sample;
-    }
-    (sums, energy)
+fn powers(sums: &[f32; 16]) -> [f32; 8] {
+    std::array::from_fn(|tone| power(parts(sums, tone)))
 }
 
 #[cfg(test)]

@@ -75,6 +75,12 @@ impl MediaControl {
         self.owner.0.post(|mail| mail.muted = Some(muted));
     }
 
+    /// Listens for [`super::MediaEvent::Signal`] and [`super::MediaEvent::Talk`] from now on, afresh, or no more.
+    pub fn listen(&self, on: bool) {
+        let listener = on.then(Box::default);
+        self.owner.0.post(|mail| mail.listener = Some(listener));
+    }
+
     /// The far end takes telephone events. If not, keys go as tones, or by SIP INFO.
     #[must_use]
     pub fn takes_events(&self) -> bool {

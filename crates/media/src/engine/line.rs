@@ -99,6 +99,9 @@ impl Line {
             if let Some(muted) = mail.muted.take() {
                 session.mute(muted);
             }
+            if let Some(listener) = mail.listener.take() {
+                session.listen(listener);
+            }
             if let Some(srtp) = mail.srtp.take() {
                 session.rekey(srtp, now);
             }

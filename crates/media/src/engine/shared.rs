@@ -5,6 +5,7 @@ use super::relay::RelayEnd;
 use crate::{
     codec::Codec,
     dtmf::DtmfWay,
+    progress::{ProgressListener, Signal},
     quality::MosSpan,
     rtp::srtp::{SrtpParams, SrtpSuite},
     session::{RtcpStats, SessionEvent},
@@ -41,6 +42,12 @@ pub enum MediaEvent {
     /// The agent began (`on`) or ceased to be heard. `at`: when the first audible packet after 200 ms of none, or the last, was
     /// sent, on the same clock; a busy thread sends up to a tick (5 ms) later. The end is told 200 ms after it.
     AgentSpeech { on: bool, at: Duration },
+    /// While [`super::MediaControl::listen`] asks for it: a tone of the network, of a fax machine or of an answering machine.
+    Signal(Signal),
+    /// While [`super::MediaControl::listen`] asks for it: talk began (`on`) or ended at `at`, on the clock of
+    /// [`super::MediaEngine::now`], as it left the jitter buffer. Unlike [`MediaEvent::CallerSpeech`] a tone is none, nor what is
+    /// 15 dB below the voice. Told 100 ms after its beginning and 240 ms after its end.
+    Talk { on: bool, at: Duration },
     /// The recording ends here; the text names the file and the cause. The call goes on.
     RecordingFailed(String),
 }
@@ -55,6 +62,8 @@ impl From<SessionEvent> for MediaEvent {
             SessionEvent::Dtmf(digit) => Self::Dtmf(digit),
             SessionEvent::CallerSpeech { on, at } => Self::CallerSpeech { on, at },
             SessionEvent::AgentSpeech { on, at } => Self::AgentSpeech { on, at },
+            SessionEvent::Signal(signal) => Self::Signal(signal),
+            SessionEvent::Talk { on, at } => Self::Talk { on, at },
         }
     }
 }
@@ -141,6 +150,8 @@ pub(super) struct Mail {
     pub(super) relay: Option<RelayChange>,
     pub(super) rtcp_remote: Option<SocketAddr>,
     pub(super) expects_rtp: bool,
+    /// `Some(None)` ends the listening.
+    pub(super) listener: Option<Option<Box<ProgressListener>>>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<(char, DtmfWay)>,
 }

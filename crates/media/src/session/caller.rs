@@ -13,6 +13,7 @@ use crate::{
     dtmf::ToneDetector,
     jitter::{JitterBuffer, JitterStats, Pop, Pushed},
     playout::{LineRate, SpeechRate},
+    progress::{self, ProgressListener},
     resample::{Down16To8, Up8To16, Up8To24, Up16To24},
     rtp::{RtpHeader, RtpPacket},
 };
@@ -32,6 +33,8 @@ pub(super) struct Caller {
     narrow: Option<Box<Down16To8>>,
     /// `None` where keys are known to come as events.
     tones: Option<ToneDetector>,
+    /// While the call wants to know what the network and whoever answers let hear.
+    progress: Option<Box<ProgressListener>>,
 }
 
 /// What a beat brought besides sound.
@@ -80,6 +83,7 @@ impl Caller {
             ear,
             narrow: (codec.rate() == LineRate::Hz16000).then(Box::default),
             tones: Some(ToneDetector::new()),
+            progress: None,
         }
     }
 
@@ -126,6 +130,15 @@ impl Caller {
     /// Keys come as events: those heard in the speech would be the same.
     pub(super) fn trust_events(&mut self) {
         self.tones = None;
+    }
+
+    pub(super) fn listen(&mut self, listener: Option<Box<ProgressListener>>) {
+        self.progress = listener;
+    }
+
+    /// What the listener has heard; ask after each beat until there is nothing.
+    pub(super) fn progress(&mut self) -> Option<progress::Heard> {
+        self.progress.as_mut()?.poll()
     }
 
     /// The frame to be heard at `now`, into the ear and the left channel of `beat`.
@@ -192,6 +205,9 @@ impl Caller {
         };
         beat.put_left(narrow);
         self.ear.hear(frame, narrow, beat);
+        if let Some(progress) = &mut self.progress {
+            progress.hear(narrow, level);
+        }
         self.tones.as_mut()?.hear(narrow, level)
     }
 

@@ -39,6 +39,7 @@ use crate::{
     dtmf::{DtmfWay, KeyFilter, KeySource},
     jitter::JitterStats,
     playout::{Playout, SpeechRate},
+    progress::{self, ProgressListener, Signal},
     quality::MosSpan,
     rtp::{
         DtmfReceiver, RtpHeader, RtpPacket,
@@ -137,6 +138,11 @@ pub enum SessionEvent {
     /// The agent began (`on`) or ceased to be heard; `at` is when the first or the last audible packet was due to be sent.
     /// The end is told after [`AGENT_PAUSE`].
     AgentSpeech { on: bool, at: Duration },
+    /// While [`Session::listen`] asks for it: a tone of the network, of a fax machine or of an answering machine.
+    Signal(Signal),
+    /// While [`Session::listen`] asks for it: talk began (`on`) or ended at `at`, tones and what is behind a voice apart. Told
+    /// 100 ms after its beginning and 240 ms after its end.
+    Talk { on: bool, at: Duration },
 }
 
 /// Counters since the session began, in packets unless named otherwise.
@@ -263,6 +269,12 @@ impl Session {
         if let Some(key) = key {
             self.tell_key(key, KeySource::Tone, now);
         }
+        while let Some(heard) = self.caller.progress() {
+            self.tell(match heard {
+                progress::Heard::Signal(signal) => SessionEvent::Signal(signal),
+                progress::Heard::Talk { on, ago } => SessionEvent::Talk { on, at: now.saturating_sub(ago) },
+            });
+        }
         let level = self.mouth.beat(self.muted, beat);
         self.stats.sent += beat.packets().count() as u64;
         let audible = level.filter(|_| self.destination().is_some());
@@ -307,6 +319,11 @@ impl Session {
     /// and keys wait; then the stream goes on as after a pause.
     pub fn mute(&mut self, muted: bool) {
         self.muted = muted;
+    }
+
+    /// Listens for [`SessionEvent::Signal`] and [`SessionEvent::Talk`] from now on, or no more. It costs nothing while it does not.
+    pub fn listen(&mut self, listener: Option<Box<ProgressListener>>) {
+        self.caller.listen(listener);
     }
 
     /// Queues a key press. `false` when it is to be an event and those were not negotiated, it is no key, or too many wait.

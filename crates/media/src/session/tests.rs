@@ -1,7 +1,7 @@
 //! A caller in virtual time against a session.
 
 use super::*;
-use crate::{codec::G711, rtp::header::HEADER_LEN};
+use crate::{codec::G711, progress::ProgressTone, rtp::header::HEADER_LEN};
 
 const ALICE: &str = "192.0.2.1:4000";
 const MALLORY: &str = "203.0.113.66:6666";
@@ -508,4 +508,58 @@ fn chunks_of_a_millisecond_do_not_starve_the_line() {
 fn a_session_does_not_grow_unnoticed() {
     // Half of it is the ring of the jitter buffer, a third the memory of the concealer.
     assert!(size_of::<Session>() <= 11_800, "{} bytes", size_of::<Session>());
+}
+
+#[test]
+fn tones_are_told_while_somebody_listens() {
+    let busy = |listens: bool| {
+        let (mut bench, mut alice) = (Bench::new(params()), Talker::new(ALICE, 1));
+        bench.session.listen(listens.then(Box::default));
+        let begun = bench.now;
+        let mut told = Vec::new();
+        for beat in 0..150_u32 {
+            let wave = |i: u32| 6_000.0 * (f64::from(160 * beat + i) * std::f64::consts::TAU * 425.0 / 8_000.0).sin();
+            let samples: Vec<i16> = (0..160).map(|i| if (beat / 24) % 2 == 0 { wave(i) as i16 } else { 0 }).collect();
+            let mut codes = [0; 160];
+            G711::Pcmu.encode_i16(&samples, &mut codes);
+            let packet = alice.packet(&codes);
+            bench.take(&packet, alice.from, bench.now);
+            bench.tick();
+            told.extend(bench.events().into_iter().map(|event| (event, bench.now - begun)));
+        }
+        let is_busy = |event: &SessionEvent| matches!(event, SessionEvent::Signal(Signal::Progress(plan)) if plan.tone == ProgressTone::Busy);
+        told.into_iter().find(|(event, _)| is_busy(event)).map(|(_, at)| at)
+    };
+    // On, off, on, off, on: 2.4 s, and what the jitter buffer and certainty take.
+    let at = busy(true).expect("told");
+    assert!((2_400..2_560).contains(&at.as_millis()), "{at:?}");
+    assert_eq!(busy(false), None);
+}
+
+#[test]
+fn talk_is_told_by_the_time_it_was_heard() {
+    let (mut bench, mut alice) = (Bench::new(params()), Talker::new(ALICE, 1));
+    bench.session.listen(Some(Box::default()));
+    let begun = bench.now;
+    for beat in 0..100 {
+        // Noise: a steady wave would be a tone.
+        let level = if (25..50).contains(&beat) { 8_000.0 } else { 0.0 };
+        let samples: Vec<i16> = (0..160).map(|i| (level * f64::from(i * 37 + beat * 11).powi(2).sin()) as i16).collect();
+        let mut codes = [0; 160];
+        G711::Pcmu.encode_i16(&samples, &mut codes);
+        let packet = alice.packet(&codes);
+        bench.take(&packet, alice.from, bench.now);
+        bench.tick();
+    }
+    let talk: Vec<_> = bench
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            SessionEvent::Talk { on, at } => Some((on, (at - begun).as_millis())),
+            _ => None,
+        })
+        .collect();
+    let [(true, from), (false, to)] = talk[..] else { panic!("{talk:?}") };
+    assert_eq!(to - from, 500, "{talk:?}");
+    assert!((500..600).contains(&from), "within the delay of the jitter buffer: {talk:?}");
 }
