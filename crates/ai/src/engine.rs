@@ -9,7 +9,10 @@
 //!                             start()  dtmf()               ─ Goodbye, Said, Interrupted …
 //! ```
 
-use crate::EngineError;
+use crate::{
+    EngineError,
+    tools::{ToolUse, Toolbox},
+};
 use async_trait::async_trait;
 use std::{
     fmt,
@@ -47,6 +50,9 @@ pub struct Brief {
     pub outbound: bool,
     /// To whom the agent may hand the caller over, by name.
     pub transfer_targets: Vec<String>,
+    /// All that the agent can do besides talking, [`crate::tools::transfer`] for those targets with it. An engine that does not
+    /// talk by a model has its own ways.
+    pub tools: Toolbox,
     /// 0 is sober, 2 is wild; an engine that knows none ignores it.
     pub temperature: Option<f32>,
     /// What was said before this engine takes over in mid-call, oldest first. It then begins with the greeting, which bridges
@@ -72,12 +78,8 @@ pub enum EngineEvent {
     TurnComplete,
     /// Words of the caller, in pieces. May come late, even after the answer has begun.
     Heard(String),
-    /// The agent used a tool, and this came of it. Both are JSON texts.
-    ToolUsed {
-        name: String,
-        arguments: String,
-        result: String,
-    },
+    /// The agent used a tool, and this came of it.
+    ToolUsed(ToolUse),
     Usage(Usage),
     /// Something degraded but the conversation goes on; for the record.
     Notice(String),

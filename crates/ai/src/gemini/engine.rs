@@ -11,7 +11,7 @@ use super::{
     socket::{Outbox, Socket},
     wire::{downlink, setup::Setup, uplink},
 };
-use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, tools::Toolbox};
+use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;
@@ -25,7 +25,6 @@ pub struct GeminiEngine {
     options: GeminiOptions,
     connector: Connector,
     refusals: Arc<Refusals>,
-    tools: Toolbox,
 }
 
 impl GeminiEngine {
@@ -33,11 +32,6 @@ impl GeminiEngine {
 
     /// Fails with [`EngineCause::Config`] where an option cannot be right. Connects to nothing.
     pub fn new(options: GeminiOptions) -> Result<Self, EngineError> {
-        Self::with_tools(options, Toolbox::default())
-    }
-
-    /// With other tools than every agent has.
-    pub fn with_tools(options: GeminiOptions, tools: Toolbox) -> Result<Self, EngineError> {
         let refusals = Arc::new(Refusals::new(options.api_key.clone()));
         if !(20..=100).contains(&options.uplink_ms) {
             return Err(EngineError::new(EngineCause::Config, "messages of caller audio must hold 20 to 100 milliseconds"));
@@ -46,7 +40,7 @@ impl GeminiEngine {
             return Err(EngineError::new(EngineCause::Config, "the name of the Gemini model is empty"));
         }
         let connector = Connector::new(&options, refusals.clone())?;
-        Ok(Self { options, connector, refusals, tools })
+        Ok(Self { options, connector, refusals })
     }
 
     fn model<'a>(&'a self, brief: &'a Brief) -> &'a str {
@@ -61,7 +55,7 @@ impl GeminiEngine {
             instruction: &instruction,
             voice: brief.voice.as_deref(),
             language_code: language,
-            tools: &self.tools.for_call(&brief.transfer_targets),
+            tools: &brief.tools,
             end_of_speech_ms: self.options.end_of_speech_ms,
             temperature: self.options.temperature,
         }
@@ -82,8 +76,7 @@ impl Engine for GeminiEngine {
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
         let stream = self.connector.open(self.setup(&brief)).await?;
         let outbox = Outbox::new((UPLINK_PATIENCE_MS / self.options.uplink_ms) as usize);
-        let conversation =
-            Conversation::new(&brief, Family::of(self.model(&brief)), self.tools.for_call(&brief.transfer_targets));
+        let conversation = Conversation::new(&brief, Family::of(self.model(&brief)));
         let uplink = uplink::Uplink::new(self.options.uplink_ms);
         Ok(Box::new(GeminiSession::new(Socket::new(stream, outbox), conversation, uplink, self.refusals.clone())))
     }

@@ -120,6 +120,7 @@ mod tests {
             remote_party: "+49 30 123".into(),
             outbound: false,
             transfer_targets: Vec::new(),
+            tools: crate::tools::Toolbox::default(),
             temperature: None,
             history: Vec::new(),
         }

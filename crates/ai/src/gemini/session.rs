@@ -140,7 +140,7 @@ impl EngineSession for GeminiSession {
             if self.conversation.is_over() {
                 return Poll::Pending;
             }
-            if self.receive(context) {
+            if self.receive(context) || self.conversation.poll_tools(now(), context) {
                 continue;
             }
             if self.alarm.poll(self.conversation.deadline(), context).is_pending() {

@@ -8,8 +8,12 @@ use super::{
     receptionist::{Input, Message, Output, Receptionist, deserves_answer, normal, wants_human},
 };
 use crate::chat::{Talk, TalkEvent};
-use crate::{Brief, EngineError, EngineEvent, EngineSession, Prompt};
-use std::task::{Context, Poll};
+use crate::{Brief, EngineError, EngineEvent, EngineSession, Prompt, tools::ToolUse};
+use callie_domain::record::ToolEnd;
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
 /// A line heard while we speak, and in it this many words of ours in a row: our own echo.
 const ECHO_WORDS: usize = 3;
@@ -262,7 +266,13 @@ fn is_echo(heard: &Heard, ours: &str) -> bool {
 fn tool_used(message: &Message) -> EngineEvent {
     let arguments = serde_json::json!({ "name": message.name, "reason": message.reason });
     let result = serde_json::json!({ "taken": true, "listen_to_recording": message.recorded });
-    EngineEvent::ToolUsed { name: "take_message".into(), arguments: arguments.to_string(), result: result.to_string() }
+    EngineEvent::ToolUsed(ToolUse {
+        name: "take_message".into(),
+        arguments: arguments.to_string(),
+        result: result.to_string(),
+        end: ToolEnd::Result,
+        took: Duration::ZERO,
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub fn brief() -> Brief {
         remote_party: "bob".into(),
         outbound: false,
         transfer_targets: Vec::new(),
+        tools: crate::tools::Toolbox::default(),
         temperature: None,
         history: Vec::new(),
     }

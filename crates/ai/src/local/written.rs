@@ -127,6 +127,7 @@ mod tests {
             remote_party: "+1234567890".into(),
             outbound: false,
             transfer_targets: Vec::new(),
+            tools: crate::tools::Toolbox::default(),
             temperature: None,
             history: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! What time it is, here or elsewhere.
 
-use super::{Behaviour, Object, Outcome, Tool};
+use super::{Behaviour, Object, Outcome, Tool, Work};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -30,11 +30,11 @@ impl CurrentTime {
 }
 
 impl Tool for CurrentTime {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         Self::NAME
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Tells the current date, time and weekday. Use it whenever the answer depends on today's date or the time of day."
     }
 
@@ -52,11 +52,11 @@ impl Tool for CurrentTime {
         Behaviour::Waits
     }
 
-    fn call(&self, arguments: &Object) -> Outcome {
+    fn call(&self, arguments: &Object) -> Work {
         let name = arguments.get("time_zone").and_then(Value::as_str).filter(|name| !name.trim().is_empty());
         match self.in_zone(name) {
-            Ok(time) => Outcome::output(spoken(&time)),
-            Err(error) => Outcome::error(error, true),
+            Ok(time) => Outcome::output(spoken(&time)).into(),
+            Err(error) => Outcome::error(error, true).into(),
         }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     fn check(arguments: Value, expected: &str) {
         let tool = CurrentTime { clock: || Timestamp::from_second(1_794_315_900).expect("in range") };
         let Value::Object(arguments) = arguments else { panic!("an object") };
-        let result = Value::from(tool.call(&arguments).result).to_string();
+        let result = Value::from(tool.call(&arguments).done().result).to_string();
         assert!(result.contains(expected), "{result}");
     }
 

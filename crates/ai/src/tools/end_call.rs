@@ -1,6 +1,6 @@
 //! The agent hangs up.
 
-use super::{Behaviour, Object, Outcome, Tool};
+use super::{Behaviour, Object, Outcome, Tool, Work};
 use serde_json::{Value, json};
 
 /// Ends the call once the agent's last words have been played.
@@ -12,11 +12,11 @@ impl EndCall {
 }
 
 impl Tool for EndCall {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         Self::NAME
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Hangs up the phone. First say goodbye aloud, then use this. Use it only when the conversation is over: the other \
          side said goodbye, has what they wanted, or asked you to end the call."
     }
@@ -33,10 +33,10 @@ impl Tool for EndCall {
         Behaviour::Waits
     }
 
-    fn call(&self, _arguments: &Object) -> Outcome {
+    fn call(&self, _arguments: &Object) -> Work {
         let text = "The call ends as soon as your last words have been played. If you have not said goodbye yet, say it now, \
                     in one short sentence; otherwise say nothing more.";
-        Outcome { ends_call: true, ..Outcome::output(text) }
+        Outcome { ends_call: true, ..Outcome::output(text) }.into()
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn it_ends_the_call_whatever_the_arguments() {
-        assert!(EndCall.call(&Object::new()).ends_call);
-        assert!(!EndCall.call(&Object::new()).result.is_empty());
+        assert!(EndCall.call(&Object::new()).done().ends_call);
+        assert!(!EndCall.call(&Object::new()).done().result.is_empty());
     }
 }

@@ -3,15 +3,18 @@
 //! | module | holds |
 //! |---|---|
 //! | [`tool`] | what a tool is, and what comes of using one |
-//! | [`toolbox`] | the tools of one engine: finds, runs, and answers for what it does not have |
+//! | [`toolbox`] | the tools of one call |
+//! | [`bench`] | the tools at work: each use is answered once, nobody waits |
 //! | [`current_time`], [`end_call`] | the tools every agent has |
 //! | [`transfer`] | the tools of agents that may hand callers over |
 
+pub mod bench;
 pub mod current_time;
 pub mod end_call;
 pub mod tool;
 pub mod toolbox;
 pub mod transfer;
 
-pub use tool::{Behaviour, Effect, Object, Outcome, Tool};
+pub use bench::{Bench, ToolCall, ToolUse, Used};
+pub use tool::{Behaviour, Effect, Object, Outcome, Tool, Work};
 pub use toolbox::Toolbox;

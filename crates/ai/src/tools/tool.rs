@@ -1,7 +1,9 @@
-//! What a tool is. Tools answer at once; one that has to wait for the outside world needs another seam.
+//! What a tool is, and what comes of using one.
 
+use crate::EngineEvent;
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -32,6 +34,15 @@ pub enum Effect {
     Decide { accepted: bool },
 }
 
+impl From<Effect> for EngineEvent {
+    fn from(effect: Effect) -> Self {
+        match effect {
+            Effect::Transfer { target } => Self::Transfer { target },
+            Effect::Decide { accepted } => Self::TransferDecision { accepted },
+        }
+    }
+}
+
 impl Outcome {
     /// `{"output": …}`
     pub fn output(output: impl Into<Value>) -> Self {
@@ -45,24 +56,65 @@ impl Outcome {
         outcome
     }
 
+    pub fn is_error(&self) -> bool {
+        self.result.contains_key("error")
+    }
+
     fn of(key: &str, value: Value) -> Self {
         Self { result: Object::from_iter([(key.to_owned(), value)]), ends_call: false, effect: None }
     }
 }
 
+/// A tool at work.
+pub enum Work {
+    /// It was done at once.
+    Done(Outcome),
+    /// It waits for the world outside. Whoever drops it stops it.
+    Later(BoxFuture<'static, Outcome>),
+}
+
+#[cfg(test)]
+impl Work {
+    /// Of a tool that is quick.
+    pub fn done(self) -> Outcome {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Later(_) => panic!("not done at once"),
+        }
+    }
+}
+
+impl From<Outcome> for Work {
+    fn from(outcome: Outcome) -> Self {
+        Self::Done(outcome)
+    }
+}
+
 /// One thing an agent can do.
 pub trait Tool: Send + Sync + fmt::Debug {
-    /// `[A-Za-z_][A-Za-z0-9_]*`, unique in its [`super::Toolbox`].
-    fn name(&self) -> &'static str;
+    /// `[A-Za-z_][A-Za-z0-9_]*`, at most 64 of them, unique in its [`super::Toolbox`].
+    fn name(&self) -> &str;
 
     /// For the model: what it does and when to use it.
-    fn description(&self) -> &'static str;
+    fn description(&self) -> &str;
 
     /// JSON Schema of the arguments: an object.
     fn parameters(&self) -> Value;
 
+    /// What may take long should let the model talk on.
     fn behaviour(&self) -> Behaviour;
 
-    /// `arguments` come from the model and may be anything. Must return in microseconds: it runs in the call's task.
-    fn call(&self, arguments: &Object) -> Outcome;
+    /// How long its work may take; then it is stopped and answered with an error.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// What the agent says when the work takes longer than a pause; `None` leaves the words to the agent.
+    fn filler(&self) -> Option<&str> {
+        None
+    }
+
+    /// `arguments` come from the model and may be anything. Must return in microseconds, as must each poll of what it returns:
+    /// both run in the call's task.
+    fn call(&self, arguments: &Object) -> Work;
 }

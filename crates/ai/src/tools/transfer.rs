@@ -3,7 +3,7 @@
 //! The tools only say what the agent wants: whether and how it is done is the call's. Nobody can be reached who is not in the
 //! list, whatever the caller talks the agent into.
 
-use super::{Behaviour, Effect, Object, Outcome, Tool};
+use super::{Behaviour, Effect, Object, Outcome, Tool, Work};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ impl TransferCall {
 }
 
 impl Tool for TransferCall {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         Self::NAME
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Connects the caller to one of the people or departments listed under target. Use it only when the caller wants to be \
          connected, or when you cannot help them and one of these can. Nobody else can be reached. If it comes to nothing you \
          will be told, and the caller is still with you."
@@ -48,9 +48,9 @@ impl Tool for TransferCall {
         Behaviour::Waits
     }
 
-    fn call(&self, arguments: &Object) -> Outcome {
+    fn call(&self, arguments: &Object) -> Work {
         let wanted = arguments.get("target").and_then(Value::as_str).unwrap_or_default().trim().to_lowercase();
-        match self.targets.iter().find(|target| target.to_lowercase() == wanted) {
+        let outcome = match self.targets.iter().find(|target| target.to_lowercase() == wanted) {
             Some(target) => Outcome {
                 effect: Some(Effect::Transfer { target: target.clone() }),
                 ..Outcome::output(
@@ -59,7 +59,8 @@ impl Tool for TransferCall {
                 )
             },
             None => Outcome::error(format!("nobody of that name can be reached; there are: {}", self.targets.join(", ")), true),
-        }
+        };
+        outcome.into()
     }
 }
 
@@ -72,11 +73,11 @@ impl CompleteTransfer {
 }
 
 impl Tool for CompleteTransfer {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         Self::NAME
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "Only while the telephone system has told you that you speak to the person to whom a caller is to be connected: tells \
          whether they take the call."
     }
@@ -93,13 +94,14 @@ impl Tool for CompleteTransfer {
         Behaviour::Waits
     }
 
-    fn call(&self, arguments: &Object) -> Outcome {
-        match arguments.get("accepted").and_then(Value::as_bool) {
+    fn call(&self, arguments: &Object) -> Work {
+        let outcome = match arguments.get("accepted").and_then(Value::as_bool) {
             Some(accepted) => {
                 Outcome { effect: Some(Effect::Decide { accepted }), ..Outcome::output("Understood. Say nothing more to them.") }
             }
             None => Outcome::error("accepted must be true or false", true),
-        }
+        };
+        outcome.into()
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
 
     fn effect(tool: &dyn Tool, arguments: Value) -> Option<Effect> {
         let Value::Object(arguments) = arguments else { panic!("an object") };
-        let outcome = tool.call(&arguments);
+        let outcome = tool.call(&arguments).done();
         assert!(!outcome.ends_call && !outcome.result.is_empty());
         outcome.effect
     }

@@ -121,6 +121,7 @@ pub fn brief() -> Brief {
         remote_party: "bob".into(),
         outbound: false,
         transfer_targets: Vec::new(),
+        tools: callie_ai::tools::Toolbox::default(),
         temperature: None,
         history: Vec::new(),
     }

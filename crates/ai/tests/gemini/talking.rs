@@ -48,7 +48,7 @@ async fn a_whole_call() {
     peer.content(r#"{"inputTranscription": {"text": "Bye"}}"#).await;
     peer.send(r#"{"toolCall":{"functionCalls":[{"id":"f-1","name":"end_call","args":{"reason":"done"}}]}}"#).await;
     assert_eq!(caller.event().await, EngineEvent::Heard("Bye".into()));
-    assert!(matches!(caller.event().await, EngineEvent::ToolUsed { name, .. } if name == "end_call"));
+    assert!(matches!(caller.event().await, EngineEvent::ToolUsed(tool) if tool.name == "end_call"));
     let answer = caller.idle_until(peer.next()).await;
     assert_eq!(answer["toolResponse"]["functionResponses"][0]["id"], "f-1");
     peer.content(AUDIO).await;

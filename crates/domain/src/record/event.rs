@@ -14,6 +14,20 @@ pub enum Speaker {
     Agent,
 }
 
+/// How the use of a tool ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolEnd {
+    /// It gave what was asked for.
+    Result,
+    /// It could not, and said why.
+    Error,
+    /// It took too long and was stopped.
+    Timeout,
+    /// Nobody wanted it any more: the model took it back, or the call was over.
+    Cancelled,
+}
+
 /// One event: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
@@ -75,6 +89,12 @@ pub enum CallFact {
         name: String,
         arguments: String,
         result: String,
+        /// How it ended; absent in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outcome: Option<ToolEnd>,
+        /// From the agent's wish to this, milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_ms: Option<u64>,
     },
     /// A conversation engine failed; another takes over, or the call ends.
     EngineFailed {

@@ -7,7 +7,7 @@ pub mod termination;
 pub mod turn;
 
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
-pub use event::{CallEvent, CallFact, Speaker};
+pub use event::{CallEvent, CallFact, Speaker, ToolEnd};
 pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};
 pub use turn::{Turn, TurnLatency};

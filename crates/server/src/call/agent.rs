@@ -4,7 +4,7 @@ use super::{
     bridge::{Bridge, Fact, Line},
     context::Chosen,
 };
-use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, Prompt};
+use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, Prompt, tools::Toolbox};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// What the engine that takes over in mid-call begins with.
@@ -52,6 +52,10 @@ impl Agent {
 
     pub fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
+    }
+
+    pub fn tools(&self) -> &Toolbox {
+        &self.brief.tools
     }
 
     pub fn connect(&mut self) {

@@ -5,7 +5,7 @@
 //! ```
 
 use super::rates::Converter;
-use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage};
+use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage, tools::ToolUse};
 use callie_domain::record::Speaker;
 use callie_media::engine::{Ear, MediaEngine, Voice};
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
@@ -37,11 +37,7 @@ pub enum Fact {
     },
     TurnComplete,
     Interrupted,
-    ToolUsed {
-        name: String,
-        arguments: String,
-        result: String,
-    },
+    ToolUsed(ToolUse),
     Usage(Usage),
     Notice(String),
     /// The engine goes on in another session of its service.
@@ -234,7 +230,7 @@ impl Bridge {
             }
             EngineEvent::Said(text) => Fact::Words(Speaker::Agent, text),
             EngineEvent::Heard(text) => Fact::Words(Speaker::Caller, text),
-            EngineEvent::ToolUsed { name, arguments, result } => Fact::ToolUsed { name, arguments, result },
+            EngineEvent::ToolUsed(tool) => Fact::ToolUsed(tool),
             EngineEvent::Usage(usage) => Fact::Usage(usage),
             EngineEvent::Notice(text) => Fact::Notice(text),
             EngineEvent::SessionChanged { reason, resumed } => Fact::SessionChanged { reason, resumed },

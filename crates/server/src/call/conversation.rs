@@ -6,7 +6,7 @@ use super::{
     transcript::{Mark, Transcript},
 };
 use crate::records::Journal;
-use callie_ai::Usage;
+use callie_ai::{Usage, tools::ToolUse};
 use callie_domain::record::{CallFact, Speaker};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -146,9 +146,15 @@ impl Conversation {
 }
 
 /// The record of a used tool.
-pub fn tool_used(name: String, arguments: &str, result: &str) -> CallFact {
+pub fn tool_used(tool: ToolUse) -> CallFact {
     let shortened = |text: &str| text.chars().take(LONGEST_NOTE).collect();
-    CallFact::ToolUsed { name, arguments: shortened(arguments), result: shortened(result) }
+    CallFact::ToolUsed {
+        arguments: shortened(&tool.arguments),
+        result: shortened(&tool.result),
+        name: tool.name,
+        outcome: Some(tool.end),
+        took_ms: Some(millis(tool.took)),
+    }
 }
 
 pub fn engine_usage(usage: Usage) -> CallFact {

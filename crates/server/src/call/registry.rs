@@ -11,7 +11,7 @@ use crate::{
     exchange::{ActiveCall, DialError, DialRequest, KeysError, TransferError, TransferOrder},
     records::Journal,
 };
-use callie_ai::{Brief, Engine};
+use callie_ai::{Brief, Engine, tools::Toolbox};
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
 use callie_domain::{CallId, UserId};
@@ -270,6 +270,7 @@ impl Registry {
             Some(engine) => Chosen { engine, fallback: None, warning: None },
             None => self.0.context.engines.choose(user.ai.engine.as_deref()),
         };
+        let transfer_targets: Vec<_> = user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect();
         let brief = Brief {
             greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
             display_name: user.display_name.clone(),
@@ -279,7 +280,8 @@ impl Registry {
             language: user.ai.language.clone(),
             remote_party: party.remote,
             outbound: party.direction == Direction::Outbound,
-            transfer_targets: user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect(),
+            tools: Toolbox::default().for_call(&transfer_targets),
+            transfer_targets,
             temperature: None,
             history: Vec::new(),
         };

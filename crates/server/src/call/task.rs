@@ -375,7 +375,7 @@ impl CallTask {
             Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
             Fact::TurnComplete => conversation.turn_complete(journal),
             Fact::Interrupted => conversation.interrupted(journal),
-            Fact::ToolUsed { name, arguments, result } => journal.note(tool_used(name, &arguments, &result)),
+            Fact::ToolUsed(tool) => journal.note(tool_used(tool)),
             Fact::Usage(usage) => journal.note(engine_usage(usage)),
             Fact::Notice(text) => journal.note(CallFact::Warning { text }),
             Fact::SessionChanged { reason, resumed } => {
@@ -399,12 +399,19 @@ impl CallTask {
             detail: error.detail.clone(),
             remedy: error.cause.remedy().to_owned(),
         });
+        self.note_abandoned_tools();
         if self.birth.agent.fail_over() {
             let next = self.birth.agent.name();
             self.birth.journal.note(CallFact::Warning { text: format!("{next} talks instead of {engine}") });
         } else if !self.tell_transfer(TransferInput::AgentLost(error.to_string())) {
             self.queue.push_back(Input::AgentFailed(error.to_string()));
         }
+    }
+
+    /// What was at work for the engine that is gone.
+    fn note_abandoned_tools(&mut self) {
+        let Birth { agent, journal, .. } = &mut self.birth;
+        agent.tools().take_abandoned().iter().for_each(|used| journal.note(tool_used(used.record())));
     }
 
     fn take_silence(&mut self, step: Step) {
@@ -552,7 +559,9 @@ impl CallTask {
         self.transfer = None;
         let mut journal = self.birth.journal;
         // The agent goes first, so that nothing of it outlives the call.
+        let tools = self.birth.agent.tools().clone();
         drop(self.birth.agent);
+        tools.take_abandoned().iter().for_each(|used| journal.note(tool_used(used.record())));
         self.conversation.close(&mut journal);
         journal.cdr.media = self.audio.close().await;
         if journal.cdr.media.is_none() {

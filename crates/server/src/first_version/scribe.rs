@@ -1,7 +1,7 @@
 //! Answers text messages in the name of a user: a chat model where there is one, the receptionist otherwise.
 
 use crate::config::{Chat, Config};
-use callie_ai::{Brief, local::Correspondent};
+use callie_ai::{Brief, local::Correspondent, tools::Toolbox};
 use callie_domain::User;
 use callie_domain::record::Speaker;
 
@@ -38,6 +38,7 @@ fn brief(user: &User, remote: &str) -> Brief {
         remote_party: remote.to_owned(),
         outbound: false,
         transfer_targets: Vec::new(),
+        tools: Toolbox::default(),
         temperature: None,
         history: Vec::new(),
     }

@@ -6,9 +6,9 @@ use serde_json::Value;
 /// One tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolInfo {
-    pub name: &'static str,
+    pub name: String,
     /// As the model reads it.
-    pub description: &'static str,
+    pub description: String,
     /// JSON Schema of its arguments.
     pub parameters: Value,
 }
@@ -22,5 +22,11 @@ pub fn are_offered_to(engine: &str) -> bool {
 pub fn all() -> Vec<ToolInfo> {
     let toolbox = Toolbox::default();
     let tools = toolbox.iter();
-    tools.map(|tool| ToolInfo { name: tool.name(), description: tool.description(), parameters: tool.parameters() }).collect()
+    tools
+        .map(|tool| ToolInfo {
+            name: tool.name().to_owned(),
+            description: tool.description().to_owned(),
+            parameters: tool.parameters(),
+        })
+        .collect()
 }

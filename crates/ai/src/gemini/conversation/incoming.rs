@@ -6,18 +6,11 @@ use crate::{
     EngineEvent,
     gemini::{
         instruction,
-        wire::{
-            client::{FunctionResponse, tool_response},
-            server::{self, FunctionCall, ServerContent, ServerMessage, ToolCallCancellation, Transcription},
-        },
+        wire::server::{self, ServerContent, ServerMessage, Transcription},
     },
-    tools::Effect,
 };
 use serde::Deserialize;
 use std::time::Instant;
-
-/// Longest arguments and results kept for the record, bytes of JSON.
-const RECORDED_BYTES: usize = 4_096;
 
 impl Conversation {
     /// A frame came, text or binary.
@@ -117,6 +110,7 @@ impl Conversation {
                 self.turn.spoke();
                 self.greeting.agent_speaks();
                 self.farewell.agent_speaks(now);
+                self.tools.agent_spoke(now);
                 self.vigil.answered();
                 self.asked_again = false;
                 self.events.push_back(EngineEvent::Audio(samples));
@@ -137,41 +131,6 @@ impl Conversation {
             }
         }
         self.events.push_back(EngineEvent::Heard(text));
-    }
-
-    /// Every call is answered, save those that were taken back.
-    fn use_tools(&mut self, calls: Vec<FunctionCall>, cancelled: &ToolCallCancellation, now: Instant) {
-        let wanted = |call: &FunctionCall| call.id.as_ref().is_none_or(|id| !cancelled.ids.contains(id));
-        let responses: Vec<_> = calls.into_iter().filter(wanted).map(|call| self.use_tool(call, now)).collect();
-        if !responses.is_empty() {
-            self.messages.push_back(tool_response(responses));
-        }
-    }
-
-    fn use_tool(&mut self, call: FunctionCall, now: Instant) -> FunctionResponse {
-        let arguments = call.args.unwrap_or_default();
-        let outcome = self.tools.call(&call.name, &arguments);
-        self.ledger.on_content();
-        self.turn.used_tool();
-        if outcome.ends_call {
-            self.farewell.agent_hangs_up(now);
-            self.vigil.answered();
-        } else if outcome.effect.is_some() {
-            // It may say something more, and need not.
-            self.vigil.answered();
-        } else {
-            self.vigil.answer_is_due(now);
-        }
-        self.events.push_back(EngineEvent::ToolUsed {
-            name: call.name.chars().take(128).collect(),
-            arguments: recorded(&serde_json::Value::Object(arguments)),
-            result: recorded(&serde_json::Value::Object(outcome.result.clone())),
-        });
-        self.events.extend(outcome.effect.map(|effect| match effect {
-            Effect::Transfer { target } => EngineEvent::Transfer { target },
-            Effect::Decide { accepted } => EngineEvent::TransferDecision { accepted },
-        }));
-        FunctionResponse { id: call.id, name: call.name, response: outcome.result }
     }
 
     /// All speech of the turn is here; it may be seconds until it has been spoken and the turn is over.
@@ -218,9 +177,4 @@ impl Conversation {
 
 fn has_speech(content: &ServerContent<'_>) -> bool {
     content.model_turn.as_ref().is_some_and(|turn| turn.parts.iter().any(|part| part.inline_data.is_some()))
-}
-
-fn recorded(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    if text.len() <= RECORDED_BYTES { text } else { serde_json::json!({"shortened": text.len()}).to_string() }
 }

@@ -8,6 +8,7 @@
 //! | [`farewell`] | when the last words have been said |
 //! | [`vigil`] | when an answer is overdue |
 //! | [`ledger`] | what was used |
+//! | `tools` | what comes of the model's calls of tools |
 
 pub mod farewell;
 pub mod greeting;
@@ -16,9 +17,10 @@ pub mod turn;
 pub mod vigil;
 
 mod incoming;
+mod tools;
 
 use super::{family::Family, instruction, wire};
-use crate::{Brief, EngineCause, EngineError, EngineEvent, Prompt, tools::Toolbox};
+use crate::{Brief, EngineCause, EngineError, EngineEvent, Prompt, tools::Bench};
 use farewell::Farewell;
 use greeting::{Ask, Greeting};
 use ledger::Ledger;
@@ -35,7 +37,7 @@ use wire::downlink::Downlink;
 pub struct Conversation {
     family: Family,
     greeting_words: String,
-    tools: Toolbox,
+    tools: Bench,
     downlink: Downlink,
     turn: Turn,
     greeting: Greeting,
@@ -63,11 +65,11 @@ enum Note {
 }
 
 impl Conversation {
-    pub fn new(brief: &Brief, family: Family, tools: Toolbox) -> Self {
+    pub fn new(brief: &Brief, family: Family) -> Self {
         Self {
             family,
             greeting_words: brief.greeting.clone(),
-            tools,
+            tools: Bench::new(brief.tools.clone()),
             downlink: Downlink::default(),
             turn: Turn::default(),
             greeting: Greeting::new(brief.outbound),
@@ -128,7 +130,10 @@ impl Conversation {
         if self.over {
             return None;
         }
-        [self.greeting.deadline(), self.farewell.deadline(), self.vigil.deadline()].into_iter().flatten().min()
+        [self.greeting.deadline(), self.farewell.deadline(), self.vigil.deadline(), self.tools.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub fn on_deadline(&mut self, now: Instant) {
@@ -140,6 +145,7 @@ impl Conversation {
         if self.farewell.is_overdue(now) {
             self.goodbye();
         }
+        self.watch_tools(now);
         match self.vigil.on_deadline(now) {
             Some(Alarm::Nudge) => {
                 self.notice("the service has been silent though an answer was due; asked again");

@@ -1,8 +1,16 @@
 //! Conversations with a scripted service and a clock that jumps.
 
 use super::*;
-use crate::Usage;
+use crate::{
+    Usage,
+    tools::{Behaviour, Object, Outcome, Tool, Toolbox, Work},
+};
+use callie_domain::record::ToolEnd;
 use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+};
 
 const AUDIO: &str = r#"{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AQACAA=="}}]}}"#;
 
@@ -21,6 +29,7 @@ fn brief(outbound: bool) -> Brief {
         remote_party: "bob".into(),
         outbound,
         transfer_targets: Vec::new(),
+        tools: Toolbox::default(),
         temperature: None,
         history: Vec::new(),
     }
@@ -34,7 +43,7 @@ struct World {
 
 impl World {
     fn new(family: Family, outbound: bool) -> Self {
-        Self { conversation: Conversation::new(&brief(outbound), family, Toolbox::default()), now: Instant::now() }
+        Self { conversation: Conversation::new(&brief(outbound), family), now: Instant::now() }
     }
 
     /// Answered, and the greeting has been asked for.
@@ -58,7 +67,7 @@ impl World {
     fn with_targets(targets: &[&str]) -> Self {
         let mut world = Self::talking();
         let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
-        world.conversation.tools = Toolbox::default().for_call(&targets);
+        world.conversation.tools = Bench::new(Toolbox::default().for_call(&targets));
         world
     }
 
@@ -221,7 +230,7 @@ fn tools_are_answered_in_parallel_also_unknown_ones_but_not_cancelled_ones() {
         .events()
         .into_iter()
         .map(|event| match event {
-            EngineEvent::ToolUsed { name, arguments, .. } => (name, arguments),
+            EngineEvent::ToolUsed(tool) => (tool.name, tool.arguments),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -475,4 +484,91 @@ proptest::proptest! {
     fn no_frame_makes_it_panic(frame in r#"\{"(serverContent|toolCall|goAway|usageMetadata|setupComplete)":[ -~]{0,60}\}"#) {
         World::talking().frame(frame);
     }
+}
+
+/// A tool whose work ends when the test says so.
+#[derive(Debug)]
+struct Lookup(std::sync::Mutex<Option<tokio::sync::oneshot::Receiver<Outcome>>>);
+
+impl Tool for Lookup {
+    fn name(&self) -> &str {
+        "lookup"
+    }
+
+    fn description(&self) -> &str {
+        "Looks something up."
+    }
+
+    fn parameters(&self) -> Value {
+        json!({"type": "object"})
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        Behaviour::TalksOn
+    }
+
+    fn filler(&self) -> Option<&str> {
+        Some("One moment, please.")
+    }
+
+    fn call(&self, _arguments: &Object) -> Work {
+        let ended = self.0.lock().expect("not poisoned").take().expect("used once");
+        Work::Later(Box::pin(async move { ended.await.expect("ended") }))
+    }
+}
+
+/// The model has called the tool that takes its time.
+fn looking_up() -> (World, tokio::sync::oneshot::Sender<Outcome>) {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let lookup: Arc<dyn Tool> = Arc::new(Lookup(Some(ended).into()));
+    let mut world = World::talking();
+    world.conversation.tools = Bench::new(Toolbox::default().with([lookup]));
+    world.frame(r#"{"toolCall":{"functionCalls":[{"id":"q","name":"current_time"},{"id":"a","name":"lookup"}]}}"#);
+    let messages = world.messages();
+    assert!(messages.len() == 1 && messages[0].to_string().contains(r#""id":"q""#), "{messages:?}");
+    assert_eq!(world.events().len(), 1);
+    (world, end)
+}
+
+fn poll_tools(world: &mut World) -> bool {
+    world.conversation.poll_tools(world.now, &mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_slow_tool_is_answered_when_it_is_done_and_the_wait_is_covered() {
+    let (mut world, end) = looking_up();
+    world.pass(ms(1_000));
+    assert!(world.texts().is_empty() && !poll_tools(&mut world));
+    world.pass(ms(500));
+    assert!(world.texts()[0].contains("Say exactly: One moment, please."));
+    world.content(AUDIO);
+    world.content(r#"{"turnComplete":true}"#);
+    world.heard("okay");
+    end.send(Outcome::output("table 7")).expect("still wanted");
+    assert!(poll_tools(&mut world) && !poll_tools(&mut world));
+    let response = world.messages()[0]["toolResponse"]["functionResponses"][0].clone();
+    assert_eq!(response, json!({"id": "a", "name": "lookup", "response": {"output": "table 7"}}));
+    let used =
+        world.events().into_iter().find_map(|event| if let EngineEvent::ToolUsed(tool) = event { Some(tool) } else { None });
+    assert_eq!(used.map(|tool| (tool.end, tool.took)), Some((ToolEnd::Result, ms(1_500))));
+    world.pass(ms(9_000));
+    assert_eq!(world.texts(), [instruction::NUDGE], "the result wants an answer");
+}
+
+#[test]
+fn a_slow_tool_may_take_too_long_or_be_taken_back() {
+    let (mut world, end) = looking_up();
+    world.pass(ms(10_000));
+    let response = world.messages().into_iter().find(|message| message["toolResponse"].is_object()).expect("answered");
+    assert!(response.to_string().contains("no answer within 10 s"), "{response}");
+    assert!(end.is_closed() && !poll_tools(&mut world));
+
+    let (mut world, end) = looking_up();
+    world.frame(r#"{"toolCallCancellation":{"ids":["a"]}}"#);
+    assert!(end.is_closed() && world.messages().is_empty());
+    let ends: Vec<_> =
+        world.events().iter().map(|e| if let EngineEvent::ToolUsed(tool) = e { Some(tool.end) } else { None }).collect();
+    assert_eq!(ends, [Some(ToolEnd::Cancelled)]);
+    world.pass(ms(30_000));
+    assert!(world.texts().is_empty(), "nobody waits for it");
 }

@@ -107,7 +107,7 @@ impl Call {
 
     fn message(&self) -> Option<&str> {
         self.events.iter().find_map(|event| match event {
-            EngineEvent::ToolUsed { name, arguments, .. } if name == "take_message" => Some(arguments.as_str()),
+            EngineEvent::ToolUsed(tool) if tool.name == "take_message" => Some(tool.arguments.as_str()),
             _ => None,
         })
     }

@@ -34,7 +34,7 @@ pub struct Stats {
     pub sip_server: String,
     pub sip_username: String,
     pub function_calling_enabled: bool,
-    pub available_tools: Vec<&'static str>,
+    pub available_tools: Vec<String>,
     pub tool_count: usize,
 }
 
@@ -64,7 +64,7 @@ pub struct Abilities {
     /// Transcripts are kept.
     pub conversation_memory: bool,
     pub function_calling: bool,
-    pub ai_tools: Vec<&'static str>,
+    pub ai_tools: Vec<String>,
 }
 
 /// The line.
@@ -187,7 +187,7 @@ fn is_registered(lines: &Lines, user: &User) -> bool {
     lines.line(&user.id).is_some_and(|line| line.registration.is_registered())
 }
 
-fn tool_names(info: &ServerInfo, user: &User) -> Vec<&'static str> {
+fn tool_names(info: &ServerInfo, user: &User) -> Vec<String> {
     let enabled = FirstVersionApi::uses_tools(FirstVersionApi::engine(info, Some(user)));
     if enabled { tools::documents().into_keys().collect() } else { Vec::new() }
 }

@@ -15,7 +15,7 @@ pub struct Tools {
     pub function_calling_enabled: bool,
     pub tool_count: usize,
     /// By name.
-    pub tools: BTreeMap<&'static str, ToolDocument>,
+    pub tools: BTreeMap<String, ToolDocument>,
     pub summary: String,
 }
 
@@ -23,9 +23,9 @@ pub struct Tools {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ToolDocument {
     #[schema(example = "end_call")]
-    pub name: &'static str,
+    pub name: String,
     /// As the model reads it.
-    pub description: &'static str,
+    pub description: String,
     /// JSON Schema of its arguments.
     #[schema(value_type = Object)]
     pub parameters: Value,
@@ -51,11 +51,11 @@ pub async fn tools(
 }
 
 /// Of every agent that uses tools.
-pub fn documents() -> BTreeMap<&'static str, ToolDocument> {
-    let document = |ToolInfo { name, description, parameters }| (name, ToolDocument { name, description, parameters });
+pub fn documents() -> BTreeMap<String, ToolDocument> {
+    let document = |ToolInfo { name, description, parameters }| (name.clone(), ToolDocument { name, description, parameters });
     toolbox::all().into_iter().map(document).collect()
 }
 
-fn names(tools: &BTreeMap<&'static str, ToolDocument>) -> String {
-    tools.keys().copied().collect::<Vec<_>>().join(" and ")
+fn names(tools: &BTreeMap<String, ToolDocument>) -> String {
+    tools.keys().map(String::as_str).collect::<Vec<_>>().join(" and ")
 }

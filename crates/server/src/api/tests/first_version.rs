@@ -153,6 +153,8 @@ async fn conversations_are_the_calls_and_what_was_written() {
         name: "take_message".into(),
         arguments: r#"{"name": "Maria", "reason": "The boiler leaks"}"#.into(),
         result: "{}".into(),
+        outcome: None,
+        took_ms: None,
     };
     let first = world.with_call(100, "+1234567890", vec![turn(0), taken, turn(1)], Some(EndReason::RemoteHungUp)).await;
     world.with_call(50, "+4399", vec![], Some(EndReason::NoAnswer)).await;
