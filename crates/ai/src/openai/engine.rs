@@ -9,10 +9,7 @@ use super::{
     session::{OpenAiSession, Opener},
     wire::setup::Setup,
 };
-use crate::{
-    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, gemini::instruction, realtime::alarm::now,
-    tools::Toolbox,
-};
+use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, gemini::instruction, realtime::alarm::now};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;
@@ -26,7 +23,6 @@ pub struct OpenAiEngine {
     model: String,
     connector: Arc<Connector>,
     refusals: Arc<Refusals>,
-    tools: Toolbox,
 }
 
 impl OpenAiEngine {
@@ -34,11 +30,6 @@ impl OpenAiEngine {
 
     /// Fails with [`EngineCause::Config`] where an option cannot be right. Connects to nothing.
     pub fn new(options: OpenAiOptions) -> Result<Self, EngineError> {
-        Self::with_tools(options, Toolbox::default())
-    }
-
-    /// With other tools than every agent has.
-    pub fn with_tools(options: OpenAiOptions, tools: Toolbox) -> Result<Self, EngineError> {
         let config = |why: String| EngineError::new(EngineCause::Config, why);
         if !(20..=100).contains(&options.uplink_ms) {
             return Err(config("messages of caller audio must hold 20 to 100 milliseconds".into()));
@@ -53,7 +44,7 @@ impl OpenAiEngine {
         let model = model.ok_or_else(|| config(format!("the model of {} is missing: everybody has another", dialect.title)))?;
         let refusals = Arc::new(Refusals::new(options.api_key.clone()));
         let connector = Arc::new(Connector::new(&options, dialect.clone(), refusals.clone())?);
-        Ok(Self { options, dialect, model, connector, refusals, tools })
+        Ok(Self { options, dialect, model, connector, refusals })
     }
 
     /// What it is, for people.
@@ -65,13 +56,13 @@ impl OpenAiEngine {
         brief.model.as_deref().map(str::trim).filter(|model| !model.is_empty()).unwrap_or(&self.model)
     }
 
-    fn setup(&self, brief: &Brief, instructions: &str, tools: &Toolbox) -> Result<String, EngineError> {
+    fn setup(&self, brief: &Brief, instructions: &str) -> Result<String, EngineError> {
         let setup = Setup {
             dialect: &self.dialect,
             instructions,
             voice: brief.voice.as_deref(),
             language: brief.language.as_deref(),
-            tools,
+            tools: &brief.tools,
             turn_detection: &self.options.turn_detection,
             end_of_speech_ms: self.options.end_of_speech_ms,
             temperature: brief.temperature.map(f64::from).or(self.options.temperature),
@@ -101,18 +92,16 @@ impl Engine for OpenAiEngine {
 
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
         let instructions = instruction::system(&brief, &Zoned::now());
-        let tools = self.tools.for_call(&brief.transfer_targets);
         let opener = Opener {
             connector: self.connector.clone(),
             model: self.model_of(&brief).to_owned(),
-            setup: self.setup(&brief, &instructions, &tools)?,
+            setup: self.setup(&brief, &instructions)?,
         };
         let link = opener.open().await.map_err(|ending| ending.error)?;
         let terms = Terms {
             dialect: &self.dialect,
             brief: &brief,
             instructions,
-            tools,
             refusals: self.refusals.clone(),
             reconnect_budget: self.options.reconnect_budget,
             life: link.life,

@@ -282,7 +282,7 @@ impl EngineSession for OpenAiSession {
             if self.conversation.is_over() {
                 return Poll::Pending;
             }
-            if self.receive(context) {
+            if self.receive(context) || self.conversation.poll_tools(now(), context) {
                 continue;
             }
             if self.alarm.poll(self.deadline(), context).is_pending() {

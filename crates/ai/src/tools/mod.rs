@@ -11,6 +11,8 @@
 pub mod bench;
 pub mod current_time;
 pub mod end_call;
+#[cfg(test)]
+pub mod testkit;
 pub mod tool;
 pub mod toolbox;
 pub mod transfer;

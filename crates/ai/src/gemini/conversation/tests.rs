@@ -3,14 +3,11 @@
 use super::*;
 use crate::{
     Usage,
-    tools::{Behaviour, Object, Outcome, Tool, Toolbox, Work},
+    tools::{Behaviour, Outcome, Toolbox, testkit::Slow},
 };
 use callie_domain::record::ToolEnd;
 use serde_json::{Value, json};
-use std::{
-    sync::Arc,
-    task::{Context, Waker},
-};
+use std::task::{Context, Waker};
 
 const AUDIO: &str = r#"{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AQACAA=="}}]}}"#;
 
@@ -486,48 +483,16 @@ proptest::proptest! {
     }
 }
 
-/// A tool whose work ends when the test says so.
-#[derive(Debug)]
-struct Lookup(std::sync::Mutex<Option<tokio::sync::oneshot::Receiver<Outcome>>>);
-
-impl Tool for Lookup {
-    fn name(&self) -> &str {
-        "lookup"
-    }
-
-    fn description(&self) -> &str {
-        "Looks something up."
-    }
-
-    fn parameters(&self) -> Value {
-        json!({"type": "object"})
-    }
-
-    fn behaviour(&self) -> Behaviour {
-        Behaviour::TalksOn
-    }
-
-    fn filler(&self) -> Option<&str> {
-        Some("One moment, please.")
-    }
-
-    fn call(&self, _arguments: &Object) -> Work {
-        let ended = self.0.lock().expect("not poisoned").take().expect("used once");
-        Work::Later(Box::pin(async move { ended.await.expect("ended") }))
-    }
-}
-
 /// The model has called the tool that takes its time.
-fn looking_up() -> (World, tokio::sync::oneshot::Sender<Outcome>) {
-    let (end, ended) = tokio::sync::oneshot::channel();
-    let lookup: Arc<dyn Tool> = Arc::new(Lookup(Some(ended).into()));
+fn looking_up() -> (World, Slow) {
+    let slow = Slow::new(Behaviour::TalksOn);
     let mut world = World::talking();
-    world.conversation.tools = Bench::new(Toolbox::default().with([lookup]));
+    world.conversation.tools = Bench::new(slow.toolbox());
     world.frame(r#"{"toolCall":{"functionCalls":[{"id":"q","name":"current_time"},{"id":"a","name":"lookup"}]}}"#);
     let messages = world.messages();
     assert!(messages.len() == 1 && messages[0].to_string().contains(r#""id":"q""#), "{messages:?}");
     assert_eq!(world.events().len(), 1);
-    (world, end)
+    (world, slow)
 }
 
 fn poll_tools(world: &mut World) -> bool {
@@ -536,7 +501,7 @@ fn poll_tools(world: &mut World) -> bool {
 
 #[test]
 fn a_slow_tool_is_answered_when_it_is_done_and_the_wait_is_covered() {
-    let (mut world, end) = looking_up();
+    let (mut world, slow) = looking_up();
     world.pass(ms(1_000));
     assert!(world.texts().is_empty() && !poll_tools(&mut world));
     world.pass(ms(500));
@@ -544,7 +509,7 @@ fn a_slow_tool_is_answered_when_it_is_done_and_the_wait_is_covered() {
     world.content(AUDIO);
     world.content(r#"{"turnComplete":true}"#);
     world.heard("okay");
-    end.send(Outcome::output("table 7")).expect("still wanted");
+    assert!(slow.end_first(Outcome::output("table 7")));
     assert!(poll_tools(&mut world) && !poll_tools(&mut world));
     let response = world.messages()[0]["toolResponse"]["functionResponses"][0].clone();
     assert_eq!(response, json!({"id": "a", "name": "lookup", "response": {"output": "table 7"}}));
@@ -557,15 +522,15 @@ fn a_slow_tool_is_answered_when_it_is_done_and_the_wait_is_covered() {
 
 #[test]
 fn a_slow_tool_may_take_too_long_or_be_taken_back() {
-    let (mut world, end) = looking_up();
+    let (mut world, slow) = looking_up();
     world.pass(ms(10_000));
     let response = world.messages().into_iter().find(|message| message["toolResponse"].is_object()).expect("answered");
     assert!(response.to_string().contains("no answer within 10 s"), "{response}");
-    assert!(end.is_closed() && !poll_tools(&mut world));
+    assert!(!slow.end_first(Outcome::output("too late")) && !poll_tools(&mut world));
 
-    let (mut world, end) = looking_up();
+    let (mut world, slow) = looking_up();
     world.frame(r#"{"toolCallCancellation":{"ids":["a"]}}"#);
-    assert!(end.is_closed() && world.messages().is_empty());
+    assert!(!slow.end_first(Outcome::output("too late")) && world.messages().is_empty());
     let ends: Vec<_> =
         world.events().iter().map(|e| if let EngineEvent::ToolUsed(tool) = e { Some(tool.end) } else { None }).collect();
     assert_eq!(ends, [Some(ToolEnd::Cancelled)]);

@@ -105,6 +105,7 @@ impl Conversation {
         self.setbacks.are_over();
         self.greeting.agent_speaks();
         self.farewell.agent_speaks(now);
+        self.tools.agent_spoke(now);
         self.vigil.answered();
     }
 

@@ -48,7 +48,7 @@ use crate::{
         },
         instruction,
     },
-    tools::Toolbox,
+    tools::Bench,
 };
 use faults::Setbacks;
 use items::Items;
@@ -70,7 +70,6 @@ pub struct Terms<'a> {
     pub brief: &'a Brief,
     /// Of the session.
     pub instructions: String,
-    pub tools: Toolbox,
     pub refusals: Arc<Refusals>,
     pub reconnect_budget: Duration,
     /// How long the first session may live.
@@ -89,7 +88,7 @@ pub struct Conversation {
     greeting_words: String,
     /// Another engine has talked before us.
     takes_over: bool,
-    tools: Toolbox,
+    tools: Bench,
     refusals: Arc<Refusals>,
     writer: Writer,
     downlink: Downlink,
@@ -127,7 +126,7 @@ pub struct Conversation {
 
 impl Conversation {
     pub fn new(terms: Terms<'_>, now: Instant) -> Self {
-        let Terms { dialect, brief, instructions, tools, refusals, reconnect_budget, life } = terms;
+        let Terms { dialect, brief, instructions, refusals, reconnect_budget, life } = terms;
         let mut conversation = Self {
             instructions,
             takes_items: dialect.takes_items,
@@ -137,7 +136,7 @@ impl Conversation {
             outbound: brief.outbound,
             greeting_words: brief.greeting.clone(),
             takes_over: !brief.history.is_empty(),
-            tools,
+            tools: Bench::new(brief.tools.clone()),
             refusals,
             writer: Writer::new(dialect),
             downlink: Downlink::new(dialect.output),
@@ -240,7 +239,7 @@ impl Conversation {
         }
         let talking = [self.greeting.deadline(), self.vigil.deadline(), self.responses.deadline(), self.keys.deadline()];
         let talking = talking.into_iter().flatten().filter(|_| self.linked);
-        let always = [self.farewell.deadline(), self.renewal.deadline(), self.items.deadline()];
+        let always = [self.farewell.deadline(), self.renewal.deadline(), self.items.deadline(), self.tools.deadline()];
         talking.chain(always.into_iter().flatten()).min()
     }
 
@@ -251,6 +250,7 @@ impl Conversation {
         if self.farewell.is_overdue(now) {
             self.goodbye();
         }
+        self.watch_tools(now);
         if self.linked {
             let ask = self.greeting.on_deadline(now);
             self.ask_greeting(ask, now);

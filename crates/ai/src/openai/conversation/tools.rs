@@ -1,77 +1,133 @@
 //! The calls of a response. Every one is answered, whatever is wrong with it: an unanswered one makes a model deaf. Then the
-//! service is asked to go on, once.
+//! service is asked to go on, once for all that was done at once, and for each that took its time when it is done. Meanwhile the
+//! caller is heard and answered, and a wait is covered by a word ([`crate::tools::Bench::filler`]).
 
 use super::{Conversation, responses::Wish};
 use crate::{
-    EngineEvent,
     openai::wire::{client::Item, server},
-    tools::{Effect, Object, Outcome},
+    tools::{Effect, Object, Outcome, ToolCall, Used},
 };
-use serde_json::Value;
-use std::time::Instant;
+use serde_json::{Value, json};
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
 
-/// Longest arguments and results kept for the record, bytes of JSON.
+/// Longest arguments kept for other sessions and for the record, bytes of JSON.
 const RECORDED_BYTES: usize = 4_096;
 /// Calls of one response that are carried out; the rest is answered with an error.
 const CALLS: usize = 16;
 
+/// What follows from what was done.
+#[derive(Debug, Default)]
+struct Wants {
+    end: bool,
+    words: bool,
+    answer: bool,
+}
+
 impl Conversation {
     /// The response is over and whole. `spoke`: there was speech in it.
     pub(super) fn use_tools(&mut self, calls: Vec<server::Item>, spoke: bool, now: Instant) {
-        let (mut ends, mut wants_words, mut wants_answer) = (false, false, false);
+        let mut wants = Wants::default();
         for (count, call) in calls.into_iter().enumerate() {
-            let outcome = match arguments(&call.arguments) {
-                _ if count >= CALLS => Outcome::error("too many calls at once; make fewer", true),
-                Ok(arguments) => self.tools.call(&call.name, &arguments),
-                Err(why) => Outcome::error(why, true),
+            self.remember(&call);
+            let used = match arguments(&call.arguments) {
+                _ if count >= CALLS => Some(refused(&call, "too many calls at once; make fewer")),
+                Ok(arguments) => self.tools.call(ToolCall { arguments, ..asked(&call) }, now),
+                Err(why) => Some(refused(&call, why)),
             };
-            ends |= outcome.ends_call;
-            match &outcome.effect {
-                Some(Effect::Transfer { .. }) => wants_words = true,
-                // The human has been spoken to, and is to hear nothing more.
-                Some(Effect::Decide { .. }) => {}
-                None => wants_answer |= !outcome.ends_call,
+            if let Some(used) = used {
+                self.answer(used, &mut wants);
             }
-            self.answer(&call, outcome);
         }
-        if ends {
+        if spoke {
+            self.tools.agent_spoke(now);
+        }
+        self.go_on(&wants, spoke, now);
+    }
+
+    /// The caller spoke over the response: nothing was done.
+    pub(super) fn decline_tools(&mut self, calls: Vec<server::Item>) {
+        for call in calls.into_iter().filter(|call| call.status != "incomplete") {
+            self.remember(&call);
+            let used = refused(&call, "not done: the caller spoke; use it again if it is still wanted");
+            self.answer(used, &mut Wants::default());
+        }
+    }
+
+    /// Takes what tools have done; `true` when there was something. Wakes the task when there may be more.
+    pub fn poll_tools(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+        let Poll::Ready(used) = self.tools.poll(now, context) else { return false };
+        self.is_done(used, now);
+        self.settle(now);
+        true
+    }
+
+    /// Stops what takes too long, and has waits covered.
+    pub(super) fn watch_tools(&mut self, now: Instant) {
+        while let Some(used) = self.tools.overdue(now) {
+            self.is_done(used, now);
+        }
+        if let Some(text) = self.tools.filler(now).filter(|_| self.linked) {
+            self.instruct(&text);
+        }
+    }
+
+    fn is_done(&mut self, used: Used, now: Instant) {
+        let mut wants = Wants::default();
+        self.answer(used, &mut wants);
+        self.go_on(&wants, false, now);
+    }
+
+    fn remember(&mut self, call: &server::Item) {
+        let arguments = recorded(&call.arguments);
+        self.items.told(Item::Call { call_id: call.call_id.clone(), name: call.name.chars().take(128).collect(), arguments });
+    }
+
+    fn answer(&mut self, used: Used, wants: &mut Wants) {
+        self.events.push_back(used.event());
+        let Used { call, outcome, .. } = used;
+        wants.end |= outcome.ends_call;
+        match &outcome.effect {
+            Some(Effect::Transfer { .. }) => wants.words = true,
+            // The human has been spoken to, and is to hear nothing more.
+            Some(Effect::Decide { .. }) => {}
+            None => wants.answer |= !outcome.ends_call,
+        }
+        let output = Item::Output { call_id: call.id.unwrap_or_default(), output: Value::Object(outcome.result).to_string() };
+        let message = self.writer.item(&output);
+        self.send(message);
+        self.items.told(output);
+        self.events.extend(outcome.effect.map(Into::into));
+    }
+
+    /// Asks the service for what is wanted now. `spoke`: there was speech beside the calls.
+    fn go_on(&mut self, wants: &Wants, spoke: bool, now: Instant) {
+        if wants.end {
             self.farewell.agent_hangs_up(now);
             if spoke {
                 return self.goodbye();
             }
-            wants_answer = true;
         }
-        self.announces = wants_words && !spoke;
-        if wants_answer || self.announces {
+        self.announces = wants.words && !spoke;
+        if wants.answer || wants.end || self.announces {
             self.vigil.answer_is_due(now);
             self.responses.wish(Wish::Answer);
         } else {
             self.vigil.answered();
         }
     }
+}
 
-    /// The caller spoke over the response: nothing was done.
-    pub(super) fn decline_tools(&mut self, calls: Vec<server::Item>) {
-        for call in calls.into_iter().filter(|call| call.status != "incomplete") {
-            let outcome = Outcome::error("not done: the caller spoke; use it again if it is still wanted", true);
-            self.answer(&call, outcome);
-        }
-    }
+fn asked(call: &server::Item) -> ToolCall {
+    ToolCall { id: Some(call.call_id.clone()), name: call.name.clone(), arguments: Object::new() }
+}
 
-    fn answer(&mut self, call: &server::Item, outcome: Outcome) {
-        let name: String = call.name.chars().take(128).collect();
-        let result = Value::Object(outcome.result).to_string();
-        let output = Item::Output { call_id: call.call_id.clone(), output: result.clone() };
-        let message = self.writer.item(&output);
-        self.send(message);
-        self.items.told(Item::Call { call_id: call.call_id.clone(), name: name.clone(), arguments: recorded(&call.arguments) });
-        self.items.told(output);
-        self.events.push_back(EngineEvent::ToolUsed { name, arguments: recorded(&call.arguments), result: recorded(&result) });
-        self.events.extend(outcome.effect.map(|effect| match effect {
-            Effect::Transfer { target } => EngineEvent::Transfer { target },
-            Effect::Decide { accepted } => EngineEvent::TransferDecision { accepted },
-        }));
-    }
+/// Nothing was done.
+fn refused(call: &server::Item, why: impl Into<String>) -> Used {
+    let arguments = Object::from_iter([("as_sent".to_owned(), json!(recorded(&call.arguments)))]);
+    Used::at_once(ToolCall { arguments, ..asked(call) }, Outcome::error(why, true))
 }
 
 /// A model writes them, and it may write anything.
@@ -86,8 +142,8 @@ fn arguments(text: &str) -> Result<Object, String> {
     }
 }
 
-fn recorded(json: &str) -> String {
-    if json.len() <= RECORDED_BYTES { json.to_owned() } else { serde_json::json!({"shortened": json.len()}).to_string() }
+fn recorded(text: &str) -> String {
+    if text.len() <= RECORDED_BYTES { text.to_owned() } else { json!({"shortened": text.len()}).to_string() }
 }
 
 #[cfg(test)]

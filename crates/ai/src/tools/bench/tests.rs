@@ -1,61 +1,21 @@
 //! Tools whose work a test ends when it likes.
 
 use super::*;
-use crate::tools::Tool;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::tools::testkit::Slow;
 use std::task::Waker;
-use tokio::sync::oneshot;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The ends of what was begun, in order.
-type Ends = Arc<Mutex<Vec<oneshot::Sender<Outcome>>>>;
-
-#[derive(Debug)]
-struct Slow {
-    behaviour: Behaviour,
-    ends: Ends,
-}
-
-impl Tool for Slow {
-    fn name(&self) -> &str {
-        "slow"
-    }
-
-    fn description(&self) -> &str {
-        "Takes its time."
-    }
-
-    fn parameters(&self) -> Value {
-        json!({"type": "object"})
-    }
-
-    fn behaviour(&self) -> Behaviour {
-        self.behaviour
-    }
-
-    fn filler(&self) -> Option<&str> {
-        Some("One moment, please.")
-    }
-
-    fn call(&self, _arguments: &Object) -> Work {
-        let (end, ended) = oneshot::channel();
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).push(end);
-        Work::Later(Box::pin(async move { ended.await.unwrap_or_else(|_| Outcome::error("gone", false)) }))
-    }
-}
-
 struct World {
     bench: Bench,
-    ends: Ends,
+    slow: Slow,
     now: Instant,
 }
 
 impl World {
     fn new(behaviour: Behaviour) -> Self {
-        let ends = Ends::default();
-        let slow: Arc<dyn Tool> = Arc::new(Slow { behaviour, ends: ends.clone() });
-        Self { bench: Bench::new(Toolbox::default().with([slow])), ends, now: Instant::now() }
+        let slow = Slow::new(behaviour);
+        Self { bench: Bench::new(slow.toolbox()), slow, now: Instant::now() }
     }
 
     fn call(&mut self, id: &str, name: &str) -> Option<Used> {
@@ -69,12 +29,6 @@ impl World {
             Poll::Pending => None,
         }
     }
-
-    /// The work that began first is done, or still waited for by nobody.
-    fn end_first(&mut self, text: &str) -> bool {
-        let end = self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(0);
-        end.send(Outcome::output(text)).is_ok()
-    }
 }
 
 #[test]
@@ -83,10 +37,10 @@ fn what_is_quick_is_answered_at_once_and_what_is_slow_later() {
     let used = world.call("a", "current_time").expect("at once");
     assert_eq!((used.end, used.took), (ToolEnd::Result, Duration::ZERO));
     assert_eq!(world.call("b", "fly").expect("at once").end, ToolEnd::Error);
-    assert_eq!(world.call("c", "slow"), None);
+    assert_eq!(world.call("c", Slow::NAME), None);
     assert!(world.bench.is_busy() && world.poll().is_none());
     world.now += 2 * SECOND;
-    world.end_first("found");
+    world.slow.end_first(Outcome::output("found"));
     let used = world.poll().expect("done");
     assert_eq!((used.call.id.as_deref(), used.took), (Some("c"), 2 * SECOND));
     assert_eq!(used.outcome, Outcome::output("found"));
@@ -96,23 +50,23 @@ fn what_is_quick_is_answered_at_once_and_what_is_slow_later() {
 #[test]
 fn what_takes_too_long_is_stopped_and_answered() {
     let mut world = World::new(Behaviour::Waits);
-    world.call("a", "slow");
+    world.call("a", Slow::NAME);
     assert_eq!(world.bench.deadline(), Some(world.now + 10 * SECOND));
     world.now += 10 * SECOND;
     let used = world.bench.overdue(world.now).expect("overdue");
     assert_eq!(used.end, ToolEnd::Timeout);
     assert!(used.outcome.is_error());
-    assert!(!world.end_first("too late"), "nobody is at it any more");
+    assert!(!world.slow.end_first(Outcome::output("too late")), "nobody is at it any more");
     assert_eq!((world.bench.overdue(world.now), world.poll(), world.bench.deadline()), (None, None, None));
 }
 
 #[test]
 fn what_is_taken_back_is_stopped_and_only_recorded() {
     let mut world = World::new(Behaviour::Waits);
-    world.call("a", "slow");
+    world.call("a", Slow::NAME);
     let used = world.bench.cancel("a", world.now).expect("was at work");
     assert_eq!(used.end, ToolEnd::Cancelled);
-    assert!(!world.end_first("too late"));
+    assert!(!world.slow.end_first(Outcome::output("too late")));
     assert_eq!((world.bench.cancel("a", world.now), world.poll()), (None, None));
 }
 
@@ -120,13 +74,13 @@ fn what_is_taken_back_is_stopped_and_only_recorded() {
 fn there_are_only_so_many_places_and_each_id_has_one() {
     let mut world = World::new(Behaviour::Waits);
     for id in ["a", "b", "c", "d", "a"] {
-        assert_eq!(world.call(id, "slow"), None, "{id}");
+        assert_eq!(world.call(id, Slow::NAME), None, "{id}");
     }
-    let refused = world.call("e", "slow").expect("refused");
+    let refused = world.call("e", Slow::NAME).expect("refused");
     assert!(refused.outcome.result["error"].as_str().is_some_and(|error| error.contains("too many")));
     assert_eq!(world.call("f", "current_time").expect("needs no place").end, ToolEnd::Result);
     for _ in 0..4 {
-        world.end_first("done");
+        world.slow.end_first(Outcome::output("done"));
         assert!(world.poll().is_some());
     }
     assert!(world.poll().is_none());
@@ -135,7 +89,7 @@ fn there_are_only_so_many_places_and_each_id_has_one() {
 #[test]
 fn a_wait_is_covered_with_words_unless_the_agent_has_spoken() {
     let mut world = World::new(Behaviour::TalksOn);
-    world.call("a", "slow");
+    world.call("a", Slow::NAME);
     assert_eq!(world.bench.filler(world.now + PAUSE - Duration::from_millis(1)), None);
     world.now += PAUSE;
     assert_eq!(world.bench.deadline(), Some(world.now));
@@ -146,7 +100,7 @@ fn a_wait_is_covered_with_words_unless_the_agent_has_spoken() {
     assert!(world.bench.filler(world.now + PAUSE_AFTER_WORDS + SECOND).is_some(), "and again");
 
     let mut world = World::new(Behaviour::Waits);
-    world.call("a", "slow");
+    world.call("a", Slow::NAME);
     assert_eq!(world.bench.filler(world.now + 9 * SECOND), None, "a model that waits cannot speak");
 }
 
@@ -154,9 +108,9 @@ fn a_wait_is_covered_with_words_unless_the_agent_has_spoken() {
 fn what_is_at_work_when_the_conversation_ends_is_stopped_and_found() {
     let mut world = World::new(Behaviour::Waits);
     let tools = world.bench.tools().clone();
-    world.call("a", "slow");
+    world.call("a", Slow::NAME);
     world.bench = Bench::new(tools.clone());
-    assert!(!world.end_first("too late"));
+    assert!(!world.slow.end_first(Outcome::output("too late")));
     let abandoned = tools.take_abandoned();
     assert_eq!((abandoned.len(), abandoned[0].end), (1, ToolEnd::Cancelled));
     assert_eq!(tools.take_abandoned(), []);

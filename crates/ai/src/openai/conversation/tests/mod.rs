@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Utterance,
     openai::{conversation::link::LinkStep, refusal::Refusals},
+    tools::Toolbox,
 };
 use callie_domain::Secret;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ fn brief() -> Brief {
         remote_party: "bob".into(),
         outbound: false,
         transfer_targets: Vec::new(),
+        tools: Toolbox::default(),
         temperature: None,
         history: Vec::new(),
     }
@@ -49,7 +51,6 @@ impl World {
             dialect: &dialect,
             brief,
             instructions: "You answer the phone.".into(),
-            tools: Toolbox::default().for_call(&brief.transfer_targets),
             refusals: Arc::new(Refusals::new(Secret::new("sk-of-ours"))),
             reconnect_budget: 30 * SECOND,
             life: Some(3_600 * SECOND),

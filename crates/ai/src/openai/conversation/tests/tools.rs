@@ -1,6 +1,8 @@
 //! Tools: every call of a response is answered, then the service is asked to go on, once.
 
 use super::*;
+use crate::tools::{Behaviour, Outcome, testkit::Slow};
+use std::task::{Context, Waker};
 
 fn outputs(messages: &[Value]) -> Vec<(&str, &str)> {
     let items = messages.iter().map(|message| &message["item"]).filter(|item| item["type"] == "function_call_output");
@@ -93,7 +95,8 @@ fn a_goodbye_that_the_line_asked_for_ends_the_call_unless_the_caller_is_back() {
 
 #[test]
 fn a_transfer_is_announced_before_the_end_of_the_words_that_announce_it() {
-    let brief = Brief { transfer_targets: vec!["sales".into()], ..brief() };
+    let targets = vec!["sales".into()];
+    let brief = Brief { tools: Toolbox::default().for_call(&targets), transfer_targets: targets, ..brief() };
     let transfer = EngineEvent::Transfer { target: "sales".into() };
     let call = [("c1", "transfer_call", r#"{"target":"sales"}"#)];
     let mut world = World::of("openai", &brief);
@@ -114,4 +117,66 @@ fn a_transfer_is_announced_before_the_end_of_the_words_that_announce_it() {
     world.event(json!({"type": "response.created", "response": {"id": "r3"}}));
     world.done("r3", "completed");
     assert_eq!(world.events(), [EngineEvent::TurnComplete]);
+}
+
+/// The model has called a quick tool and one that takes its time.
+fn looking_up() -> (World, Slow) {
+    let slow = Slow::new(Behaviour::TalksOn);
+    let mut world = World::of("openai", &Brief { tools: slow.toolbox(), ..brief() });
+    world.conversation.start(world.now);
+    world.speaks("r0", "a0", 800);
+    world.done("r0", "completed");
+    world.conversation.playout_drained();
+    world.event(json!({"type": "response.created", "response": {"id": "r1"}}));
+    world.messages();
+    world.events();
+    world.done_with_calls("r1", &[("c1", Slow::NAME, "{}")]);
+    assert!(world.messages().is_empty() && world.events().is_empty());
+    (world, slow)
+}
+
+fn poll_tools(world: &mut World) -> bool {
+    world.conversation.poll_tools(world.now, &mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_slow_tool_is_answered_when_it_is_done_and_the_wait_is_covered() {
+    let (mut world, slow) = looking_up();
+    world.pass(2 * SECOND);
+    let messages = world.messages();
+    assert_eq!(kinds(&messages), ["response.create"]);
+    assert!(messages[0].to_string().contains("Say exactly: One moment, please."));
+    world.speaks("r2", "a2", 500);
+    world.done("r2", "completed");
+    assert!(!poll_tools(&mut world) && slow.end_first(Outcome::output("table 7")) && poll_tools(&mut world));
+    let messages = world.messages();
+    assert_eq!(outputs(&messages), [("c1", r#"{"output":"table 7"}"#)]);
+    assert_eq!(kinds(&messages), ["conversation.item.create", "response.create"]);
+    let took =
+        world.events().into_iter().find_map(|event| if let EngineEvent::ToolUsed(tool) = event { Some(tool.took) } else { None });
+    assert_eq!(took, Some(2 * SECOND));
+}
+
+#[test]
+fn a_slow_tool_that_ends_between_two_sessions_is_told_to_the_next() {
+    let (mut world, slow) = looking_up();
+    world.loses_its_link();
+    slow.end_first(Outcome::output("table 7"));
+    assert!(poll_tools(&mut world) && world.messages().is_empty());
+    world.reconnects();
+    let messages = world.messages();
+    assert_eq!(outputs(&messages), [("c1", r#"{"output":"table 7"}"#)]);
+    assert_eq!(kinds(&messages).last(), Some(&"response.create"));
+}
+
+#[test]
+fn the_caller_is_answered_while_a_slow_tool_is_at_work_and_it_may_take_too_long() {
+    let (mut world, slow) = looking_up();
+    world.caller_speaks("u1", "a0");
+    world.speaks("r2", "a2", 500);
+    world.done("r2", "completed");
+    world.pass(10 * SECOND);
+    let messages = world.messages();
+    assert!(outputs(&messages)[0].1.contains("no answer within 10 s"), "{messages:?}");
+    assert!(!slow.end_first(Outcome::output("too late")) && !poll_tools(&mut world));
 }
