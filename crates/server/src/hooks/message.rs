@@ -123,6 +123,8 @@ mod tests {
             name: name.to_owned(),
             arguments: arguments.to_owned(),
             result: "{}".to_owned(),
+            outcome: None,
+            took_ms: None,
         };
         let of_call = json!({"call_id": cdr().id, "direction": "inbound", "from": "+431", "to": "alice"});
         for (fact, event, field, value) in [
