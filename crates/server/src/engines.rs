@@ -1,4 +1,5 @@
-//! The conversation engines of this server, from its configuration: the offline one always, Gemini Live with a key.
+//! The conversation engines of this server, from its configuration: the offline one always, Gemini Live and OpenAI Realtime
+//! with a key.
 
 use crate::{
     api::{EngineDetail, EngineInfo},
@@ -9,7 +10,8 @@ use crate::{
     },
 };
 use anyhow::Context;
-use callie_ai::{Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, VoiceChoice};
+use callie_ai::{Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, OpenAiEngine, OpenAiOptions, VoiceChoice};
+use callie_domain::Secret;
 use std::sync::Arc;
 
 /// The engines and what the status tells of them.
@@ -56,11 +58,29 @@ impl Talkers {
             });
             others.push(Arc::new(engine));
         }
+        if let Some(openai) = &config.openai {
+            let engine = OpenAiEngine::new(openai_options(openai)).context("OpenAI Realtime cannot be used")?;
+            infos.push(EngineInfo {
+                name: OpenAiEngine::NAME,
+                detail: engine.describe().into(),
+                default: config.default == DefaultEngine::OpenAi,
+            });
+            others.push(Arc::new(engine));
+        }
         for info in &infos {
             tracing::info!(engine = info.name, default = info.default, "{}", info.detail.text());
         }
         Ok(Self { engines: arrange(offline, others, config.default), infos: infos.into(), local: Some(local) })
     }
+}
+
+fn openai_options(openai: &config::OpenAi) -> OpenAiOptions {
+    let mut options = OpenAiOptions::new(openai.api_key.clone().unwrap_or_else(|| Secret::new("")));
+    options.dialect.clone_from(&openai.dialect);
+    options.model.clone_from(&openai.model);
+    options.base_url.clone_from(&openai.base_url);
+    options.turn_detection.clone_from(&openai.turn_detection);
+    options
 }
 
 fn local_options(config: &config::engines::Engines) -> LocalOptions {

@@ -34,7 +34,7 @@ fn document(info: &ServerInfo, name: &'static str) -> EngineDocument {
 fn lack(name: &str) -> &'static str {
     match name {
         "gemini" => "there is no key: set GEMINI_API_KEY",
-        "openai" => "comes in a later version",
+        "openai" => "there is no key: set OPENAI_API_KEY",
         _ => "does not run on this server; the log says why",
     }
 }

@@ -52,7 +52,7 @@ enum Command {
         /// The users live in a Firestore on this machine, where one of them is changed while the server runs.
         #[arg(long)]
         firestore: bool,
-        /// Who talks: the offline engine, or Gemini Live, for which a stand-in on this machine answers.
+        /// Who talks: the offline engine, or Gemini Live or OpenAI Realtime, for which a stand-in on this machine answers.
         #[arg(long, value_enum, default_value_t = demo::Talker::Local)]
         engine: demo::Talker,
         /// The offline engine's voice; kokoro wants weights (scripts/models.sh kokoro).

@@ -1,7 +1,7 @@
 //! Which conversation engines this server has, and which one talks when a user asks for none.
 
 use super::{first_version, parse::Reader};
-use callie_ai::ChatOptions;
+use callie_ai::{ChatOptions, openai::Dialect};
 use callie_domain::{HostPort, Secret};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ pub struct Engines {
     pub default: DefaultEngine,
     /// With an API key.
     pub gemini: Option<Gemini>,
+    /// With an API key, or a service that wants none.
+    pub openai: Option<OpenAi>,
     /// Of Gemini's speech, 0 to 2; the service's own when not set.
     pub temperature: Option<f64>,
     /// The folder with the weights of the offline engine, whether it is there or not; `None` looks nowhere.
@@ -27,6 +29,7 @@ pub struct Engines {
 pub enum DefaultEngine {
     Local,
     Gemini,
+    OpenAi,
 }
 
 /// Of the offline engine.
@@ -49,6 +52,20 @@ pub struct Gemini {
     pub base_url: String,
 }
 
+/// OpenAI Realtime, or a service that speaks its protocol.
+#[derive(Debug, Clone)]
+pub struct OpenAi {
+    pub api_key: Option<Secret>,
+    /// One of [`Dialect::names`].
+    pub dialect: String,
+    /// The dialect's own when `None`.
+    pub model: Option<String>,
+    /// Up to `/v1`, without a slash at the end; the dialect's own when `None`.
+    pub base_url: Option<String>,
+    /// One of those that the dialect knows.
+    pub turn_detection: String,
+}
+
 /// An OpenAI-compatible chat endpoint.
 #[derive(Debug, Clone)]
 pub struct Chat {
@@ -63,6 +80,7 @@ enum Wanted {
     Auto,
     Local,
     Gemini,
+    OpenAi,
 }
 
 impl DefaultEngine {
@@ -71,6 +89,7 @@ impl DefaultEngine {
         match self {
             Self::Local => "local",
             Self::Gemini => "gemini",
+            Self::OpenAi => "openai",
         }
     }
 }
@@ -93,21 +112,34 @@ impl LocalVoice {
 
 /// `models_here`: there is a folder `models` beside the process.
 pub(super) fn read(reader: &mut Reader, data_dir: &Path, models_here: bool) -> Engines {
-    let gemini = gemini(reader);
+    let (gemini, openai) = (gemini(reader), openai(reader));
     let default = match reader.read("CALLIE_ENGINE", wanted).unwrap_or(Wanted::Auto) {
         Wanted::Gemini | Wanted::Auto if gemini.is_some() => DefaultEngine::Gemini,
+        Wanted::OpenAi | Wanted::Auto if openai.is_some() => DefaultEngine::OpenAi,
         Wanted::Local | Wanted::Auto => DefaultEngine::Local,
-        Wanted::Gemini => {
-            let problem = "is gemini, but there is no key for it: set GEMINI_API_KEY, or choose auto or local";
-            reader.fault("CALLIE_ENGINE", problem.to_owned());
-            DefaultEngine::Gemini
-        }
+        Wanted::Gemini => without_key(reader, DefaultEngine::Gemini, "GEMINI_API_KEY"),
+        Wanted::OpenAi => without_key(reader, DefaultEngine::OpenAi, "OPENAI_API_KEY"),
     };
     let models = if models_here { PathBuf::from("./models") } else { data_dir.join("models") };
     let models_dir = Some(reader.path("CALLIE_MODELS_DIR").unwrap_or(models));
     let voice = reader.read("CALLIE_LOCAL_VOICE", local_voice).unwrap_or_default();
     let temperature = first_version::temperature(reader);
-    Engines { default, gemini, temperature, models_dir, voice, voice_dir: Some(data_dir.join("voice")), chat: chat(reader) }
+    Engines {
+        default,
+        gemini,
+        openai,
+        temperature,
+        models_dir,
+        voice,
+        voice_dir: Some(data_dir.join("voice")),
+        chat: chat(reader),
+    }
+}
+
+fn without_key(reader: &mut Reader, engine: DefaultEngine, key: &str) -> DefaultEngine {
+    let problem = format!("is {}, but there is no key for it: set {key}, or choose auto or local", engine.name());
+    reader.fault("CALLIE_ENGINE", problem);
+    engine
 }
 
 fn gemini(reader: &mut Reader) -> Option<Gemini> {
@@ -116,6 +148,37 @@ fn gemini(reader: &mut Reader) -> Option<Gemini> {
     let base_url = reader.read("GEMINI_BASE_URL", socket_url);
     let api_key = reader.read("GEMINI_API_KEY", key)?;
     Some(Gemini { api_key, model: model.unwrap_or_default(), base_url: base_url.unwrap_or_default() })
+}
+
+fn openai(reader: &mut Reader) -> Option<OpenAi> {
+    // All of them are read, so that a fault is told before there is a key.
+    let dialect = reader.read("OPENAI_DIALECT", |name| Dialect::named(name).ok_or_else(|| no_dialect(name)));
+    let name = reader.read("OPENAI_DIALECT", |name| Ok(name.to_owned()));
+    let model = reader.read("OPENAI_MODEL", model);
+    let base_url = reader.read("OPENAI_BASE_URL", realtime_url);
+    let turn_detection = reader.read("OPENAI_TURN_DETECTION", |text| Ok(text.to_owned())).unwrap_or_default();
+    let api_key = reader.read("OPENAI_API_KEY", key);
+    let (dialect, name) = (dialect?, name?);
+    let is_wanted = api_key.is_some() || !dialect.key.required && reader.is_given("OPENAI_DIALECT");
+    if !is_wanted {
+        return None;
+    }
+    let missing = [
+        ("OPENAI_BASE_URL", base_url.is_none() && dialect.base_url.is_none() && !reader.is_given("OPENAI_BASE_URL")),
+        ("OPENAI_MODEL", model.is_none() && dialect.model.is_none() && !reader.is_given("OPENAI_MODEL")),
+    ];
+    for (setting, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+        reader.fault("OPENAI_DIALECT", format!("is {name}, for which everybody has another address and model: set {setting}"));
+    }
+    if !dialect.turn_detections().any(|known| known == turn_detection) {
+        let known = dialect.turn_detections().collect::<Vec<_>>().join(", ");
+        reader.fault("OPENAI_TURN_DETECTION", format!("must be one of those that {} knows: {known}", dialect.title));
+    }
+    Some(OpenAi { api_key, dialect: name, model, base_url, turn_detection })
+}
+
+fn no_dialect(name: &str) -> String {
+    format!("must be one of {}, is {name:?}", Dialect::names().join(", "))
 }
 
 fn chat(reader: &mut Reader) -> Option<Chat> {
@@ -139,7 +202,8 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         "auto" => Ok(Wanted::Auto),
         "local" => Ok(Wanted::Local),
         "gemini" => Ok(Wanted::Gemini),
-        _ => Err(format!("must be auto, local or gemini, is {text:?}")),
+        "openai" => Ok(Wanted::OpenAi),
+        _ => Err(format!("must be auto, local, gemini or openai, is {text:?}")),
     }
 }
 
@@ -168,6 +232,13 @@ fn key(text: &str) -> Result<Secret, String> {
 fn socket_url(text: &str) -> Result<String, String> {
     let url = parts(text).filter(|url| matches!(url.scheme, "ws" | "wss") && url.path.is_empty());
     let problem = || "must be scheme and host only, ws or wss, such as wss://generativelanguage.googleapis.com".to_owned();
+    url.map(|url| url.whole()).ok_or_else(problem)
+}
+
+fn realtime_url(text: &str) -> Result<String, String> {
+    let url = parts(text).filter(|url| matches!(url.scheme, "wss" | "ws" | "https" | "http"));
+    let url = url.filter(|url| !url.path.ends_with("/realtime"));
+    let problem = || "must be the address of a Realtime API up to /v1, such as wss://api.openai.com/v1".to_owned();
     url.map(|url| url.whole()).ok_or_else(problem)
 }
 

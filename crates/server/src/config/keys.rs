@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 40] = [
+pub const KEYS: [Key; 45] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -43,10 +43,19 @@ pub const KEYS: [Key; 40] = [
     key("CALLIE_MAX_CALLS_PER_USER", "10", "concurrent calls of one user"),
     key("CALLIE_SILENCE_PROMPT", "10", "seconds without a word after which the agent asks whether the caller is there"),
     key("CALLIE_ALLOW_PRIVATE_TARGETS", "", "hosts, addresses or nets that are not public and that users' webhooks may reach"),
-    key("CALLIE_ENGINE", "auto", "who talks unless the user says: local, gemini, or auto: gemini when there is a key"),
+    key(
+        "CALLIE_ENGINE",
+        "auto",
+        "who talks unless the user says: local, gemini, openai, or auto: the first of the last two that has a key",
+    ),
     secret("GEMINI_API_KEY", "key of the Gemini API"),
     key("GEMINI_MODEL", "gemini-3.8-live", "Gemini's model of users who name none"),
     key("GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com", "scheme and host of the Gemini API, ws or wss"),
+    secret("OPENAI_API_KEY", "key of OpenAI, or of a service that speaks its Realtime protocol"),
+    key("OPENAI_MODEL", "", "its model of users who name none; the dialect's when not set"),
+    key("OPENAI_BASE_URL", "", "its address up to /v1; the dialect's when not set"),
+    key("OPENAI_DIALECT", "openai", "how it differs from OpenAI: openai, azure, xai, qwen, localai, generic"),
+    key("OPENAI_TURN_DETECTION", "server_vad", "how it tells that the caller has finished: server_vad or semantic_vad"),
     key("CALLIE_MODELS_DIR", "", "folder of the offline engine's weights; ./models, or models in the data folder, when not set"),
     key(
         "CALLIE_LOCAL_VOICE",
@@ -69,8 +78,8 @@ pub const KEYS: [Key; 40] = [
     key("CALLIE_LOG_FORMAT", "text", "text or json"),
 ];
 
-/// Names of the first version and of engines to come. They are known, and do nothing yet.
-pub const LATER: [&str; 5] = ["OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_BASE_URL", "FLASK_DEBUG", "TEST_CALL_NUMBER"];
+/// Names of the first version that are known, and do nothing.
+pub const LATER: [&str; 2] = ["FLASK_DEBUG", "TEST_CALL_NUMBER"];
 
 const PREFIX: &str = "CALLIE_";
 

@@ -126,7 +126,7 @@ fn faulty_values_say_what_would_be_right() {
         ("CALLIE_KMS_ENDPOINT", "http://kms.example"),
         ("CALLIE_KMS_ENDPOINT", "http://127.example:80"),
         ("CALLIE_KMS_ENDPOINT", "https://"),
-        ("CALLIE_ENGINE", "openai"),
+        ("CALLIE_ENGINE", "claude"),
         ("GEMINI_API_KEY", "two words"),
         ("GEMINI_MODEL", "two words"),
         ("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
@@ -135,6 +135,11 @@ fn faulty_values_say_what_would_be_right() {
         ("GEMINI_BASE_URL", "wss://user@host"),
         ("GEMINI_BASE_URL", "wss://"),
         ("GEMINI_BASE_URL", "generativelanguage.googleapis.com"),
+        ("OPENAI_API_KEY", "two words"),
+        ("OPENAI_BASE_URL", "api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "wss://api.openai.com/v1/realtime"),
+        ("OPENAI_BASE_URL", "wss://api.openai.com/v1?key=x"),
+        ("OPENAI_DIALECT", "klingon"),
     ] {
         let found = faults("", "", &[(name, value)]);
         assert!(found.len() == 1 && found[0].starts_with(name) && found[0].contains("must be"), "{name}={value}: {found:?}");
@@ -168,14 +173,15 @@ fn values_become_what_they_mean() {
 
 #[test]
 fn names_of_other_versions_are_warned_about() {
-    let loaded = loaded("flask_debug = 1", "OPENAI_API_KEY=canary", &[("TEST_CALL_NUMBER", "x")]);
-    assert_eq!(loaded.warnings.len(), 3);
+    let loaded = loaded("flask_debug = 1", "", &[("TEST_CALL_NUMBER", "canary")]);
+    assert_eq!(loaded.warnings.len(), 2);
     assert!(loaded.warnings.iter().all(|w| w.contains("later version") && !w.contains("canary")));
 }
 
 #[test]
-fn gemini_talks_when_there_is_a_key_unless_told_otherwise() {
+fn who_has_a_key_talks_unless_told_otherwise() {
     let key = ("GEMINI_API_KEY", "k");
+    let other = ("OPENAI_API_KEY", "k");
     for (environment, want) in [
         (vec![], DefaultEngine::Local),
         (vec![key], DefaultEngine::Gemini),
@@ -183,6 +189,12 @@ fn gemini_talks_when_there_is_a_key_unless_told_otherwise() {
         (vec![key, ("CALLIE_ENGINE", "local")], DefaultEngine::Local),
         (vec![key, ("CALLIE_ENGINE", "gemini")], DefaultEngine::Gemini),
         (vec![("GEMINI_MODEL", "x")], DefaultEngine::Local),
+        (vec![other], DefaultEngine::OpenAi),
+        (vec![key, other], DefaultEngine::Gemini),
+        (vec![key, other, ("CALLIE_ENGINE", "openai")], DefaultEngine::OpenAi),
+        (vec![("OPENAI_DIALECT", "localai")], DefaultEngine::OpenAi),
+        (vec![("OPENAI_DIALECT", "xai")], DefaultEngine::Local),
+        (vec![("OPENAI_MODEL", "x")], DefaultEngine::Local),
     ] {
         assert_eq!(loaded("", "", &environment).config.engines.default, want, "{environment:?}");
     }
@@ -191,6 +203,25 @@ fn gemini_talks_when_there_is_a_key_unless_told_otherwise() {
         found.len() == 1 && found[0].starts_with("engine in callie.toml: ") && found[0].contains("GEMINI_API_KEY"),
         "{found:?}"
     );
+    let found = faults("engine = 'openai'", "", &[]);
+    assert!(found.len() == 1 && found[0].contains("OPENAI_API_KEY"), "{found:?}");
+}
+
+#[test]
+fn a_dialect_is_asked_for_what_everybody_has_another_of() {
+    let key = ("OPENAI_API_KEY", "k");
+    for (environment, missing) in [
+        (vec![key, ("OPENAI_DIALECT", "azure")], 2),
+        (vec![key, ("OPENAI_DIALECT", "azure"), ("OPENAI_MODEL", "my-deployment")], 1),
+        (vec![("OPENAI_DIALECT", "generic"), ("OPENAI_BASE_URL", "ws://127.0.0.1/v1")], 1),
+        (vec![key, ("OPENAI_DIALECT", "xai"), ("OPENAI_TURN_DETECTION", "semantic_vad")], 1),
+    ] {
+        assert_eq!(faults("", "", &environment).len(), missing, "{environment:?}");
+    }
+    let azure =
+        [key, ("OPENAI_DIALECT", "azure"), ("OPENAI_MODEL", "d"), ("OPENAI_BASE_URL", "https://r.openai.azure.com/openai/v1/")];
+    let openai = loaded("", "", &azure).config.engines.openai.expect("there");
+    assert_eq!((openai.base_url.as_deref(), openai.dialect.as_str()), (Some("https://r.openai.azure.com/openai/v1"), "azure"));
 }
 
 #[test]
@@ -235,7 +266,8 @@ fn a_chat_endpoint_is_given_whole_or_not_at_all() {
 #[test]
 fn secrets_are_never_shown() {
     let secret = "canary-4711";
-    let secrets = [("CALLIE_MASTER_KEY", secret), ("GEMINI_API_KEY", secret), ("CALLIE_CHAT_KEY", secret)];
+    let secrets =
+        [("CALLIE_MASTER_KEY", secret), ("GEMINI_API_KEY", secret), ("OPENAI_API_KEY", secret), ("CALLIE_CHAT_KEY", secret)];
     let chat = "chat_url = 'http://h/v1'\nchat_model = 'm'";
     let loaded = loaded(chat, "", &secrets);
     let shown = show::table(&loaded);

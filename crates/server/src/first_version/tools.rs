@@ -1,6 +1,6 @@
 //! What an agent can do in a call besides talking, as the first version described it.
 
-use callie_ai::{GeminiEngine, tools::Toolbox};
+use callie_ai::{GeminiEngine, OpenAiEngine, tools::Toolbox};
 use serde_json::Value;
 
 /// One tool.
@@ -15,7 +15,7 @@ pub struct ToolInfo {
 
 /// Whether the engine is offered the tools: the offline one goes by its own book.
 pub fn are_offered_to(engine: &str) -> bool {
-    engine == GeminiEngine::NAME
+    [GeminiEngine::NAME, OpenAiEngine::NAME].contains(&engine)
 }
 
 /// The tools of every agent that is offered any.

@@ -45,7 +45,10 @@ pub async fn tools(
     let tools = if enabled { documents() } else { BTreeMap::new() };
     let summary = match (engine, enabled) {
         (Some(engine), true) => format!("{} may use {} in a call", engine.name, names(&tools)),
-        _ => format!("the offline engine uses no tools; with GEMINI_API_KEY the agent has {}", names(&documents())),
+        _ => format!(
+            "the offline engine uses no tools; with GEMINI_API_KEY or OPENAI_API_KEY the agent has {}",
+            names(&documents())
+        ),
     };
     Json(Tools { function_calling_enabled: enabled, tool_count: tools.len(), tools, summary })
 }

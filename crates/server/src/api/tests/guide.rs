@@ -120,7 +120,7 @@ async fn the_status_documents_have_the_fields_of_the_guide() {
     let engines = json!([
         {"name": "local", "available": true, "default": true, "detail": "the offline engine"},
         {"name": "gemini", "available": false, "default": false, "detail": "there is no key: set GEMINI_API_KEY"},
-        {"name": "openai", "available": false, "default": false, "detail": "comes in a later version"},
+        {"name": "openai", "available": false, "default": false, "detail": "there is no key: set OPENAI_API_KEY"},
     ]);
     assert_eq!((&status["engines"], &world.get("/").await.json()["engines"]), (&engines, &engines));
     let user = world.get("/users/alice").await.json();

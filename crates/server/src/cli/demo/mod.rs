@@ -7,7 +7,7 @@
 //! | `stage` | carrier, server and HTTP client, on free ports |
 //! | `narrator` | events into lines for people |
 //! | `verdict` | what the recordings hold |
-//! | `stand_in` | the lab's Gemini Live, with a conversation to hold |
+//! | `stand_in` | the lab's Gemini Live and OpenAI Realtime, with a conversation to hold |
 //! | `cloud` | the lab's Firestore, and somebody at its console |
 
 mod cloud;
@@ -39,6 +39,8 @@ const CALL_DEADLINE: Duration = Duration::from_secs(90);
 pub enum Talker {
     Local,
     Gemini,
+    #[value(name = "openai")]
+    OpenAi,
 }
 
 /// The offline engine's voice.

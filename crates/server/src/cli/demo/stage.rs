@@ -2,17 +2,17 @@
 //! client that talks to the server as a user would.
 
 use super::cloud::Cloud;
-use super::{DemoVoice, Plan, Talker, call_id, stand_in};
+use super::stand_in::StandIn;
+use super::{DemoVoice, Plan, Talker, call_id};
 use crate::api::EngineInfo;
 use crate::app::App;
-use crate::config::engines::{DefaultEngine, LocalVoice};
+use crate::config::engines::LocalVoice;
 use crate::config::sources::Sources;
 use crate::config::{self, Config};
 use crate::engines::Talkers;
 use anyhow::{Context, bail};
 use callie_domain::{CallId, UserId};
 use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};
-use callie_lab::gemini::FakeGemini;
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
@@ -29,8 +29,8 @@ pub struct Stage {
     pub folder: PathBuf,
     /// Where the users live, if not in the folder.
     pub cloud: Option<Cloud>,
-    /// Plays Gemini Live.
-    stand_in: Option<FakeGemini>,
+    /// Plays the service that talks.
+    stand_in: Option<StandIn>,
     talkers: Arc<[EngineInfo]>,
     client: reqwest::Client,
 }
@@ -49,11 +49,11 @@ impl Stage {
         }
         let stand_in = match plan.talker {
             Talker::Local => None,
-            Talker::Gemini => Some(stand_in::start().await?),
+            Talker::Gemini => Some(StandIn::of_gemini().await?),
+            Talker::OpenAi => Some(StandIn::of_openai().await?),
         };
         if let Some(stand_in) = &stand_in {
-            config.engines.default = DefaultEngine::Gemini;
-            config.engines.gemini = Some(stand_in::settings(stand_in));
+            stand_in.set_up(&mut config.engines);
         }
         if plan.voice == DemoVoice::Kokoro {
             config.engines.voice = LocalVoice::Kokoro;

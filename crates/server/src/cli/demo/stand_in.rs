@@ -1,42 +1,111 @@
-//! The lab's Gemini Live for the demo: it speaks with the offline voice and knows what Maria will say.
+//! The lab's Gemini Live and OpenAI Realtime for the demo: they speak with the offline voice and know what Maria will say.
 
 use crate::call::rates::Converter;
-use crate::config::engines::Gemini;
+use crate::config::engines::{DefaultEngine, Engines, Gemini, OpenAi};
 use anyhow::Context;
 use callie_ai::local::Synthesiser;
+use callie_ai::openai::Dialect;
 use callie_domain::Secret;
-use callie_lab::gemini::{Converse, Exchange, FakeGemini, FakeGeminiOptions, SPEECH_RATE_HZ, Script, Speech};
+use callie_lab::gemini::{FakeGemini, FakeGeminiOptions, SPEECH_RATE_HZ, Script, Speech};
+use callie_lab::openai::{FakeOpenAi, FakeOpenAiOptions};
 use callie_lab::samples::Line;
+use callie_lab::{gemini, openai};
 use tokio::sync::mpsc;
 
 /// Of the offline voice.
 const NARROW_HZ: u32 = 8_000;
 
-/// Maria's call takes these turns; whoever calls next gets the same.
-pub async fn start() -> anyhow::Result<FakeGemini> {
-    let voice = Synthesiser::start()?;
-    let name_and_matter = format!("{} {}", Line::Maria1.words(), Line::Maria2.words());
-    let script = Converse {
-        greeting: Some(speak(&voice, "Hi! This is Alice's assistant. How can I help you?").await?),
-        exchanges: vec![
-            Exchange::new(
-                &name_and_matter,
-                speak(&voice, "Thank you, Maria Lopez. The invoice has the wrong address on it. Is that right?").await?,
-            ),
-            Exchange::new(Line::Maria3.words(), speak(&voice, "I will pass it on. Goodbye.").await?).then_end_call(),
-        ],
-        beyond: Some(speak(&voice, "Thank you. Goodbye.").await?),
-        ..Converse::default()
-    };
-    let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
-    FakeGemini::start(options).await.context("the stand-in for Gemini Live does not start")
+/// A service on this machine.
+pub enum StandIn {
+    Gemini(FakeGemini),
+    OpenAi(FakeOpenAi),
 }
 
-/// How the server reaches it.
-pub fn settings(stand_in: &FakeGemini) -> Gemini {
-    let options = FakeGeminiOptions::default();
-    let model = options.models.first().map_or("gemini-3.8-live", |model| model.trim_start_matches("models/")).to_owned();
-    Gemini { api_key: Secret::new(options.api_key), model, base_url: stand_in.base_url() }
+/// What the service says, in turn. Whoever calls after Maria gets the same.
+struct Lines {
+    greeting: Speech,
+    answer: Speech,
+    goodbye: Speech,
+    beyond: Speech,
+}
+
+impl StandIn {
+    pub async fn of_gemini() -> anyhow::Result<Self> {
+        let Lines { greeting, answer, goodbye, beyond } = Lines::spoken().await?;
+        let script = gemini::Converse {
+            greeting: Some(greeting),
+            exchanges: vec![
+                gemini::Exchange::new(&name_and_matter(), answer),
+                gemini::Exchange::new(Line::Maria3.words(), goodbye).then_end_call(),
+            ],
+            beyond: Some(beyond),
+            ..gemini::Converse::default()
+        };
+        let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
+        let fake = FakeGemini::start(options).await.context("the stand-in for Gemini Live does not start")?;
+        Ok(Self::Gemini(fake))
+    }
+
+    pub async fn of_openai() -> anyhow::Result<Self> {
+        let Lines { greeting, answer, goodbye, beyond } = Lines::spoken().await?;
+        let script = openai::Converse {
+            greeting: Some(greeting),
+            exchanges: vec![
+                openai::Exchange::new(&name_and_matter(), answer),
+                openai::Exchange::new(Line::Maria3.words(), goodbye).then_end_call(),
+            ],
+            beyond: Some(beyond),
+            ..openai::Converse::default()
+        };
+        let options = FakeOpenAiOptions { script, ..FakeOpenAiOptions::default() };
+        let fake = FakeOpenAi::start(options).await.context("the stand-in for OpenAI Realtime does not start")?;
+        Ok(Self::OpenAi(fake))
+    }
+
+    pub async fn stop(self) {
+        match self {
+            Self::Gemini(fake) => fake.stop().await,
+            Self::OpenAi(fake) => fake.stop().await,
+        }
+    }
+
+    /// The server reaches it, and it talks.
+    pub fn set_up(&self, engines: &mut Engines) {
+        match self {
+            Self::Gemini(fake) => {
+                let FakeGeminiOptions { api_key, models, .. } = FakeGeminiOptions::default();
+                let model = models.first().map_or("gemini-3.8-live", |model| model.trim_start_matches("models/")).to_owned();
+                engines.default = DefaultEngine::Gemini;
+                engines.gemini = Some(Gemini { api_key: Secret::new(api_key), model, base_url: fake.base_url() });
+            }
+            Self::OpenAi(fake) => {
+                engines.default = DefaultEngine::OpenAi;
+                engines.openai = Some(OpenAi {
+                    api_key: Some(Secret::new(FakeOpenAiOptions::default().api_key)),
+                    dialect: Dialect::DEFAULT.to_owned(),
+                    model: None,
+                    base_url: Some(fake.base_url()),
+                    turn_detection: "server_vad".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+impl Lines {
+    async fn spoken() -> anyhow::Result<Self> {
+        let voice = Synthesiser::start()?;
+        Ok(Self {
+            greeting: speak(&voice, "Hi! This is Alice's assistant. How can I help you?").await?,
+            answer: speak(&voice, "Thank you, Maria Lopez. The invoice has the wrong address on it. Is that right?").await?,
+            goodbye: speak(&voice, "I will pass it on. Goodbye.").await?,
+            beyond: speak(&voice, "Thank you. Goodbye.").await?,
+        })
+    }
+}
+
+fn name_and_matter() -> String {
+    format!("{} {}", Line::Maria1.words(), Line::Maria2.words())
 }
 
 async fn speak(voice: &Synthesiser, words: &str) -> anyhow::Result<Speech> {
