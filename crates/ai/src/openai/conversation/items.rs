@@ -192,13 +192,8 @@ impl Items {
             .collect();
         items.reverse();
         let called: Vec<String> = items.iter().filter_map(called).collect();
-        let answered: Vec<String> = items.iter().filter_map(answered).collect();
-        // A call without its answer would be waited for, and an answer without its call is refused.
-        items.retain(|item| match item {
-            Item::Call { call_id, .. } => answered.contains(call_id),
-            Item::Output { call_id, .. } => called.contains(call_id),
-            _ => true,
-        });
+        // An answer without its call is refused; a call without its answer is at work.
+        items.retain(|item| !matches!(item, Item::Output { call_id, .. } if !called.contains(call_id)));
         items
     }
 
@@ -260,10 +255,6 @@ fn length(item: &Item) -> usize {
 
 fn called(item: &Item) -> Option<String> {
     if let Item::Call { call_id, .. } = item { Some(call_id.clone()) } else { None }
-}
-
-fn answered(item: &Item) -> Option<String> {
-    if let Item::Output { call_id, .. } = item { Some(call_id.clone()) } else { None }
 }
 
 #[cfg(test)]

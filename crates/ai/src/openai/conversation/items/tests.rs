@@ -92,7 +92,7 @@ fn what_the_caller_did_not_hear_is_not_told() {
 }
 
 #[test]
-fn calls_are_told_with_their_answers_or_not_at_all() {
+fn answers_are_told_with_their_calls_or_not_at_all() {
     let mut items = Items::default();
     let call = |id: &str| Item::Call { call_id: id.into(), name: "current_time".into(), arguments: "{}".into() };
     let output = |id: &str| Item::Output { call_id: id.into(), output: "{}".into() };
@@ -100,7 +100,7 @@ fn calls_are_told_with_their_answers_or_not_at_all() {
     items.told(call("c1"));
     items.told(output("c1"));
     items.told(call("c2"));
-    assert_eq!(so_far(&items), [call("c1"), output("c1")]);
+    assert_eq!(so_far(&items), [call("c1"), output("c1"), call("c2")], "the last one is at work");
 }
 
 #[test]

@@ -170,6 +170,17 @@ fn a_slow_tool_that_ends_between_two_sessions_is_told_to_the_next() {
 }
 
 #[test]
+fn a_slow_tool_that_ends_in_another_session_is_an_answer_to_a_call_that_is_known_there() {
+    let (mut world, slow) = looking_up();
+    world.loses_its_link();
+    world.reconnects();
+    let call = |message: &Value| message["item"]["type"] == "function_call" && message["item"]["call_id"] == "c1";
+    assert!(world.messages().iter().any(call));
+    assert!(slow.end_first(Outcome::output("table 7")) && poll_tools(&mut world));
+    assert_eq!(outputs(&world.messages()).len(), 1);
+}
+
+#[test]
 fn the_caller_is_answered_while_a_slow_tool_is_at_work_and_it_may_take_too_long() {
     let (mut world, slow) = looking_up();
     world.caller_speaks("u1", "a0");
