@@ -7,10 +7,11 @@
 //!  either:   talking ─ AgentGoodbye ─▶ draining ─ PlayoutDrained ─▶ SendBye, Finish
 //! ```
 //!
-//! Handing a caller over to a human is a machine of its own beside it: [`transfer`].
+//! Handing a caller over to a human is a machine of its own beside it: [`transfer`]; so is recognising who has answered: [`answerer`].
 //!
 //! After [`Output::Finish`] the call is over: every further input yields nothing.
 
+pub mod answerer;
 mod machine;
 pub mod transfer;
 

@@ -1,11 +1,13 @@
 //! What is kept of a call: its events as they happen, what was said, the call detail record, and how it ended.
 
+pub mod answered_by;
 pub mod cdr;
 pub mod event;
 pub mod signalling;
 pub mod termination;
 pub mod turn;
 
+pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
 pub use event::{CallEvent, CallFact, Speaker, ToolEnd};
 pub use signalling::{SipMessage, Way};
