@@ -7,13 +7,13 @@ mod race;
 mod upgrade;
 
 use super::{
+    access::Access,
     options::{GeminiOptions, Origin},
-    refusal::{Phase, Refusals},
-    socket::Closed,
+    refusal::{Ending, Phase, Refusals},
+    socket::{Closed, Socket},
     wire::server,
 };
 use crate::{EngineCause, EngineError};
-use callie_domain::Secret;
 use futures::{SinkExt, StreamExt};
 use std::{
     io,
@@ -54,56 +54,59 @@ pub enum Stream {
 #[derive(Debug)]
 pub struct Connector {
     origin: Origin,
-    key: Secret,
+    access: Access,
     tls: Arc<ClientConfig>,
     connect_timeout: Duration,
     setup_timeout: Duration,
-    refusals: Arc<Refusals>,
+}
+
+/// A session that is set up.
+pub struct Link {
+    pub socket: Socket,
+    /// Knows the secret by which this session was opened.
+    pub refusals: Refusals,
 }
 
 impl Connector {
-    pub fn new(options: &GeminiOptions, refusals: Arc<Refusals>) -> Result<Self, EngineError> {
-        let config = |why: String| EngineError::new(EngineCause::Config, why);
-        if options.api_key.is_empty() {
-            return Err(config("the API key of Gemini is missing".into()));
-        }
-        if !options.api_key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(config("the API key of Gemini holds characters that no key has".into()));
-        }
+    pub fn new(options: &GeminiOptions) -> Result<Self, EngineError> {
+        options.access.check()?;
         let origin = Origin::parse(&options.base_url)?;
         if !origin.tls && !matches!(origin.host.as_str(), "localhost" | "127.0.0.1" | "::1") {
             tracing::warn!(host = origin.host, "Gemini is reached without TLS: key and speech go in clear");
         }
         Ok(Self {
             origin,
-            key: options.api_key.clone(),
+            access: options.access.clone(),
             tls: Arc::new(tls_config().map_err(|error| EngineError::new(EngineCause::Internal, error.to_string()))?),
             connect_timeout: options.connect_timeout,
             setup_timeout: options.setup_timeout,
-            refusals,
         })
     }
 
     /// A session that has taken `setup`, a whole message.
-    pub async fn open(&self, setup: String) -> Result<WebSocketStream<Stream>, EngineError> {
+    pub async fn open(self: Arc<Self>, setup: String) -> Result<Link, Ending> {
         let late = |what: &str, patience: Duration| format!("{what} within {patience:?}");
         let connected = timeout(self.connect_timeout, Box::pin(self.connect())).await;
-        let mut socket = connected
-            .map_err(|_| self.refusals.error(EngineCause::Unreachable, &late("no connection", self.connect_timeout)))??;
-        let set_up = timeout(self.setup_timeout, self.set_up(&mut socket, setup)).await;
-        set_up.map_err(|_| self.refusals.error(EngineCause::Stalled, &late("no answer to the setup", self.setup_timeout)))??;
-        Ok(socket)
+        let (mut socket, refusals) =
+            connected.map_err(|_| EngineError::new(EngineCause::Unreachable, late("no connection", self.connect_timeout)))??;
+        let set_up = timeout(self.setup_timeout, set_up(&mut socket, setup, &refusals)).await;
+        set_up.map_err(|_| EngineError::new(EngineCause::Stalled, late("no answer to the setup", self.setup_timeout)))??;
+        Ok(Link { socket: Socket::new(socket), refusals })
     }
 
-    async fn connect(&self) -> Result<WebSocketStream<Stream>, EngineError> {
+    async fn connect(&self) -> Result<(WebSocketStream<Stream>, Refusals), Ending> {
+        let credential = self.access.credential().await?;
+        let refusals = Refusals::new(credential.secret.clone());
         let unreachable =
-            |error: io::Error| self.refusals.error(EngineCause::Unreachable, &format!("{}: {error}", self.origin.authority));
+            |error: io::Error| refusals.error(EngineCause::Unreachable, &format!("{}: {error}", self.origin.authority));
         let tcp = race::connect(&self.origin.host, self.origin.port).await.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         // An error only means that the kernel keeps its own size.
         let _ = socket2::SockRef::from(&tcp).set_send_buffer_size(SEND_BUFFER);
         let stream = if self.origin.tls { self.secure(tcp).await.map_err(unreachable)? } else { Stream::Plain(tcp) };
-        upgrade::upgrade(stream, &self.origin.authority, &self.key, &self.refusals, limits()).await
+        let door = upgrade::Door { authority: &self.origin.authority, path: self.access.path(), credential: &credential };
+        let socket = upgrade::upgrade(stream, &door, &refusals, limits()).await?;
+        Ok((socket, refusals))
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<Stream> {
@@ -111,22 +114,22 @@ impl Connector {
         let stream = TlsConnector::from(self.tls.clone()).connect(name, tcp).await?;
         Ok(Stream::Tls(Box::new(stream)))
     }
+}
 
-    async fn set_up(&self, socket: &mut WebSocketStream<Stream>, setup: String) -> Result<(), EngineError> {
-        let refused = |closed: Closed| self.refusals.of_closed(&closed, Phase::Setup);
-        socket.send(Message::text(setup)).await.map_err(|error| refused(Closed::Broken(error)))?;
-        loop {
-            let frame = match socket.next().await {
-                Some(Ok(Message::Text(text))) => text.into(),
-                Some(Ok(Message::Binary(bytes))) => bytes,
-                Some(Ok(Message::Close(frame))) => return Err(refused(Closed::ByService(frame))),
-                Some(Ok(_)) => continue,
-                Some(Err(error)) => return Err(refused(Closed::Broken(error))),
-                None => return Err(refused(Closed::ByService(None))),
-            };
-            if server::parse(&frame).is_ok_and(|message| message.setup_complete.is_some()) {
-                return Ok(());
-            }
+async fn set_up(socket: &mut WebSocketStream<Stream>, setup: String, refusals: &Refusals) -> Result<(), Ending> {
+    let refused = |closed: Closed| refusals.of_closed(&closed, Phase::Setup);
+    socket.send(Message::text(setup)).await.map_err(|error| refused(Closed::Broken(error)))?;
+    loop {
+        let frame = match socket.next().await {
+            Some(Ok(Message::Text(text))) => text.into(),
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Close(frame))) => return Err(refused(Closed::ByService(frame))),
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => return Err(refused(Closed::Broken(error))),
+            None => return Err(refused(Closed::ByService(None))),
+        };
+        if server::parse(&frame).is_ok_and(|message| message.setup_complete.is_some()) {
+            return Ok(());
         }
     }
 }
@@ -188,6 +191,7 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use callie_domain::Secret;
 
     #[test]
     fn faulty_options_are_told_without_the_key() {
@@ -198,8 +202,7 @@ mod tests {
             ("a b\r\nX-Evil: 1", "wss://x.example", "characters"),
             ("k3y", "https://x.example", "wss://"),
         ] {
-            let refusals = Arc::new(Refusals::new(Secret::new(key)));
-            let error = Connector::new(&options(key, base_url), refusals).expect_err("refused");
+            let error = Connector::new(&options(key, base_url)).expect_err("refused");
             assert_eq!(error.cause, EngineCause::Config);
             assert!(error.detail.contains(expected) && !error.detail.contains("Evil"), "{error}");
         }

@@ -1,30 +1,25 @@
 //! Gemini at the seam: opens a session for each call.
 
 use super::{
-    connect::Connector,
-    conversation::Conversation,
-    family::Family,
-    instruction,
+    connect::{Connector, Link},
+    continuity::Dial,
     options::GeminiOptions,
-    refusal::Refusals,
+    plan::{self, Plan},
+    refusal::{Course, Ending},
     session::GeminiSession,
-    socket::{Outbox, Socket},
-    wire::{downlink, setup::Setup, uplink},
+    talk::Talk,
+    wire::{downlink, uplink},
 };
 use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;
 
-/// How much of the caller's audio may wait for the socket, milliseconds.
-const UPLINK_PATIENCE_MS: u32 = 2_000;
-
-/// One instance serves all calls; it holds the key and nothing of a call.
+/// One instance serves all calls; it holds the way in and nothing of a call.
 #[derive(Debug)]
 pub struct GeminiEngine {
     options: GeminiOptions,
-    connector: Connector,
-    refusals: Arc<Refusals>,
+    connector: Arc<Connector>,
 }
 
 impl GeminiEngine {
@@ -32,34 +27,28 @@ impl GeminiEngine {
 
     /// Fails with [`EngineCause::Config`] where an option cannot be right. Connects to nothing.
     pub fn new(options: GeminiOptions) -> Result<Self, EngineError> {
-        let refusals = Arc::new(Refusals::new(options.api_key.clone()));
         if !(20..=100).contains(&options.uplink_ms) {
             return Err(EngineError::new(EngineCause::Config, "messages of caller audio must hold 20 to 100 milliseconds"));
         }
         if options.model.trim().is_empty() {
             return Err(EngineError::new(EngineCause::Config, "the name of the Gemini model is empty"));
         }
-        let connector = Connector::new(&options, refusals.clone())?;
-        Ok(Self { options, connector, refusals })
+        let connector = Arc::new(Connector::new(&options)?);
+        Ok(Self { options, connector })
     }
 
-    fn model<'a>(&'a self, brief: &'a Brief) -> &'a str {
-        brief.model.as_deref().map(str::trim).filter(|model| !model.is_empty()).unwrap_or(&self.options.model)
-    }
-
-    fn setup(&self, brief: &Brief) -> String {
-        let instruction = instruction::system(brief, &Zoned::now());
-        let language = brief.language.as_deref().filter(|_| self.options.send_language_code);
-        Setup {
-            model: self.model(brief),
-            instruction: &instruction,
-            voice: brief.voice.as_deref(),
-            language_code: language,
-            tools: &brief.tools,
-            end_of_speech_ms: self.options.end_of_speech_ms,
-            temperature: self.options.temperature,
+    /// The first session. Where it refuses a history it is told in its instruction.
+    async fn dial(&self, plan: &Plan, brief: &Brief) -> Result<(Link, Dial), EngineError> {
+        let mut dial = Dial { handle: None, plain: !plan.family.takes_history() };
+        loop {
+            match self.connector.clone().open(plan.setup(&dial, &brief.history)).await {
+                Ok(link) => return Ok((link, dial)),
+                Err(Ending { course: Course::WithoutHandle | Course::Anew, .. }) if !dial.plain && !brief.history.is_empty() => {
+                    dial.plain = true;
+                }
+                Err(ending) => return Err(ending.error),
+            }
         }
-        .message()
     }
 }
 
@@ -74,10 +63,14 @@ impl Engine for GeminiEngine {
     }
 
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
-        let stream = self.connector.open(self.setup(&brief)).await?;
-        let outbox = Outbox::new((UPLINK_PATIENCE_MS / self.options.uplink_ms) as usize);
-        let conversation = Conversation::new(&brief, Family::of(self.model(&brief)));
-        let uplink = uplink::Uplink::new(self.options.uplink_ms);
-        Ok(Box::new(GeminiSession::new(Socket::new(stream, outbox), conversation, uplink, self.refusals.clone())))
+        let plan = Plan::new(&brief, &self.options, &Zoned::now());
+        let (link, dial) = self.dial(&plan, &brief).await?;
+        let now = tokio::time::Instant::now().into_std();
+        let talk = Talk::new(&brief, plan, &dial, &self.options, now);
+        Ok(Box::new(GeminiSession::new(talk, link, self.connector.clone())))
+    }
+
+    fn model(&self, brief: &Brief) -> Option<String> {
+        Some(plan::model(brief, &self.options).to_owned())
     }
 }

@@ -33,6 +33,21 @@ impl Family {
         self != Self::V25
     }
 
+    /// Takes what was said before as `clientContent` that it does not answer; the others are told in their instruction.
+    pub fn takes_history(self) -> bool {
+        matches!(self, Self::V31 | Self::V38 | Self::V38Thinking)
+    }
+
+    /// Takes `clientContent` in mid-session for context, and does not answer it. Older ones close the session upon it, or answer.
+    pub fn takes_context(self) -> bool {
+        matches!(self, Self::V38 | Self::V38Thinking)
+    }
+
+    /// May think for a while before the first sound.
+    pub fn is_slow(self) -> bool {
+        self == Self::V38Thinking
+    }
+
     /// Refuses to wait for a tool's result.
     pub fn tools_only_beside(self) -> bool {
         self == Self::V38Thinking

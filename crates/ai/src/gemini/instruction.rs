@@ -1,5 +1,7 @@
 //! What the model is told: its job, once, and what to do now, as the call goes on. Texts from strangers are quoted data.
 
+pub mod renewal;
+
 use crate::Brief;
 use jiff::Zoned;
 

@@ -2,17 +2,24 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`options`] | key, model, address, times |
+//! | [`options`] | model, address, times |
+//! | [`access`] | the API key, or the token of a project on Vertex |
 //! | [`engine`] | the engine at the seam: opens sessions |
 //! | [`family`] | what the generations of models accept |
 //! | [`instruction`] | what the model is told about its job, and when |
+//! | [`plan`] | what the sessions of a call are set up with |
 //! | [`wire`] | the messages, pure |
-//! | [`conversation`] | the session's decisions, without IO and without a clock |
+//! | [`conversation`] | the conversation's decisions, without IO and without a clock |
+//! | [`continuity`] | which session of the service carries it, and when the next takes over; pure as well |
+//! | [`replay`] | the caller's speech that a break has swallowed |
+//! | [`talk`] | these together: one call |
+//! | [`outbox`] | what waits for the socket |
 //! | [`connect`] | TCP, TLS, upgrade, setup |
-//! | [`session`] | drives conversation and socket from the call's own task |
-//! | [`socket`] | the WebSocket: a bounded outbox, frames in |
+//! | [`session`] | drives the talk and its sockets from the call's own task |
+//! | [`socket`] | the WebSocket |
 //! | [`refusal`] | close codes and HTTP statuses told apart |
 
+pub mod access;
 pub mod conversation;
 pub mod engine;
 pub mod family;
@@ -21,9 +28,15 @@ pub mod options;
 pub mod wire;
 
 mod connect;
+mod continuity;
+mod outbox;
+mod plan;
 mod refusal;
+mod replay;
 mod session;
 mod socket;
+mod talk;
 
+pub use access::{Access, TokenSource, Vertex};
 pub use engine::GeminiEngine;
 pub use options::GeminiOptions;

@@ -1,5 +1,19 @@
-//! Why the service refused or ended a session, as a cause with its evidence. The evidence is a stranger's text: it is
-//! shortened, stripped of control characters, and the key is taken out of it should it be in there.
+//! Why the service refused or ended a session, as a cause with its evidence, and what can be done about it. The evidence is a
+//! stranger's text: it is shortened, stripped of control characters, and the key is taken out of it should it be in there.
+//!
+//! | close | cause | course |
+//! |---|---|---|
+//! | quota, rate or credit in the text, HTTP 429 | `quota_exceeded` | none |
+//! | 1007, 1008, HTTP 400 that speak of the key, HTTP 401, 403 | `key_refused` | none |
+//! | 1007, 1008 that speak of an unknown model, HTTP 404 | `model_unknown` | none |
+//! | other 1007 | `setup_refused` | once without the handle, if there was one |
+//! | other 1008 | `service_failed`, in the setup `setup_refused` | once in a fresh session |
+//! | 1001, after goAway, "Deadline expired" | `session_expired` | resume |
+//! | 1000, 1005, 1006, torn off | `connection_lost` | resume |
+//! | 1009, 1010 | `internal` | none |
+//! | 1011, all others | `service_failed` | resume |
+//! | HTTP 5xx | `service_failed` | the same again |
+//! | no connection, HTTP of something else | `unreachable` | the same again |
 
 use super::socket::Closed;
 use crate::{EngineCause, EngineError};
@@ -17,6 +31,41 @@ pub enum Phase {
     Talking,
     /// After the service had announced that it would end the session.
     GoingAway,
+}
+
+/// What can be done about the end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// The service was not even reached: the same again.
+    Again,
+    /// Go on in a new session that takes up the old one's context.
+    Resume,
+    /// The context may be at fault: once in a session without it.
+    Anew,
+    /// What we sent is at fault, and the same would be refused again; the handle may have been it.
+    WithoutHandle,
+    /// Trying again changes nothing.
+    GiveUp,
+}
+
+/// How a session, or the attempt to have one, ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub error: EngineError,
+    pub course: Course,
+}
+
+impl From<EngineError> for Ending {
+    /// By the cause alone.
+    fn from(error: EngineError) -> Self {
+        use EngineCause::*;
+        let course = match error.cause {
+            KeyRefused | ModelUnknown | QuotaExceeded | SetupRefused | Config | Internal => Course::GiveUp,
+            Unreachable => Course::Again,
+            ConnectionLost | SessionExpired | ServiceFailed | Stalled => Course::Resume,
+        };
+        Self { error, course }
+    }
 }
 
 /// Makes errors without the key in them.
@@ -38,7 +87,7 @@ impl Refusals {
     }
 
     /// The upgrade was answered with something else than 101.
-    pub fn of_status(&self, status: u16, body: &str) -> EngineError {
+    pub fn of_status(&self, status: u16, body: &str) -> Ending {
         let text = message_of(body);
         let cause = match status {
             _ if speaks_of_quota(&text) => EngineCause::QuotaExceeded,
@@ -52,22 +101,32 @@ impl Refusals {
             // A redirect or another oddity: something else than the service lives there.
             _ => EngineCause::Unreachable,
         };
-        self.error(cause, format!("HTTP {status} {text}").trim_end())
+        let ending = Ending::from(self.error(cause, format!("HTTP {status} {text}").trim_end()));
+        match ending.course {
+            Course::Resume => Ending { course: Course::Again, ..ending },
+            _ => ending,
+        }
     }
 
     /// The service closed the WebSocket.
-    pub fn of_close(&self, code: u16, reason: &str, phase: Phase) -> EngineError {
+    pub fn of_close(&self, code: u16, reason: &str, phase: Phase) -> Ending {
         let evidence = format!("closed with {code}: {reason}");
-        self.error(close_cause(code, &reason.to_lowercase(), phase), evidence.trim_end_matches([':', ' ']))
+        let error = self.error(close_cause(code, &reason.to_lowercase(), phase), evidence.trim_end_matches([':', ' ']));
+        let ending = Ending::from(error);
+        match (code, ending.error.cause) {
+            (1007, EngineCause::SetupRefused) => Ending { course: Course::WithoutHandle, ..ending },
+            (1008, EngineCause::SetupRefused | EngineCause::ServiceFailed) => Ending { course: Course::Anew, ..ending },
+            _ => ending,
+        }
     }
 
     /// No more frames come.
-    pub fn of_closed(&self, closed: &Closed, phase: Phase) -> EngineError {
+    pub fn of_closed(&self, closed: &Closed, phase: Phase) -> Ending {
         match closed {
             Closed::ByService(Some(frame)) => self.of_close(frame.code.into(), &frame.reason, phase),
             // Closed without a word: 1006 is what RFC 6455 §7.1.5 calls it.
             Closed::ByService(None) => self.of_close(1006, "without a close frame", phase),
-            Closed::Broken(error) => self.of_socket(error, phase),
+            Closed::Broken(error) => self.of_socket(error, phase).into(),
         }
     }
 
@@ -133,72 +192,4 @@ fn message_of(body: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use EngineCause::*;
-
-    fn refusals() -> Refusals {
-        Refusals::new(Secret::new("k3y-of-ours"))
-    }
-
-    #[test]
-    fn close_codes() {
-        let cases = [
-            (1000, "", Phase::Talking, ConnectionLost),
-            (1000, "", Phase::GoingAway, SessionExpired),
-            (1006, "", Phase::Talking, ConnectionLost),
-            (1001, "", Phase::Talking, SessionExpired),
-            (1011, "Deadline expired before operation could complete.", Phase::Talking, SessionExpired),
-            (1011, "Internal error encountered.", Phase::Talking, ServiceFailed),
-            (1011, "Internal error encountered.", Phase::GoingAway, SessionExpired),
-            (1011, "RESOURCE_EXHAUSTED", Phase::Talking, QuotaExceeded),
-            (1011, "You exceeded your current quota, please check your plan", Phase::Setup, QuotaExceeded),
-            (1008, "Your prepayment credits are depleted.", Phase::Talking, QuotaExceeded),
-            (1007, "API key not valid. Please pass a valid API key.", Phase::Setup, KeyRefused),
-            (1007, "Invalid JSON payload received. Unknown name \"proactivity\" at 'setup'", Phase::Setup, SetupRefused),
-            (1007, "Request contains an invalid argument.", Phase::Talking, SetupRefused),
-            (
-                1008,
-                "models/gemini-9 is not found for API version v1beta, or is not supported for bidiGenerateContent",
-                Phase::Setup,
-                ModelUnknown,
-            ),
-            (1008, "Operation is not implemented, or supported, or enabled.", Phase::Talking, ServiceFailed),
-            (1008, "Operation is not implemented, or supported, or enabled.", Phase::Setup, SetupRefused),
-            (1008, "session not found", Phase::Setup, SetupRefused),
-            (1012, "", Phase::Talking, ServiceFailed),
-            (4242, "", Phase::Talking, ServiceFailed),
-        ];
-        for (code, reason, phase, cause) in cases {
-            let error = refusals().of_close(code, reason, phase);
-            assert_eq!(error.cause, cause, "{code} {reason} {phase:?}");
-            assert!(error.detail.starts_with(&format!("closed with {code}")) && error.detail.ends_with(reason), "{error}");
-        }
-    }
-
-    #[test]
-    fn statuses() {
-        let key = r#"{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}"#;
-        let cases = [
-            (400, key, KeyRefused, "HTTP 400 INVALID_ARGUMENT API key not valid."),
-            (400, "no", SetupRefused, "HTTP 400 no"),
-            (401, "", KeyRefused, "HTTP 401"),
-            (403, "", KeyRefused, "HTTP 403"),
-            (404, "", ModelUnknown, "HTTP 404"),
-            (429, "", QuotaExceeded, "HTTP 429"),
-            (503, "<html>\n\u{1}busy</html>", ServiceFailed, "HTTP 503 <html> busy</html>"),
-            (302, "", Unreachable, "HTTP 302"),
-        ];
-        for (status, body, cause, detail) in cases {
-            assert_eq!(refusals().of_status(status, body), EngineError::new(cause, detail));
-        }
-    }
-
-    #[test]
-    fn the_key_is_never_part_of_the_evidence() {
-        let error = refusals().of_close(1007, "bad key k3y-of-ours given", Phase::Setup);
-        assert_eq!(error.detail, "closed with 1007: bad key (key) given");
-        let long = refusals().of_status(500, &"x".repeat(10_000));
-        assert_eq!(long.detail.len(), DETAIL_CHARS);
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
-//! One call's session: carries frames between the socket and the conversation whenever the call's task polls it. It has no
-//! task and no buffer of its own beyond the outbox, and whoever drops it hangs up.
+//! One call's session at the seam: carries frames between the sockets and the [`Talk`] whenever the call's task polls it. It has
+//! no task and no buffer of its own beyond the outbox, and whoever drops it hangs up.
 
 use super::{
-    conversation::Conversation,
-    refusal::{Phase, Refusals},
-    socket::{Closed, Socket},
-    wire::uplink::Uplink,
+    connect::{Connector, Link},
+    refusal::{Ending, Phase},
+    socket::Closed,
+    talk::{Order, Talk},
 };
 use crate::{EngineEvent, EngineSession, Prompt};
+use futures::{FutureExt, future::BoxFuture};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -15,30 +16,43 @@ use std::{
     time::Instant,
 };
 use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite;
 
 /// Frames without anything to tell that are taken in one go; then others get their turn.
 const FRAMES_AT_ONCE: usize = 32;
-/// Mean of the samples' magnitudes above which the caller counts as audible: about −40 dBFS.
-const LOUD: u32 = 300;
 
 pub struct GeminiSession {
-    /// `None` once the session is over.
-    socket: Option<Socket>,
-    conversation: Conversation,
-    uplink: Uplink,
-    refusals: Arc<Refusals>,
+    talk: Talk,
+    /// `None` between two sessions, and once it is over.
+    current: Option<Box<Link>>,
+    next: Next,
+    connector: Arc<Connector>,
     alarm: Alarm,
     waker: Option<Waker>,
 }
 
+/// The session of the service that is to come.
+enum Next {
+    None,
+    Dialling(BoxFuture<'static, Result<Link, Ending>>),
+    Ready(Box<Link>),
+}
+
 impl GeminiSession {
-    pub fn new(socket: Socket, conversation: Conversation, uplink: Uplink, refusals: Arc<Refusals>) -> Self {
-        Self { socket: Some(socket), conversation, uplink, refusals, alarm: Alarm::default(), waker: None }
+    /// `link` is set up.
+    pub fn new(talk: Talk, link: Link, connector: Arc<Connector>) -> Self {
+        Self { talk, current: Some(Box::new(link)), next: Next::None, connector, alarm: Alarm::default(), waker: None }
     }
 
     fn hang_up(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            socket.close();
+        if let Some(link) = self.current.take() {
+            link.socket.close();
+        }
+    }
+
+    fn drop_next(&mut self) {
+        if let Next::Ready(link) = std::mem::replace(&mut self.next, Next::None) {
+            link.socket.close();
         }
     }
 
@@ -48,106 +62,140 @@ impl GeminiSession {
         }
     }
 
-    /// Moves what there is to say to the socket.
-    fn send(&mut self, context: &mut Context<'_>) {
-        let Some(socket) = &mut self.socket else { return };
-        while let Some(message) = self.conversation.next_message() {
-            if !socket.outbox.push_text(message) {
-                tracing::warn!("the service takes no messages; one was dropped");
+    fn carry_out_orders(&mut self) {
+        while let Some(order) = self.talk.next_order() {
+            match order {
+                Order::Dial { setup } => {
+                    self.drop_next();
+                    self.next = Next::Dialling(self.connector.clone().open(setup).boxed());
+                }
+                Order::DropNext => self.drop_next(),
+                Order::HangUp => self.hang_up(),
+                Order::Switch => {
+                    self.hang_up();
+                    if let Next::Ready(link) = std::mem::replace(&mut self.next, Next::None) {
+                        self.current = Some(link);
+                    }
+                }
             }
         }
-        if let Poll::Ready(Err(error)) = socket.poll_send(context) {
+    }
+
+    /// Moves what there is to say to the socket.
+    fn send(&mut self, context: &mut Context<'_>) {
+        let Some(link) = &mut self.current else { return };
+        if let Poll::Ready(Err(error)) = link.socket.poll_send(self.talk.outbox(), context) {
             self.on_send_error(error);
         }
     }
 
     /// A close frame of the service may be waiting to be read; it tells more than the broken pipe.
-    fn on_send_error(&mut self, error: tokio_tungstenite::tungstenite::Error) {
+    fn on_send_error(&mut self, error: tungstenite::Error) {
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..FRAMES_AT_ONCE {
-            match self.socket.as_mut().map(|socket| socket.poll_frame(&mut context)) {
-                Some(Poll::Ready(Ok(frame))) => self.conversation.on_frame(&frame, now()),
-                Some(Poll::Ready(Err(closed @ Closed::ByService(Some(_))))) => return self.end(&closed),
+            match self.current.as_mut().map(|link| link.socket.poll_frame(&mut context)) {
+                Some(Poll::Ready(Ok(frame))) => self.talk.on_frame(&frame, now()),
+                Some(Poll::Ready(Err(closed @ Closed::ByService(Some(_))))) => return self.lost(&closed),
                 _ => break,
             }
         }
-        self.end(&Closed::Broken(error));
+        self.lost(&Closed::Broken(error));
     }
 
     /// True when something came.
     fn receive(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
-        match socket.poll_frame(context) {
-            Poll::Ready(Ok(frame)) => self.conversation.on_frame(&frame, now()),
-            Poll::Ready(Err(closed)) => self.end(&closed),
+        let Some(link) = &mut self.current else { return false };
+        match link.socket.poll_frame(context) {
+            Poll::Ready(Ok(frame)) => self.talk.on_frame(&frame, now()),
+            Poll::Ready(Err(closed)) => self.lost(&closed),
             Poll::Pending => return false,
         }
         true
     }
 
-    fn end(&mut self, closed: &Closed) {
-        let phase = if self.conversation.is_going_away() { Phase::GoingAway } else { Phase::Talking };
-        self.conversation.fail(self.refusals.of_closed(closed, phase));
+    fn lost(&mut self, closed: &Closed) {
+        let Some(link) = self.current.take() else { return };
+        self.talk.on_lost(link.refusals.of_closed(closed, self.talk.phase()), now());
+    }
+
+    /// True when something came of the session to come.
+    fn await_next(&mut self, context: &mut Context<'_>) -> bool {
+        match &mut self.next {
+            Next::None => return false,
+            Next::Dialling(dialling) => match dialling.poll_unpin(context) {
+                Poll::Ready(Ok(link)) => {
+                    self.next = Next::Ready(Box::new(link));
+                    self.talk.on_next_ready(now());
+                }
+                Poll::Ready(Err(ending)) => {
+                    self.next = Next::None;
+                    self.talk.on_next_lost(ending, now());
+                }
+                Poll::Pending => return false,
+            },
+            Next::Ready(link) => match link.socket.poll_frame(context) {
+                Poll::Ready(Ok(frame)) => self.talk.on_next_frame(&frame, now()),
+                Poll::Ready(Err(closed)) => {
+                    let ending = link.refusals.of_closed(&closed, Phase::Setup);
+                    self.next = Next::None;
+                    self.talk.on_next_lost(ending, now());
+                }
+                Poll::Pending => return false,
+            },
+        }
+        true
     }
 }
 
 impl EngineSession for GeminiSession {
     fn start(&mut self) {
-        self.conversation.start(now());
+        self.talk.start(now());
         self.wake();
     }
 
     fn hear(&mut self, samples: &[i16]) {
-        let Some(socket) = &mut self.socket else { return };
-        if is_loud(samples) {
-            self.conversation.caller_is_loud(now());
-        }
-        let (mut full, mut dropped) = (false, false);
-        self.uplink.push(samples, |message| {
-            full = true;
-            dropped |= !socket.outbox.push_audio(message);
-        });
-        if dropped {
-            self.conversation.uplink_is_slow();
-        }
-        if full {
+        if !self.talk.is_over() && self.talk.hear(samples, now()) {
             self.wake();
         }
     }
 
     fn dtmf(&mut self, digit: char) {
-        self.conversation.dtmf(digit);
+        self.talk.dtmf(digit, now());
         self.wake();
     }
 
     fn prompt(&mut self, prompt: Prompt) {
-        self.conversation.prompt(prompt, now());
+        self.talk.prompt(prompt, now());
         self.wake();
     }
 
-    /// The service assumes playback in real time and keeps its own count.
-    fn playout_drained(&mut self) {}
+    fn playout_drained(&mut self) {
+        self.talk.playout_drained(now());
+        self.wake();
+    }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<EngineEvent> {
         for _ in 0..FRAMES_AT_ONCE {
+            self.carry_out_orders();
             self.send(context);
-            if self.conversation.is_over() {
+            if self.talk.is_over() {
                 self.hang_up();
+                self.drop_next();
             }
-            if let Some(event) = self.conversation.next_event() {
+            if let Some(event) = self.talk.next_event() {
                 return Poll::Ready(event);
             }
-            if self.conversation.is_over() {
+            if self.talk.is_over() {
                 return Poll::Pending;
             }
-            if self.receive(context) || self.conversation.poll_tools(now(), context) {
+            if self.receive(context) || self.await_next(context) || self.talk.poll_tools(now(), context) {
                 continue;
             }
-            if self.alarm.poll(self.conversation.deadline(), context).is_pending() {
+            if self.alarm.poll(self.talk.deadline(now()), context).is_pending() {
                 self.waker = Some(context.waker().clone());
                 return Poll::Pending;
             }
-            self.conversation.on_deadline(now());
+            self.talk.on_deadline(now());
         }
         context.waker().wake_by_ref();
         Poll::Pending
@@ -157,6 +205,7 @@ impl EngineSession for GeminiSession {
 impl Drop for GeminiSession {
     fn drop(&mut self) {
         self.hang_up();
+        self.drop_next();
     }
 }
 
@@ -195,9 +244,4 @@ impl Alarm {
 /// By the runtime's clock, which tests can turn.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
-}
-
-fn is_loud(samples: &[i16]) -> bool {
-    let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).fold(0, u32::saturating_add);
-    sum / u32::try_from(samples.len()).unwrap_or(u32::MAX).max(1) > LOUD
 }

@@ -1,5 +1,6 @@
 //! A service that does what a test tells it, and a caller who waits for events with a deadline.
 
+use base64_simd::STANDARD;
 use callie_ai::{Brief, Engine, EngineError, EngineEvent, EngineSession, GeminiEngine, GeminiOptions};
 use callie_domain::Secret;
 use futures::{SinkExt, StreamExt};
@@ -21,6 +22,22 @@ use tokio_tungstenite::{
 pub const KEY: &str = "k3y-of-the-test";
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// `serverContent` with two samples that can be heard.
+pub const AUDIO: &str = r#"{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"QB/A4A=="}}]}}"#;
+
+/// What becomes of [`AUDIO`].
+pub fn audio() -> EngineEvent {
+    EngineEvent::Audio(vec![8_000, -8_000])
+}
+
+/// The samples of a message of caller audio.
+pub fn samples(message: &Value) -> Vec<i16> {
+    let audio = &message["realtimeInput"]["audio"];
+    assert_eq!(audio["mimeType"], "audio/pcm;rate=16000", "{message}");
+    let bytes = STANDARD.decode_to_vec(audio["data"].as_str().expect("data")).expect("base64");
+    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
 pub struct Service {
     listener: TcpListener,
 }
@@ -41,21 +58,29 @@ impl Service {
 
     /// A connection that has been upgraded.
     pub async fn accept(&self) -> Peer {
-        let (mut path, mut key) = (String::new(), None);
+        let (mut path, mut key, mut token) = (String::new(), None, None);
         #[expect(clippy::result_large_err, reason = "the library's own signature")]
         let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             path = request.uri().to_string();
-            key = request.headers().get("x-goog-api-key").map(|key| key.as_bytes().to_vec());
+            let header = |name| request.headers().get(name).map(|value| value.as_bytes().to_vec());
+            (key, token) = (header("x-goog-api-key"), header("authorization"));
             Ok(response)
         };
         let socket = accept_hdr_async(self.accept_raw().await, note).await.expect("upgrades");
-        Peer { socket, path, key }
+        Peer { socket, path, key, token, setup: Value::Null }
+    }
+
+    /// The engine's session, and this service's view of it.
+    pub async fn pair(&self) -> (Caller, Peer) {
+        let (caller, peer) = tokio::join!(open(options(&self.url())), self.session());
+        (caller.expect("opens"), peer)
     }
 
     /// A session that is set up.
     pub async fn session(&self) -> Peer {
         let mut peer = self.accept().await;
-        assert!(peer.next().await["setup"].is_object());
+        peer.setup = peer.next().await["setup"].clone();
+        assert!(peer.setup.is_object());
         peer.send(r#"{"setupComplete": {}}"#).await;
         peer
     }
@@ -66,6 +91,9 @@ pub struct Peer {
     pub socket: WebSocketStream<TcpStream>,
     pub path: String,
     pub key: Option<Vec<u8>>,
+    pub token: Option<Vec<u8>>,
+    /// Of a session that is set up.
+    pub setup: Value,
 }
 
 impl Peer {
@@ -161,6 +189,16 @@ impl Caller {
         }
     }
 
+    /// The next event but notices and usage.
+    pub async fn telling_event(&mut self) -> EngineEvent {
+        loop {
+            match self.event().await {
+                EngineEvent::Notice(_) | EngineEvent::Usage(_) => {}
+                event => return event,
+            }
+        }
+    }
+
     /// Drives the session while nothing is expected of it.
     pub async fn idle_until<T>(&mut self, done: impl Future<Output = T>) -> T {
         tokio::select! {
@@ -174,6 +212,5 @@ impl Caller {
 /// A fresh pair: the engine's session, and the service's view of it.
 pub async fn pair() -> (Caller, Peer) {
     let service = Service::listen().await;
-    let (caller, peer) = tokio::join!(open(options(&service.url())), service.session());
-    (caller.expect("opens"), peer)
+    service.pair().await
 }

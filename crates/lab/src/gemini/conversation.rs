@@ -7,8 +7,9 @@
 
 mod turn;
 
+use super::office::Resume;
 use super::reply::Reply;
-use super::script::{Converse, Exchange, Hearing, Step, ToolCall, TurnEnd};
+use super::script::{Converse, Exchange, Hearing, Script, Step, ToolCall, TurnEnd};
 use super::setup::Terms;
 use super::wire::Refusal;
 use serde_json::Value;
@@ -20,14 +21,14 @@ use turn::{Stage, Turn};
 pub(super) struct Conversation {
     script: Converse,
     terms: Terms,
-    pub greeted: bool,
+    greeted: bool,
     /// Exchanges that have begun.
-    pub exchanges: usize,
+    exchanges: usize,
     /// What an act has put in the place of the next turn.
     pub instead: Option<TurnEnd>,
     /// The exchange that an empty turn has swallowed.
     owed: Option<Exchange>,
-    /// The last turn brought no audio.
+    /// The caller waits for an answer: the last turn brought no audio, or the session that was to give it is gone.
     starved: bool,
     waiting: VecDeque<Exchange>,
     turn: Option<Turn>,
@@ -66,6 +67,29 @@ impl Conversation {
             ids: 0,
             prompt_tokens: 300,
         }
+    }
+
+    /// Goes on where another session was when it gave its handle.
+    pub fn resume(&mut self, resume: &Resume) {
+        (self.greeted, self.exchanges, self.starved) = (resume.greeted, resume.exchanges, true);
+    }
+
+    pub fn resume_point(&self, model: &str, script: &Script) -> Resume {
+        Resume { model: model.to_owned(), script: script.clone(), greeted: self.greeted, exchanges: self.exchanges }
+    }
+
+    /// `clientContent` that asks for nothing: what was said before. The caller's turns in it have had their exchanges, save
+    /// the last if nobody has answered it.
+    pub fn remember(&mut self, content: &Value) {
+        self.greeted = true;
+        let turns = content.get("turns").and_then(Value::as_array).into_iter().flatten();
+        let by_caller = |turn: &&Value| {
+            let text = turn.pointer("/parts/0/text").and_then(Value::as_str).unwrap_or_default();
+            turn.get("role").and_then(Value::as_str) == Some("user") && !text.starts_with('(')
+        };
+        let last = turns.clone().last().is_some_and(|turn| by_caller(&turn));
+        self.exchanges += turns.filter(by_caller).count() - usize::from(last);
+        self.starved = true;
     }
 
     /// A text came in: the greeting trigger, or something that wants an answer.
@@ -206,6 +230,12 @@ impl Conversation {
     fn step(&mut self, step: Step, now: Instant, out: &mut Vec<Reply>) {
         let stage = match step {
             Step::Say(speech) => Stage::Saying { speech, next: 0, due: now },
+            Step::Burst(speech) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.burst(&speech, now, out);
+                }
+                Stage::Next
+            }
             Step::Pause(length) => Stage::Pausing { until: now + length },
             Step::Call(calls) => {
                 self.call(calls, true, out);

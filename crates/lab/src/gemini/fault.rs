@@ -26,6 +26,10 @@ pub enum Act {
         code: u16,
         reason: String,
     },
+    /// `setupComplete` comes so much later. Only at the moments of the setup.
+    SlowSetup {
+        by: Duration,
+    },
     /// A text as it is, in a text frame: unknown messages, broken JSON.
     Raw(String),
     /// Bytes as they are, in a binary frame.
@@ -71,12 +75,20 @@ pub enum Moment {
     Upgrade,
     /// A valid setup has come; `setupComplete` has not been sent.
     Setup,
+    /// A valid setup has come that takes up another session.
+    Resume,
+    /// A valid setup has come of a session that is to be told what was said.
+    Seed,
     /// That long after `setupComplete`.
     After(Duration),
     /// The caller begins to speak.
     Utterance,
+    /// The caller has spoken; the answer is still to come.
+    Question,
     /// The first audio of a turn has been sent.
     Answer,
+    /// Tools have been asked for.
+    ToolCall,
 }
 
 /// An [`Act`] at its [`Moment`].

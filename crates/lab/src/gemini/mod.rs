@@ -2,14 +2,17 @@
 //! cue and a record of everything.
 //!
 //! ```text
-//!   TCP ─▶ upgrade (key, path) ─▶ session (task) ─▶ setup ─▶ wire (what a client may send)
-//!                                     │                        conversation, stream (pure: what to say when)
-//!                                     └─▶ record               endpoint (where the caller speaks)
+//!   TCP ─▶ upgrade (key, path) ─▶ session (task) ─▶ attendant ─▶ setup, wire (what a client may send)
+//!                                      still (no task) ─┘  │      conversation, stream (what to say when)
+//!                                                          │      endpoint (where the caller speaks)
+//!                                  desk (a test's side) ◀─ record
 //! ```
 //!
+//! From the attendant on it is pure, with time as argument: [`StillGemini`] is the same service without sockets and clock.
 //! It understands no speech: it hears where the caller speaks, and takes the words from its script.
 
 mod conversation;
+mod desk;
 pub(crate) mod endpoint;
 mod fault;
 mod office;
@@ -19,20 +22,23 @@ mod script;
 mod session;
 mod setup;
 mod speech;
+mod still;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 mod wire;
 
+pub use desk::Desk;
 pub use fault::{Act, Fault, Moment};
 pub use record::{Closed, Sent, Session, SessionLog, Side, UPLINK_RATE_HZ, Uplink};
 pub use script::{CONTINUOUS_TONE_HZ, Converse, Exchange, Hearing, Interruption, Script, Step, ToolCall, TurnEnd};
 pub use speech::{SPEECH_RATE_HZ, Speech};
+pub use still::{StillGemini, StillLine, Word};
 
-use office::Office;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -58,11 +64,29 @@ pub struct FakeGeminiOptions {
     pub keep_sessions: usize,
     /// How much caller audio is kept of each session (32 KB a second).
     pub keep_audio: Duration,
+    /// A session is not taken up while its socket is open: 1008.
+    pub one_at_a_time: bool,
+    /// Behaves as Vertex does, and not as the developers' API.
+    pub vertex: Option<FakeVertex>,
+}
+
+/// Whom the fake lets in when it is Vertex.
+#[derive(Clone, Debug)]
+pub struct FakeVertex {
+    pub project: String,
+    pub location: String,
+    /// The only access token that is valid.
+    pub token: String,
 }
 
 impl Default for FakeGeminiOptions {
     fn default() -> Self {
-        let models = ["gemini-3.8-live", "gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio-preview-12-2025"];
+        let models = [
+            "gemini-3.8-live",
+            "gemini-3.8-live-extended-thinking",
+            "gemini-3.1-flash-live-preview",
+            "gemini-2.5-flash-native-audio-preview-12-2025",
+        ];
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_key: "lab-key".to_owned(),
@@ -72,6 +96,8 @@ impl Default for FakeGeminiOptions {
             setup_time: Duration::from_millis(20),
             keep_sessions: 512,
             keep_audio: Duration::from_secs(120),
+            one_at_a_time: false,
+            vertex: None,
         }
     }
 }
@@ -88,7 +114,7 @@ pub struct TooLate {
 #[derive(Debug)]
 pub struct FakeGemini {
     address: SocketAddr,
-    office: Arc<Office>,
+    desk: Desk,
     tracker: TaskTracker,
     _running: DropGuard,
 }
@@ -99,10 +125,10 @@ impl FakeGemini {
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
-        let office = Arc::new(Office::new(options));
-        let accepting = session::accept(listener, Arc::clone(&office), tracker.clone(), token.clone());
+        let desk = Desk::new(options);
+        let accepting = session::accept(listener, Arc::clone(desk.office()), tracker.clone(), token.clone());
         tracker.spawn(token.clone().run_until_cancelled_owned(accepting));
-        Ok(Self { address, office, tracker, _running: token.drop_guard() })
+        Ok(Self { address, desk, tracker, _running: token.drop_guard() })
     }
 
     /// Ends every task and socket.
@@ -120,55 +146,6 @@ impl FakeGemini {
     /// What a client takes for `wss://generativelanguage.googleapis.com`.
     pub fn base_url(&self) -> String {
         format!("ws://{}", self.address)
-    }
-
-    /// The script of sessions that are set up from now on. A resumed session keeps the one it had.
-    pub fn set_script(&self, script: Script) {
-        self.office.state().script = script;
-    }
-
-    /// The script of the next session that is set up; several wait in line.
-    pub fn queue_script(&self, script: Script) {
-        self.office.state().queued.push_back(script);
-    }
-
-    /// Makes a fault happen in every session from now on.
-    pub fn fault(&self, fault: Fault) {
-        self.office.state().faults.set(fault, None);
-    }
-
-    /// Makes a fault happen once, in the first session that comes to its moment.
-    pub fn fault_once(&self, fault: Fault) {
-        self.office.state().faults.set(fault, Some(1));
-    }
-
-    pub fn clear_faults(&self) {
-        self.office.state().faults.clear();
-    }
-
-    /// From now on no handle given so far resumes anything: 1007.
-    pub fn forget_handles(&self) {
-        self.office.state().handles.clear();
-    }
-
-    /// The sessions whose records are kept, oldest first, refused ones too.
-    pub fn sessions(&self) -> Vec<Session> {
-        self.office.state().sessions.iter().cloned().collect()
-    }
-
-    /// The newest session.
-    pub fn latest(&self) -> Option<Session> {
-        self.office.state().sessions.back().cloned()
-    }
-
-    /// Connections so far, refused ones too.
-    pub fn connections(&self) -> u64 {
-        self.office.state().connections
-    }
-
-    /// Sockets that are open.
-    pub fn live_sockets(&self) -> usize {
-        self.office.live()
     }
 
     /// Waits until `condition` holds; it is asked every 5 ms.
@@ -190,5 +167,13 @@ impl FakeGemini {
         condition: impl Fn(&SessionLog) -> bool,
     ) -> Result<(), TooLate> {
         self.wait_until(what, deadline, |fake| fake.latest().is_some_and(|session| session.look(&condition))).await
+    }
+}
+
+impl Deref for FakeGemini {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct State {
     pub faults: Faults,
     pub sessions: VecDeque<Session>,
     pub connections: u64,
-    pub handles: HashMap<String, Resume>,
+    /// With the session that gave it.
+    pub handles: HashMap<String, (Resume, Session)>,
     handles_given: u64,
 }
 
@@ -65,12 +66,12 @@ impl Office {
     }
 
     /// Begins a record, with the wishes that will be made of the session.
-    pub fn open(self: &Arc<Self>) -> (Session, mpsc::Receiver<super::Act>, Seat) {
+    pub fn open(self: &Arc<Self>, now: Instant) -> (Session, mpsc::Receiver<super::Act>, Seat) {
         // Wishes of a test: few, and refused visibly when there are more.
         let (acts, wishes) = mpsc::channel(16);
         let mut state = self.state();
         state.connections += 1;
-        let log = SessionLog::new(state.connections, Instant::now(), self.options.keep_audio);
+        let log = SessionLog::new(state.connections, now, self.options.keep_audio);
         let session = Session::new(log, acts);
         state.sessions.push_back(session.clone());
         while state.sessions.len() > self.options.keep_sessions.max(1) {
@@ -81,14 +82,14 @@ impl Office {
     }
 
     /// A new handle for a session that has come so far.
-    pub fn handle(&self, resume: Resume) -> String {
+    pub fn handle(&self, resume: Resume, giver: &Session) -> String {
         let mut state = self.state();
         state.handles_given += 1;
         let handle = format!("handle-{}", state.handles_given);
         if state.handles.len() >= HANDLES {
             state.handles.clear();
         }
-        state.handles.insert(handle.clone(), resume);
+        state.handles.insert(handle.clone(), (resume, giver.clone()));
         handle
     }
 }

@@ -11,6 +11,10 @@ use tokio::sync::mpsc;
 
 /// Caller audio is kept at this rate, whatever rate was declared.
 pub const UPLINK_RATE_HZ: usize = 16_000;
+/// Our own trigger's words.
+const GREETING_TRIGGER: &str = "Greet the other side";
+/// A busy machine is forgiven; no client that stops on purpose restarts so soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Per session and list; what is beyond is counted, not kept.
 const MARKS: usize = 20_000;
 
@@ -67,6 +71,10 @@ pub struct SessionLog {
     pub sent: Vec<(Instant, Sent)>,
     /// 24 kHz samples sent in all.
     pub sent_samples: u64,
+    /// The caller had been greeted when it began: it was taken up or told of.
+    pub begins_greeted: bool,
+    /// What the service would have put up with, and a caller would not.
+    pub complaints: Vec<String>,
     pub closed: Option<Closed>,
 }
 
@@ -126,6 +134,8 @@ impl SessionLog {
             tool_responses: Vec::new(),
             sent: Vec::new(),
             sent_samples: 0,
+            begins_greeted: false,
+            complaints: Vec::new(),
             closed: None,
         }
     }
@@ -137,6 +147,24 @@ impl SessionLog {
         if self.sent.len() < MARKS {
             self.sent.push((at, what));
         }
+    }
+
+    /// A text came in. Who asks for a greeting after somebody was greeted is complained about.
+    pub(super) fn text(&mut self, at: Instant, text: &str) {
+        let heard = self.begins_greeted || self.sent.iter().any(|(_, sent)| matches!(sent, Sent::Audio { .. }));
+        if heard && text.contains(GREETING_TRIGGER) {
+            self.complaints.push(format!("a second greeting was asked for: {text}"));
+        }
+        self.texts.push((at, text.to_owned()));
+    }
+
+    /// Caller audio came in. It must never stop: who stops sending is never found to be silent.
+    pub(super) fn hear(&mut self, samples: &[i16], now: Instant) {
+        let pause = self.uplink.last.map_or(Duration::ZERO, |last| now - last);
+        if pause > LONGEST_PAUSE {
+            self.complaints.push(format!("the caller's audio stopped for {pause:?}"));
+        }
+        self.uplink.hear(samples, now);
     }
 
     /// When something of that kind was sent for the first time at or after `since`.

@@ -18,9 +18,14 @@ impl Reply {
         Self { body: message.to_string().into(), sent }
     }
 
-    pub fn setup_complete() -> Self {
+    pub fn setup_complete(vertex: bool) -> Self {
         // Indented, as the service does it.
-        Self { body: "{\n  \"setupComplete\": {}\n}\n".into(), sent: Sent::SetupComplete }
+        let body = if vertex {
+            "{\n  \"setupComplete\": {\n    \"sessionId\": \"1\"\n  }\n}\n"
+        } else {
+            "{\n  \"setupComplete\": {}\n}\n"
+        };
+        Self { body: body.into(), sent: Sent::SetupComplete }
     }
 
     pub fn audio(piece: &Piece) -> Self {

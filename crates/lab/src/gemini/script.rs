@@ -35,7 +35,7 @@ pub struct Converse {
     /// Said to every utterance beyond the exchanges.
     pub beyond: Option<Speech>,
     /// Answers to texts after the greeting trigger that contain these words; the first match counts. A text that matches
-    /// nothing gets the next exchange if the last turn was empty, or else `beyond`.
+    /// nothing gets the next exchange if the last turn was empty or the session was taken up or told of, or else `beyond`.
     pub texts: Vec<(String, Exchange)>,
     pub interruption: Interruption,
 }
@@ -110,6 +110,8 @@ pub enum Hearing {
 #[derive(Clone, Debug)]
 pub enum Step {
     Say(Speech),
+    /// All of it in one message.
+    Burst(Speech),
     /// Asks for tools, in one message, and goes on when all are answered.
     Call(Vec<ToolCall>),
     /// Asks for tools and goes on at once; the answers may come at any time.

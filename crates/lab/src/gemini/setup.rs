@@ -1,6 +1,7 @@
 //! The setup message: what each family of models refuses, and what the session takes from it.
 
 use super::wire::Refusal;
+use super::{FakeGeminiOptions, FakeVertex};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ impl Family {
 pub(super) struct Terms {
     pub model: String,
     pub family: Family,
+    pub vertex: bool,
     pub detects_activity: bool,
     /// After so much received silence the caller's turn is over.
     pub silence: Duration,
@@ -60,13 +62,14 @@ struct Tool {
 const DEFAULT_SILENCE: Duration = Duration::from_millis(500);
 
 impl Terms {
-    /// `setup` has passed `wire`; `models` are those that exist; `version` is the API's, such as `v1beta`.
-    pub fn read(setup: &Value, models: &[String], version: &str) -> Result<Self, Refusal> {
-        let model = model(setup, models, version)?;
+    /// `setup` has passed `wire`; `version` is the API's, such as `v1beta`.
+    pub fn read(setup: &Value, options: &FakeGeminiOptions, version: &str) -> Result<Self, Refusal> {
+        let vertex = options.vertex.as_ref();
+        let model = model(setup, options, version)?;
         let family = Family::of(&model);
         check_generation(setup, family, version)?;
-        check_session(setup, family, version)?;
-        let tools = tools(setup, family)?;
+        check_session(setup, family, version, vertex.is_some())?;
+        let tools = tools(setup, family, vertex.is_some())?;
         let detection = setup.pointer("/realtimeInputConfig/automaticActivityDetection");
         let silence_ms = detection.and_then(|detection| detection.get("silenceDurationMs")).and_then(Value::as_u64);
         let handling = setup.pointer("/realtimeInputConfig/activityHandling").and_then(Value::as_str);
@@ -74,6 +77,7 @@ impl Terms {
         Ok(Self {
             model,
             family,
+            vertex: vertex.is_some(),
             detects_activity: !flag(detection, "/disabled"),
             silence: silence_ms.map_or(DEFAULT_SILENCE, Duration::from_millis),
             interrupts: handling != Some("NO_INTERRUPTION"),
@@ -95,12 +99,18 @@ fn flag(value: Option<&Value>, pointer: &str) -> bool {
     value.and_then(|value| value.pointer(pointer)).and_then(Value::as_bool).unwrap_or_default()
 }
 
-fn model(setup: &Value, models: &[String], version: &str) -> Result<String, Refusal> {
+fn model(setup: &Value, options: &FakeGeminiOptions, version: &str) -> Result<String, Refusal> {
     let name = setup.get("model").and_then(Value::as_str).unwrap_or_default();
-    let Some(bare) = name.strip_prefix("models/").filter(|bare| !bare.is_empty()) else {
+    let prefix = match &options.vertex {
+        None => "models/".to_owned(),
+        Some(FakeVertex { project, location, .. }) => {
+            format!("projects/{project}/locations/{location}/publishers/google/models/")
+        }
+    };
+    let Some(bare) = name.strip_prefix(&prefix).filter(|bare| !bare.is_empty()) else {
         return Err(Refusal::invalid("* BidiGenerateContentRequest.setup.model: unexpected model name format"));
     };
-    if models.iter().any(|known| known == bare) {
+    if options.models.iter().any(|known| known == bare) {
         return Ok(bare.to_owned());
     }
     let reason = format!("{name} is not found for API version {version}, or is not supported for bidiGenerateContent.");
@@ -145,11 +155,18 @@ fn knows_affect(family: Family, version: &str) -> bool {
     matches!(family, Family::Native25 | Family::Other) && version == "v1alpha"
 }
 
-fn check_session(setup: &Value, family: Family, version: &str) -> Result<(), Refusal> {
+fn check_session(setup: &Value, family: Family, version: &str, vertex: bool) -> Result<(), Refusal> {
     if setup.get("proactivity").is_some() && !knows_affect(family, version) {
         return Err(unknown("proactivity", "setup"));
     }
-    if setup.pointer("/sessionResumption/transparent").is_some() {
+    if vertex && setup.get("labels").is_some_and(|labels| !labels.is_null()) {
+        return Err(unknown("labels", "setup"));
+    }
+    let seeded = flag(Some(setup), "/historyConfig/initialHistoryInClientContent");
+    if seeded && !(family.is_38() || matches!(family, Family::Live31 | Family::Other)) {
+        return Err(Refusal::invalid("setup.historyConfig is not supported by this model"));
+    }
+    if !vertex && setup.pointer("/sessionResumption/transparent").is_some() {
         return Err(Refusal::invalid("setup.sessionResumption.transparent is not supported in the Gemini API"));
     }
     Ok(())
@@ -159,13 +176,13 @@ fn unknown(name: &str, path: &str) -> Refusal {
     Refusal::invalid(format!("Invalid JSON payload received. Unknown name \"{name}\" at '{path}': Cannot find field."))
 }
 
-fn tools(setup: &Value, family: Family) -> Result<Vec<Tool>, Refusal> {
+fn tools(setup: &Value, family: Family, vertex: bool) -> Result<Vec<Tool>, Refusal> {
     let tools = setup.get("tools").and_then(Value::as_array).into_iter().flatten();
     let declared = tools.filter_map(|tool| tool.get("functionDeclarations").and_then(Value::as_array)).flatten();
-    declared.map(|function| tool(function, family)).collect()
+    declared.map(|function| tool(function, family, vertex)).collect()
 }
 
-fn tool(function: &Value, family: Family) -> Result<Tool, Refusal> {
+fn tool(function: &Value, family: Family, vertex: bool) -> Result<Tool, Refusal> {
     let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
     if !is_function_name(name) {
         return Err(Refusal::invalid(format!("setup.tools.functionDeclarations.name: \"{name}\" is not a valid function name")));
@@ -176,6 +193,9 @@ fn tool(function: &Value, family: Family) -> Result<Tool, Refusal> {
     let behavior = function.get("behavior").and_then(Value::as_str);
     if family == Family::Live38Thinking && behavior == Some("BLOCKING") {
         return Err(Refusal::invalid(format!("function {name}: behavior BLOCKING is not supported by this model")));
+    }
+    if vertex && family == Family::Native25 && behavior.is_some() {
+        return Err(unknown("behavior", "setup.tools.functionDeclarations"));
     }
     let blocking = behavior.map_or(!family.is_38(), |behavior| behavior == "BLOCKING");
     Ok(Tool { name: name.to_owned(), blocking })
@@ -204,8 +224,8 @@ mod tests {
         let mut setup = json!({"model": format!("models/{model}"), "generationConfig": {"responseModalities": ["AUDIO"]}});
         let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
         setup.pointer_mut(parent).expect("a parent")[name] = part;
-        let models = [LIVE_38, LIVE_31, NATIVE_25, THINKING_38].map(str::to_owned);
-        let read = Terms::read(&setup, &models, "v1beta");
+        let models = [LIVE_38, LIVE_31, NATIVE_25, THINKING_38].map(str::to_owned).to_vec();
+        let read = Terms::read(&setup, &FakeGeminiOptions { models, ..FakeGeminiOptions::default() }, "v1beta");
         match wanted {
             None => assert!(read.is_ok(), "{read:?} for {setup}"),
             Some(wanted) => {
@@ -228,8 +248,36 @@ mod tests {
         check(LIVE_38, "/generationConfig/enableAffectiveDialog", json!(false), Some("enableAffectiveDialog"));
         check(LIVE_38, "/proactivity", json!({"proactiveAudio": false}), Some("proactivity"));
         check(LIVE_38, "/sessionResumption", json!({"transparent": true}), Some("transparent"));
+        let history = json!({"initialHistoryInClientContent": true});
+        check(LIVE_38, "/historyConfig", history.clone(), None);
+        check(NATIVE_25, "/historyConfig", history, Some("historyConfig"));
         check(LIVE_38, generation, json!(["TEXT"]), Some("responseModalities"));
         check(LIVE_38, generation, json!(null), Some("responseModalities"));
+    }
+
+    #[test]
+    fn vertex_has_names_and_refusals_of_its_own() {
+        const NATIVE: &str = "gemini-live-2.5-flash-native-audio";
+        let vertex = FakeVertex { project: "p".into(), location: "l".into(), token: "t".into() };
+        let options = FakeGeminiOptions { models: vec![NATIVE.into()], vertex: Some(vertex), ..FakeGeminiOptions::default() };
+        let name = |project: &str| format!("projects/{project}/locations/l/publishers/google/models/{NATIVE}");
+        let setup = |model: &str, more: (&str, Value)| {
+            let mut setup = json!({"model": model, "generationConfig": {"responseModalities": ["AUDIO"]}});
+            setup[more.0] = more.1;
+            Terms::read(&setup, &options, "v1beta1").map(|terms| terms.model).map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(setup(&name("p"), ("sessionResumption", json!({"transparent": true}))).as_deref(), Ok(NATIVE));
+        let tool = json!([{"functionDeclarations": [{"name": "a", "behavior": "BLOCKING"}]}]);
+        for (model, more, wanted) in [
+            (format!("models/{NATIVE}"), ("labels", json!(null)), "model name format"),
+            (name("q"), ("labels", json!(null)), "model name format"),
+            (name("p"), ("labels", json!({"a": "b"})), "labels"),
+            (name("p"), ("tools", tool), "behavior"),
+        ] {
+            let refused = setup(&model, (more.0, more.1.clone()));
+            let is_refused = refused.as_ref().is_err_and(|reason| reason.contains(wanted));
+            assert!(is_refused, "{refused:?} instead of {wanted}");
+        }
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Speech {
         Self::new(words, &tone(hz, count))
     }
 
+    /// Words that cannot be heard: the sound is all but silence.
+    pub fn inaudible(words: &str, length: Duration) -> Self {
+        Self::new(words, &vec![1; (length.as_secs_f64() * SPEECH_RATE_HZ as f64) as usize])
+    }
+
     pub fn words(&self) -> &str {
         &self.0.words
     }
@@ -71,6 +76,14 @@ impl Speech {
     /// At 24 kHz.
     pub(crate) fn samples(&self) -> &[i16] {
         &self.0.samples
+    }
+
+    /// One message, of parts as long as its pieces, with all its words.
+    pub(super) fn whole(&self) -> Piece {
+        let Sound { words, samples, .. } = &*self.0;
+        let parts: Vec<Value> = samples.chunks(PIECE_SAMPLES).map(audio_part).collect();
+        let content = json!({"modelTurn": {"role": "model", "parts": parts}, "outputTranscription": {"text": words}});
+        Piece { body: json!({"serverContent": content}).to_string().into(), samples: samples.len() }
     }
 
     pub(super) fn pieces(&self, written: bool) -> &[Piece] {

@@ -85,29 +85,62 @@ fn nobody() -> std::net::SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
+/// A tone, so that it is told from an answer.
+async fn scene_of_one_question() -> Scene {
+    let greeting = Speech::tone("Hello.", GREETING_HZ, Duration::from_secs(1));
+    let script = converse(greeting, vec![Exchange::new("", Speech::line(Line::Long))]);
+    let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
+    Scene::with(options, |_| ()).await
+}
+
+fn one_question() -> [Step; 5] {
+    [Step::WaitAnswer, listen(), Step::Play(Line::Maria1.samples()), listen(), Step::HangUp]
+}
+
+/// What breaks is mended: the answer is Gemini's, and the record tells of the second session.
+pub async fn a_call_goes_on_in_another_session() {
+    let cases = [
+        (Act::close(1000, ""), "1000"),
+        (Act::close(1001, ""), "1001"),
+        (Act::Drop, "connection_lost"),
+        (Act::close(1008, NOT_ENABLED), NOT_ENABLED),
+        (Act::close(1011, "Internal error encountered."), "Internal error"),
+        (Act::close(1011, "Deadline expired before operation could complete."), "Deadline expired"),
+        (Act::GoAway { time_left: Duration::from_millis(300), code: 1011, reason: String::new() }, ""),
+        (Act::GoAway { time_left: Duration::from_secs(4), code: 1011, reason: String::new() }, "announced"),
+        (Act::Stall, "stalled"),
+    ];
+    let check = |(act, wanted): (Act, &'static str)| async move {
+        let mut scene = scene_of_one_question().await;
+        scene.fake.fault_once(Fault::new(Moment::Utterance, act));
+        let ended = scene.call(one_question()).await;
+        assert_eq!(reason(&ended.cdr), EndReason::RemoteHungUp, "{wanted}");
+        let told: Vec<_> = ended.facts.iter().filter(|fact| matches!(fact, CallFact::SessionChanged { .. })).collect();
+        let [CallFact::SessionChanged { engine, reason, .. }] = told.as_slice() else { panic!("{wanted}: {:#?}", ended.facts) };
+        assert!(engine == "gemini" && reason.contains(wanted), "{reason}");
+        let said = ended.turns.iter().rfind(|turn| turn.speaker == Speaker::Agent).map(|turn| turn.text.trim());
+        assert_eq!(said, Some(Line::Long.words()), "{wanted}: {:#?}", ended.turns);
+        let answered = voiced_seconds(ended.report.heard()) - tone_seconds(ended.report.heard(), GREETING_HZ);
+        assert!(answered > 1.5, "{wanted}: {answered} s of answer");
+        assert!(!ended.facts.iter().any(|fact| matches!(fact, CallFact::EngineFailed { .. })), "{wanted}: {:#?}", ended.facts);
+        assert_eq!(scene.fake.complaints(), [""; 0], "{wanted}");
+        scene.everything_is_freed_at_once().await;
+    };
+    join_all(cases.map(check)).await;
+}
+
+/// What cannot be mended is not waited for: the offline engine takes over.
 pub async fn a_call_goes_on_when_the_service_fails() {
     use EngineCause::*;
     let cases = [
-        (Act::close(1000, ""), ConnectionLost),
-        (Act::close(1001, ""), SessionExpired),
-        (Act::Drop, ConnectionLost),
         (Act::close(1007, "Request contains an invalid argument."), SetupRefused),
-        (Act::close(1008, "The operation was cancelled."), ServiceFailed),
-        (Act::close(1008, NOT_ENABLED), ServiceFailed),
-        (Act::close(1011, "Internal error encountered."), ServiceFailed),
-        (Act::close(1011, "Deadline expired before operation could complete."), SessionExpired),
-        (Act::GoAway { time_left: Duration::from_millis(300), code: 1011, reason: String::new() }, SessionExpired),
+        (Act::close(1007, "API key expired. Please renew the API key."), KeyRefused),
         (Act::close(1011, "Resource has been exhausted (e.g. check quota)."), QuotaExceeded),
-        (Act::Stall, Stalled),
     ];
     let check = |(act, cause)| async move {
-        let greeting = Speech::tone("Hello.", GREETING_HZ, Duration::from_secs(1));
-        let script = converse(greeting, vec![Exchange::new("", Speech::line(Line::Long))]);
-        let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
-        let mut scene = Scene::with(options, |_| ()).await;
+        let mut scene = scene_of_one_question().await;
         scene.fake.fault(Fault::new(Moment::Utterance, act));
-        let maria = Step::Play(Line::Maria1.samples());
-        let ended = scene.call([Step::WaitAnswer, listen(), maria, listen(), Step::HangUp]).await;
+        let ended = scene.call(one_question()).await;
         check(&mut scene, &ended, cause).await;
         let greeted = tone_seconds(ended.report.heard(), GREETING_HZ);
         let apology = voiced_seconds(ended.report.heard()) - greeted;

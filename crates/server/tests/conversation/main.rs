@@ -55,6 +55,7 @@ fn main() {
         silence::who_says_nothing_is_asked_then_said_goodbye_to,
     ];
     let others = trials![once =>
+        failures::a_call_goes_on_in_another_session,
         failures::a_call_goes_on_when_the_service_fails,
         failures::a_call_begins_without_the_service,
         closing::who_hangs_up_leaves_nothing_behind,

@@ -1,11 +1,13 @@
-//! The HTTP/1.1 upgrade to a WebSocket (RFC 6455 §4.1), with the key in a header and nowhere else.
+//! The HTTP/1.1 upgrade to a WebSocket (RFC 6455 §4.1), with the key or token in a header and nowhere else.
 
 use super::Stream;
 use crate::{
-    EngineCause, EngineError,
-    gemini::refusal::{Phase, Refusals},
+    EngineCause,
+    gemini::{
+        access::Credential,
+        refusal::{Ending, Phase, Refusals},
+    },
 };
-use callie_domain::Secret;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,8 +23,12 @@ use tokio_tungstenite::{
 };
 use zeroize::Zeroizing;
 
-/// Of the developers' API.
-const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+/// Whom to ask, and as whom.
+pub struct Door<'a> {
+    pub authority: &'a str,
+    pub path: &'a str,
+    pub credential: &'a Credential,
+}
 
 /// Longest head or refusal read, bytes.
 const ANSWER_BOUND: usize = 16 << 10;
@@ -31,14 +37,13 @@ const REFUSAL_TEXT: Duration = Duration::from_secs(1);
 
 pub async fn upgrade(
     mut stream: Stream,
-    authority: &str,
-    key: &Secret,
+    door: &Door<'_>,
     refusals: &Refusals,
     config: WebSocketConfig,
-) -> Result<WebSocketStream<Stream>, EngineError> {
+) -> Result<WebSocketStream<Stream>, Ending> {
     let nonce = generate_key();
     let broken = |error: std::io::Error| refusals.of_socket(&SocketError::Io(error), Phase::Setup);
-    let request = request(authority, key, &nonce);
+    let request = request(door, &nonce);
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut received = Vec::new();
@@ -47,7 +52,7 @@ pub async fn upgrade(
             break head;
         }
         if received.len() > ANSWER_BOUND || stream.read_buf(&mut received).await.map_err(broken)? == 0 {
-            return Err(refusals.error(EngineCause::Unreachable, "no answer to the upgrade"));
+            return Err(refusals.error(EngineCause::Unreachable, "no answer to the upgrade").into());
         }
     };
     let mut rest = received.split_off(head.length);
@@ -57,16 +62,19 @@ pub async fn upgrade(
         return Err(refusals.of_status(head.status, &String::from_utf8_lossy(&rest)));
     }
     if head.accept.as_deref() != Some(derive_accept_key(nonce.as_bytes()).as_str()) {
-        return Err(refusals.error(EngineCause::Unreachable, "the upgrade was answered by something that is no WebSocket"));
+        return Err(refusals
+            .error(EngineCause::Unreachable, "the upgrade was answered by something that is no WebSocket")
+            .into());
     }
     Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
 }
 
-fn request(authority: &str, key: &Secret, nonce: &str) -> Zeroizing<String> {
+fn request(Door { authority, path, credential }: &Door<'_>, nonce: &str) -> Zeroizing<String> {
+    let Credential { header, scheme, secret } = credential;
     Zeroizing::new(format!(
-        "GET {PATH} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nx-goog-api-key: {}\r\n\r\n",
-        key.expose()
+        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n{header}: {scheme}{}\r\n\r\n",
+        secret.expose()
     ))
 }
 
@@ -109,6 +117,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use callie_domain::Secret;
 
     #[test]
     fn heads() {
@@ -123,11 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_in_a_header_only() {
-        let request = request("x.example", &Secret::new("k3y"), "nonce");
-        assert_eq!(request.matches("k3y").count(), 1);
-        assert!(
-            request.contains("\r\nx-goog-api-key: k3y\r\n") && !request.lines().next().is_some_and(|line| line.contains("k3y"))
-        );
+    fn the_secret_is_in_a_header_only() {
+        for (header, scheme) in [("x-goog-api-key", ""), ("authorization", "Bearer ")] {
+            let credential = Credential { header, scheme, secret: Secret::new("k3y") };
+            let request = request(&Door { authority: "x.example", path: "/ws/x", credential: &credential }, "nonce");
+            assert_eq!(request.matches("k3y").count(), 1);
+            assert!(request.contains(&format!("\r\n{header}: {scheme}k3y\r\n")), "{header}");
+            assert_eq!(request.lines().next(), Some("GET /ws/x HTTP/1.1"));
+        }
     }
 }

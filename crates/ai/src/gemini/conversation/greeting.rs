@@ -70,6 +70,20 @@ impl Greeting {
         }
     }
 
+    /// The session that was asked is gone: the next is asked from the beginning.
+    pub fn lost(&mut self) -> bool {
+        let asked = matches!(self.state, State::Asked { .. });
+        if asked {
+            self.state = State::Done;
+        }
+        asked
+    }
+
+    /// It was asked for, or they are listened to: the first words are still to come.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Asked { .. } | State::Listening { .. })
+    }
+
     /// The model's answer to the request was no answer.
     pub fn came_to_nothing(&mut self) -> Option<Ask> {
         let asked = matches!(self.state, State::Asked { .. });

@@ -1,22 +1,37 @@
 //! What the service sends, turned into events. Within one message: interruption first, so that late speech beside it is
 //! dropped; then speech before its words; tools before the end of the turn; the end of the turn last.
 
-use super::{Conversation, Note, turn::Ending};
+use super::{Conversation, turn::Ending};
 use crate::{
     EngineEvent,
-    gemini::{
-        instruction,
-        wire::server::{self, ServerContent, ServerMessage, Transcription},
-    },
+    gemini::wire::server::{self, GoAway, ServerContent, ServerMessage, Transcription},
 };
 use serde::Deserialize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Peak below which audio is taken for silence: −44 dBFS. Whole answers of it have been seen.
+const AUDIBLE: u16 = 200;
+
+/// What a frame says about the session itself.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct News {
+    /// With it a new session can take up this one's context.
+    pub handle: Option<String>,
+    /// The service will end the session after this.
+    pub time_left: Option<Duration>,
+    /// The model's context has grown: handles from before do not know of it.
+    pub has_content: bool,
+    /// The model answers the caller, with words or a tool.
+    pub is_answer: bool,
+    /// A turn is over that could be heard.
+    pub is_sound: bool,
+}
 
 impl Conversation {
     /// A frame came, text or binary.
-    pub fn on_frame(&mut self, frame: &[u8], now: Instant) {
+    pub fn on_frame(&mut self, frame: &[u8], now: Instant) -> News {
         if self.over {
-            return;
+            return News::default();
         }
         if let Ok(message) = server::parse(frame) {
             return self.on_message(message, now);
@@ -24,23 +39,26 @@ impl Conversation {
         let salvaged = server::salvage(frame);
         match salvaged.as_ref().map(ServerMessage::deserialize) {
             Some(Ok(message)) => {
-                self.note_once(Note::Unreadable, "the service sends fields in a form we do not know; they are passed over");
-                self.on_message(message, now);
+                let notice = self.oddities.unreadable();
+                self.events.extend(notice);
+                self.on_message(message, now)
             }
-            _ => self.note_once(Note::Junk, "the service sends frames that are no messages; they are passed over"),
+            _ => {
+                let notice = self.oddities.junk();
+                self.events.extend(notice);
+                News::default()
+            }
         }
     }
 
-    fn on_message(&mut self, message: ServerMessage<'_>, now: Instant) {
-        if message.server_content.is_some() || message.tool_call.is_some() {
-            self.vigil.on_frame(now);
+    fn on_message(&mut self, message: ServerMessage<'_>, now: Instant) -> News {
+        if message.is_unknown() {
+            self.oddities.unknown();
         }
-        if let Some(update) = message.session_resumption_update
-            && update.resumable
-            && !update.new_handle.is_empty()
-        {
-            self.resumption_handle = Some(update.new_handle);
-        }
+        let speaks = message.server_content.as_ref().is_some_and(|content| content.model_turn.is_some());
+        let interrupts = message.server_content.as_ref().is_some_and(|content| content.interrupted);
+        let is_answer = speaks || message.tool_call.is_some();
+        let mut news = News { has_content: is_answer || interrupts, is_answer, ..News::default() };
         if let Some(metadata) = &message.usage_metadata {
             if message.server_content.as_ref().is_some_and(has_speech) {
                 self.ledger.on_content();
@@ -48,31 +66,51 @@ impl Conversation {
             let usage = self.ledger.count(metadata);
             self.events.push_back(EngineEvent::Usage(usage));
         }
+        news.handle = message.session_resumption_update.and_then(server::SessionResumptionUpdate::handle);
+        news.time_left = message.go_away.as_ref().map(GoAway::remaining);
+        if message.tool_call.is_some() {
+            self.vigil.on_frame(now);
+        }
         let cancelled = message.tool_call_cancellation.unwrap_or_default();
         let calls = message.tool_call.unwrap_or_default().function_calls;
-        self.on_content(message.server_content.unwrap_or_default(), now, |conversation| {
-            conversation.use_tools(calls, &cancelled, now);
-        });
-        if let Some(go_away) = message.go_away {
-            self.going_away = true;
-            let left: String = go_away.time_left.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').take(16).collect();
-            self.notice(format!("the service will end this session in {left}"));
+        let ending = self.on_content(message.server_content, now, |conversation| conversation.use_tools(calls, &cancelled, now));
+        news.is_sound = ending == Some(Ending::Spoken);
+        if let Some(left) = news.time_left {
+            self.notice(format!("the service will end this session in {} s", left.as_secs()));
         }
+        news
     }
 
-    fn on_content(&mut self, content: ServerContent<'_>, now: Instant, use_tools: impl FnOnce(&mut Self)) {
+    /// How the turn ended, if it did.
+    fn on_content(
+        &mut self,
+        content: Option<ServerContent<'_>>,
+        now: Instant,
+        use_tools: impl FnOnce(&mut Self),
+    ) -> Option<Ending> {
+        let Some(content) = content else {
+            use_tools(self);
+            return None;
+        };
         if content.interrupted {
             self.on_interrupted(now);
         }
+        let (mut pieces, mut audible) = (0, 0);
         for part in content.model_turn.map(|turn| turn.parts).unwrap_or_default() {
             if let Some(audio) = part.inline_data {
-                self.on_audio(&audio.mime_type, &audio.data, now);
+                pieces += 1;
+                audible += usize::from(self.on_audio(&audio.mime_type, &audio.data, now));
             }
+        }
+        // Silence is no sign of life.
+        if pieces == 0 || audible > 0 {
+            self.vigil.on_frame(now);
         }
         if let Some(words) = content.output_transcription
             && !words.text.is_empty()
             && !self.turn.is_late(now)
         {
+            self.history.said(&words.text);
             self.events.push_back(EngineEvent::Said(words.text.into_owned()));
         }
         if let Some(words) = content.input_transcription {
@@ -82,9 +120,8 @@ impl Conversation {
         if content.generation_complete {
             self.on_speech_complete(false);
         }
-        if content.turn_complete {
-            self.on_turn_complete(&content.turn_complete_reason, &content.interaction_status, now);
-        }
+        let complete = content.turn_complete;
+        complete.then(|| self.on_turn_complete(&content.turn_complete_reason, &content.interaction_status, now))
     }
 
     fn on_interrupted(&mut self, now: Instant) {
@@ -95,28 +132,39 @@ impl Conversation {
         }
         self.turn.cut(now);
         self.downlink.reset();
-        self.vigil.answered();
+        self.history.close(true);
+        self.answered();
         self.events.push_back(EngineEvent::Interrupted);
     }
 
-    fn on_audio(&mut self, mime_type: &str, data: &str, now: Instant) {
+    /// True when something can be heard. Silence is not played as long as nothing has been heard of the turn.
+    fn on_audio(&mut self, mime_type: &str, data: &str, now: Instant) -> bool {
         if self.turn.is_late(now) || self.farewell.is_said() {
-            return;
+            return false;
         }
-        match self.downlink.decode(mime_type, data) {
-            Ok(samples) if samples.is_empty() => {}
-            Ok(samples) => {
-                self.ledger.on_content();
-                self.turn.spoke();
-                self.greeting.agent_speaks();
-                self.farewell.agent_speaks(now);
-                self.tools.agent_spoke(now);
-                self.vigil.answered();
-                self.asked_again = false;
-                self.events.push_back(EngineEvent::Audio(samples));
+        let samples = match self.downlink.decode(mime_type, data) {
+            Ok(samples) => samples,
+            Err(fault) => {
+                let notice = self.oddities.audio_fault(&fault);
+                self.events.extend(notice);
+                return false;
             }
-            Err(fault) => self.note_once(Note::AudioFault, &fault.to_string()),
+        };
+        let audible = samples.iter().any(|sample| sample.unsigned_abs() >= AUDIBLE);
+        if audible {
+            self.is_heard();
+            self.greeting.agent_speaks();
+            self.tools.agent_spoke(now);
+            self.vigil.answered();
         }
+        if samples.is_empty() || (!audible && !self.turn.has_spoken()) {
+            return audible;
+        }
+        self.ledger.on_content();
+        self.turn.spoke();
+        self.farewell.agent_speaks(now);
+        self.events.push_back(EngineEvent::Audio(samples));
+        audible
     }
 
     fn on_caller_words(&mut self, words: Transcription<'_>, now: Instant) {
@@ -124,10 +172,12 @@ impl Conversation {
         if text.is_empty() {
             return;
         }
+        self.history.heard(&text);
         if !text.trim().is_empty() {
             self.farewell.caller_speaks();
             if !self.turn.has_spoken() && !self.farewell.is_final() {
-                self.vigil.answer_is_due(now);
+                self.vigil.words_were_heard(now);
+                self.owe_words(&text);
             }
         }
         self.events.push_back(EngineEvent::Heard(text));
@@ -136,6 +186,7 @@ impl Conversation {
     /// All speech of the turn is here; it may be seconds until it has been spoken and the turn is over.
     fn on_speech_complete(&mut self, turn_is_over: bool) {
         if self.turn.close_speech() {
+            self.owed = None;
             self.events.push_back(EngineEvent::TurnComplete);
         }
         if self.farewell.is_said_with(turn_is_over, self.turn.has_spoken()) {
@@ -143,7 +194,7 @@ impl Conversation {
         }
     }
 
-    fn on_turn_complete(&mut self, reason: &str, interaction_status: &str, now: Instant) {
+    fn on_turn_complete(&mut self, reason: &str, interaction_status: &str, now: Instant) -> Ending {
         let more_comes = !matches!(interaction_status, "" | "IDLE" | "INTERACTION_STATUS_UNSPECIFIED");
         self.on_speech_complete(!more_comes);
         self.ledger.on_turn_complete();
@@ -156,24 +207,26 @@ impl Conversation {
         let unanswered = ending == Ending::Empty && self.vigil.is_due() && reason != "NEED_MORE_INPUT";
         if !more_comes && !self.farewell.is_final() && (rejected || unanswered) {
             self.on_empty_turn(reason, now);
+        } else if ending != Ending::Empty {
+            self.history.close(false);
         }
+        ending
     }
 
-    /// The model was to answer and did not: asked once more, then left to the caller's next words.
+    /// The model was to answer and did not.
     fn on_empty_turn(&mut self, reason: &str, now: Instant) {
-        let reason = if reason.is_empty() { "no reason given" } else { reason };
         let reason: String = reason.chars().filter(|c| c.is_ascii_alphanumeric() || " _".contains(*c)).take(64).collect();
-        if std::mem::replace(&mut self.asked_again, true) {
-            self.vigil.answered();
-            return self.notice(format!("the model's turn was empty again ({reason})"));
-        }
+        tracing::debug!(reason, "a turn without anything to hear in it");
         if let Some(ask) = self.greeting.came_to_nothing() {
             return self.ask_greeting(Some(ask), now);
         }
-        self.notice(format!("the model's turn was empty ({reason}); asked again"));
-        self.ask(instruction::ANSWER, now);
+        self.vigil.answer_is_due(now);
+        self.climb(if reason.is_empty() { EMPTY } else { REJECTED }, now);
     }
 }
+
+const EMPTY: &str = "the model's turn was empty";
+const REJECTED: &str = "the model's turn was rejected or cut short by the service";
 
 fn has_speech(content: &ServerContent<'_>) -> bool {
     content.model_turn.as_ref().is_some_and(|turn| turn.parts.iter().any(|part| part.inline_data.is_some()))

@@ -34,6 +34,12 @@ impl Ledger {
         self.turn_is_over = true;
     }
 
+    /// The service counts anew in another session.
+    pub fn session_changed(&mut self) {
+        self.settled = self.sum();
+        (self.turn, self.turn_is_over) = (Usage::default(), false);
+    }
+
     fn sum(&self) -> Usage {
         self.settled.plus(self.turn)
     }
@@ -110,6 +116,14 @@ mod tests {
         let usage = Ledger::default().count(&metadata);
         assert_eq!((usage.audio_input_tokens, usage.text_input_tokens, usage.cached_input_tokens), (300, 205, 128));
         assert_eq!((usage.audio_output_tokens, usage.text_output_tokens), (42, 136));
+    }
+
+    #[test]
+    fn sessions_add_up() {
+        let mut ledger = Ledger::default();
+        ledger.count(&count(500, 42, 0, 542));
+        ledger.session_changed();
+        assert_eq!(ledger.count(&count(100, 10, 0, 110)).total_tokens, 652);
     }
 
     #[test]

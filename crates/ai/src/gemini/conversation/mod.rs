@@ -1,5 +1,6 @@
-//! The session's decisions: frames of the service and wishes of the line in, events for the call and messages for the
+//! The conversation's decisions: frames of the service and wishes of the line in, events for the call and messages for the
 //! service out. No socket, no clock: the time is an argument, and [`Conversation::deadline`] says when it wants to be woken.
+//! Which session of the service carries it is another matter ([`super::continuity`]); it outlives them.
 //!
 //! | module | decides |
 //! |---|---|
@@ -7,29 +8,51 @@
 //! | [`greeting`] | when to ask for the first words, and whether again |
 //! | [`farewell`] | when the last words have been said |
 //! | [`vigil`] | when an answer is overdue |
+//! | [`ladder`] | what is done about it |
+//! | [`renewal`] | what another session has to be told |
+//! | [`history`] | what was said so far |
 //! | [`ledger`] | what was used |
 //! | `tools` | what comes of the model's calls of tools |
+//! | [`oddities`] | what came that nobody can read |
+//!
+//! **How long a caller hears nothing** when an answer is due and the service stays silent, sends empty turns or inaudible audio,
+//! after the caller has fallen silent: 4 s until it is asked again (8 s for models that think; 8 s more on a line that is never
+//! quiet), as long again until the next session is opened and asked, as long again until the engine has [`Failed`] and another
+//! takes over: 12 s, and what the connecting takes. A greeting is asked for again after 3 s. A session that breaks is replaced at
+//! once ([`super::continuity`]).
+//!
+//! [`Failed`]: EngineEvent::Failed
 
 pub mod farewell;
 pub mod greeting;
+pub mod history;
+pub mod ladder;
 pub mod ledger;
+pub mod oddities;
+pub mod renewal;
 pub mod turn;
 pub mod vigil;
 
 mod incoming;
 mod tools;
 
+pub use incoming::News;
+
 use super::{family::Family, instruction, wire};
-use crate::{Brief, EngineCause, EngineError, EngineEvent, Prompt, tools::Bench};
+use crate::{Brief, EngineError, EngineEvent, Prompt, Utterance, tools::Bench};
 use farewell::Farewell;
 use greeting::{Ask, Greeting};
+use history::History;
+use ladder::Rung;
 use ledger::Ledger;
+use oddities::Oddities;
+use renewal::Owed;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 use turn::Turn;
-use vigil::{Alarm, Vigil};
+use vigil::Vigil;
 use wire::downlink::Downlink;
 
 /// One conversation with the service, from the answer on.
@@ -37,49 +60,49 @@ use wire::downlink::Downlink;
 pub struct Conversation {
     family: Family,
     greeting_words: String,
+    /// Another engine held this call before: its caller is not greeted again.
+    takes_over: bool,
     tools: Bench,
+    /// Tools at work that a session has asked for which is gone.
+    former_tools: Vec<Bench>,
     downlink: Downlink,
     turn: Turn,
     greeting: Greeting,
     farewell: Farewell,
     vigil: Vigil,
+    rung: Rung,
     ledger: Ledger,
-    /// An empty turn was answered with a request to speak, and nothing has been spoken since.
-    asked_again: bool,
-    /// What was already told once.
-    noted: Vec<Note>,
-    resumption_handle: Option<String>,
-    going_away: bool,
+    history: History,
+    /// What the model has been given to answer and has not answered.
+    owed: Option<Owed>,
+    oddities: Oddities,
+    /// The present session is at its end: another one is to be opened, and why.
+    wants_renewal: Option<&'static str>,
     over: bool,
     events: VecDeque<EngineEvent>,
     messages: VecDeque<String>,
 }
 
-/// Notices that are told once a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Note {
-    Junk,
-    Unreadable,
-    AudioFault,
-    SlowUplink,
-}
-
 impl Conversation {
     pub fn new(brief: &Brief, family: Family) -> Self {
+        let takes_over = !brief.history.is_empty();
         Self {
             family,
             greeting_words: brief.greeting.clone(),
+            takes_over,
             tools: Bench::new(brief.tools.clone()),
+            former_tools: Vec::new(),
             downlink: Downlink::default(),
             turn: Turn::default(),
-            greeting: Greeting::new(brief.outbound),
+            greeting: Greeting::new(brief.outbound && !takes_over),
             farewell: Farewell::default(),
-            vigil: Vigil::default(),
+            vigil: Vigil::new(family.is_slow()),
+            rung: Rung::default(),
             ledger: Ledger::default(),
-            asked_again: false,
-            noted: Vec::new(),
-            resumption_handle: None,
-            going_away: false,
+            history: History::after(&brief.history),
+            owed: None,
+            oddities: Oddities::default(),
+            wants_renewal: None,
             over: false,
             events: VecDeque::new(),
             messages: VecDeque::new(),
@@ -92,15 +115,21 @@ impl Conversation {
         self.ask_greeting(ask, now);
     }
 
-    /// The caller is audible right now.
-    pub fn caller_is_loud(&mut self, now: Instant) {
-        self.vigil.caller_is_loud(now);
+    /// The caller is audible for `length`; `over_agent` while the agent's words are played, and may be an echo of them.
+    pub fn caller_is_loud(&mut self, length: Duration, over_agent: bool, now: Instant) {
+        if !over_agent {
+            self.vigil.caller_is_loud(length, now);
+        }
         self.greeting.other_side_is_loud(now);
     }
 
-    pub fn dtmf(&mut self, digit: char) {
-        if let Some(text) = instruction::pressed(digit) {
-            self.tell(&text);
+    /// `connected`: there is a session to tell it.
+    pub fn dtmf(&mut self, digit: char, connected: bool) {
+        let Some(text) = instruction::pressed(digit) else { return };
+        self.history.heard(&format!(" {text}"));
+        match connected {
+            true => self.tell(&text),
+            false => self.owe_text(&text),
         }
     }
 
@@ -108,8 +137,8 @@ impl Conversation {
         match prompt {
             Prompt::StillThere => {
                 // The line has been silent for long: who gives no sign of life now is not nudged on top of it.
-                self.vigil.asked_for_life(now);
-                self.tell(instruction::STILL_THERE);
+                self.rung = self.rung.max(Rung::Nudged);
+                self.ask(instruction::STILL_THERE, now);
             }
             Prompt::SilenceGoodbye => {
                 self.farewell.prompted(now);
@@ -122,39 +151,35 @@ impl Conversation {
 
     /// The socket does not take the caller's audio as fast as it is spoken.
     pub fn uplink_is_slow(&mut self) {
-        self.note_once(Note::SlowUplink, "the service takes the caller's audio too slowly: the oldest of it was dropped");
+        let notice = self.oddities.slow_uplink();
+        self.events.extend(notice);
     }
 
-    /// The earliest time at which [`Self::on_deadline`] has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
+    /// The earliest time at which [`Self::on_deadline`] has something to do, while there is a session to ask. `connected`: there
+    /// is; without one only the end of the conversation is waited for.
+    pub fn deadline(&self, connected: bool) -> Option<Instant> {
         if self.over {
             return None;
         }
-        [self.greeting.deadline(), self.farewell.deadline(), self.vigil.deadline(), self.tools.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let asking = [self.greeting.deadline(), self.vigil.deadline()].into_iter().flatten().filter(|_| connected);
+        asking.chain(self.farewell.deadline()).chain(self.tools_deadline()).min()
     }
 
-    pub fn on_deadline(&mut self, now: Instant) {
+    pub fn on_deadline(&mut self, connected: bool, now: Instant) {
         if self.over {
+            return;
+        }
+        if self.farewell.is_overdue(now) {
+            self.goodbye();
+        }
+        self.watch_tools(connected, now);
+        if !connected {
             return;
         }
         let ask = self.greeting.on_deadline(now);
         self.ask_greeting(ask, now);
-        if self.farewell.is_overdue(now) {
-            self.goodbye();
-        }
-        self.watch_tools(now);
-        match self.vigil.on_deadline(now) {
-            Some(Alarm::Nudge) => {
-                self.notice("the service has been silent though an answer was due; asked again");
-                self.tell(instruction::NUDGE);
-            }
-            Some(Alarm::Stalled) => {
-                self.fail(EngineError::new(EngineCause::Stalled, "no sign of life though an answer was due and asked for twice"));
-            }
-            None => {}
+        if self.vigil.is_overdue(now) {
+            self.climb("the service has been silent though an answer was due", now);
         }
     }
 
@@ -169,16 +194,6 @@ impl Conversation {
         self.over
     }
 
-    /// The service has announced that it will end the session.
-    pub fn is_going_away(&self) -> bool {
-        self.going_away
-    }
-
-    /// With it a new session can take up this one's context.
-    pub fn resumption_handle(&self) -> Option<&str> {
-        self.resumption_handle.as_deref()
-    }
-
     pub fn next_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()
     }
@@ -188,21 +203,35 @@ impl Conversation {
         self.messages.pop_front()
     }
 
+    /// What was said so far, oldest first.
+    pub fn said_so_far(&self) -> Vec<Utterance> {
+        self.history.utterances()
+    }
+
     fn ask_greeting(&mut self, ask: Option<Ask>, now: Instant) {
         match ask {
-            Some(Ask::First { outbound }) => self.ask(&instruction::greet(&self.greeting_words, outbound), now),
-            Some(Ask::Again) => {
-                self.notice("the model did not greet; asked again");
-                self.vigil.asked_for_life(now);
-                self.tell(&instruction::greet_again(&self.greeting_words));
+            Some(Ask::First { outbound }) => {
+                let text = self.greeting_request(outbound);
+                self.owed = Some(Owed::Greeting { outbound });
+                self.vigil.answer_is_due(now);
+                self.tell(&text);
             }
+            Some(Ask::Again) => self.climb("the model did not greet", now),
             None => {}
+        }
+    }
+
+    fn greeting_request(&self, outbound: bool) -> String {
+        match self.takes_over {
+            true => instruction::renewal::take_over(&self.greeting_words),
+            false => instruction::greet(&self.greeting_words, outbound),
         }
     }
 
     /// Tells the model something that it has to answer.
     fn ask(&mut self, text: &str, now: Instant) {
         self.vigil.answer_is_due(now);
+        self.owe_text(text);
         self.tell(text);
     }
 
@@ -212,19 +241,18 @@ impl Conversation {
 
     fn goodbye(&mut self) {
         self.farewell.said();
-        self.vigil.answered();
+        self.answered();
         self.events.push_back(EngineEvent::Goodbye);
+    }
+
+    /// Nothing is waited for any more.
+    fn answered(&mut self) {
+        self.vigil.answered();
+        self.owed = None;
     }
 
     fn notice(&mut self, text: impl Into<String>) {
         self.events.push_back(EngineEvent::Notice(text.into()));
-    }
-
-    fn note_once(&mut self, note: Note, text: &str) {
-        if !self.noted.contains(&note) {
-            self.noted.push(note);
-            self.notice(text);
-        }
     }
 }
 
@@ -234,4 +262,4 @@ fn after(since: Option<Instant>, patience: Duration) -> Option<Instant> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,7 +10,7 @@ const LATE_AUDIO: Duration = Duration::from_secs(1);
 pub struct Turn {
     /// Speech was handed out since the last whole turn was reported.
     open: bool,
-    /// There was speech in this turn, since the caller cut it short if they did.
+    /// Something could be heard in this turn, since the caller cut it short if they did.
     spoken: bool,
     /// A tool was used in this turn, so that silence is no fault.
     used_tool: bool,
@@ -26,7 +26,7 @@ pub enum Ending {
     Cut,
     /// Only tools were used.
     Tools,
-    /// There was nothing in it.
+    /// There was nothing in it that could be heard.
     Empty,
 }
 
@@ -55,6 +55,11 @@ impl Turn {
 
     pub fn has_spoken(&self) -> bool {
         self.spoken
+    }
+
+    /// Speech was handed out, and more of it is to come.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// All speech of the turn is here; true when that is news.

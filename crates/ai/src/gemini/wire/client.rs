@@ -1,6 +1,6 @@
 //! What goes up beside audio: each is a whole message with exactly one of the protocol's fields.
 
-use crate::{gemini::family::Family, tools::Object};
+use crate::{Utterance, gemini::family::Family, tools::Object};
 use serde_json::{Value, json};
 
 /// Text for the model, as if it were typed by the user; the model answers it.
@@ -11,6 +11,32 @@ pub fn text(family: Family, text: &str) -> String {
         json!({"clientContent": {"turns": [{"role": "user", "parts": [{"text": text}]}], "turnComplete": true}})
     };
     message.to_string()
+}
+
+/// What was said before, for a session that awaits its history; it is not answered. A conversation begins with the user's
+/// side, so the first words of an agent have something before them.
+pub fn history(utterances: &[Utterance]) -> String {
+    let first_is_agents = utterances.first().is_some_and(|first| first.by_agent);
+    let opening = first_is_agents.then(|| turn(false, "(The call was answered.)"));
+    turns(opening.into_iter().chain(said(utterances)).collect())
+}
+
+/// What was said meanwhile, for a session under way. Families that take texts as realtime input do not answer to it.
+pub fn context(utterances: &[Utterance]) -> String {
+    turns(said(utterances).collect())
+}
+
+fn said(utterances: &[Utterance]) -> impl Iterator<Item = Value> {
+    utterances.iter().map(|utterance| turn(utterance.by_agent, &utterance.text))
+}
+
+fn turn(by_agent: bool, text: &str) -> Value {
+    let role = if by_agent { "model" } else { "user" };
+    json!({"role": role, "parts": [{"text": text}]})
+}
+
+fn turns(turns: Vec<Value>) -> String {
+    json!({"clientContent": {"turns": turns, "turnComplete": true}}).to_string()
 }
 
 /// The answer to one function call; `id` and `name` are the call's own.
@@ -45,6 +71,16 @@ mod tests {
             text(Family::V25, "Greet."),
             @r#"{"clientContent":{"turnComplete":true,"turns":[{"parts":[{"text":"Greet."}],"role":"user"}]}}"#
         );
+    }
+
+    #[test]
+    fn history_begins_with_the_user() {
+        let utterance = |by_agent, text: &str| Utterance { by_agent, text: text.into() };
+        insta::assert_snapshot!(
+            history(&[utterance(true, "Hello."), utterance(false, "Hi.")]),
+            @r#"{"clientContent":{"turnComplete":true,"turns":[{"parts":[{"text":"(The call was answered.)"}],"role":"user"},{"parts":[{"text":"Hello."}],"role":"model"},{"parts":[{"text":"Hi."}],"role":"user"}]}}"#
+        );
+        assert!(!history(&[utterance(false, "Hi.")]).contains("answered"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::tools::Object;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Value, json};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 /// One message; any of its fields may be there together. Empty texts are absent ones.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +25,33 @@ pub struct ServerMessage<'a> {
     pub session_resumption_update: Option<SessionResumptionUpdate>,
     #[serde(alias = "go_away")]
     pub go_away: Option<GoAway>,
+    /// Where the service hears the caller speak; the line hears it first.
+    #[serde(alias = "voice_activity")]
+    pub voice_activity: Option<IgnoredAny>,
+}
+
+impl ServerMessage<'_> {
+    /// Nothing in it that we know, beside what need not be acted upon.
+    pub fn is_unknown(&self) -> bool {
+        let Self {
+            setup_complete,
+            server_content,
+            tool_call,
+            tool_call_cancellation,
+            usage_metadata,
+            session_resumption_update,
+            go_away,
+            voice_activity,
+        } = self;
+        setup_complete.is_none()
+            && server_content.is_none()
+            && tool_call.is_none()
+            && tool_call_cancellation.is_none()
+            && usage_metadata.is_none()
+            && session_resumption_update.is_none()
+            && go_away.is_none()
+            && voice_activity.is_none()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,6 +174,27 @@ pub struct GoAway {
     /// A duration such as `50s`.
     #[serde(alias = "time_left")]
     pub time_left: String,
+}
+
+impl SessionResumptionUpdate {
+    /// An update without one brings nothing: the last handle stays valid.
+    pub fn handle(self) -> Option<String> {
+        (self.resumable && !self.new_handle.is_empty()).then_some(self.new_handle)
+    }
+}
+
+impl GoAway {
+    /// Where it cannot be read it is better not to wait.
+    const SHORT: Duration = Duration::from_secs(5);
+    /// No service announces its end earlier.
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// Proto3 JSON writes a duration as seconds with up to nine decimals, and an `s`.
+    pub fn remaining(&self) -> Duration {
+        let seconds = self.time_left.trim().strip_suffix('s').and_then(|text| text.parse().ok());
+        let left = seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
+        left.unwrap_or(Self::SHORT).min(Self::LONG)
+    }
 }
 
 /// A count; proto3 JSON writes 64-bit ones as text.

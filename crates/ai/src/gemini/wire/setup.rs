@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 /// What a session is set up with.
 #[derive(Debug)]
 pub struct Setup<'a> {
-    /// With or without `models/` before it.
+    /// Its full name: `models/…`, or a resource of Vertex.
     pub model: &'a str,
+    /// The session is Vertex's.
+    pub vertex: bool,
     pub instruction: &'a str,
     pub voice: Option<&'a str>,
     /// Only where the operator asked for it: native-audio models choose the language by themselves.
@@ -21,6 +23,10 @@ pub struct Setup<'a> {
     pub end_of_speech_ms: u32,
     /// 0 to 2.
     pub temperature: Option<f64>,
+    /// The session whose context this one takes up.
+    pub resume: Option<&'a str>,
+    /// The first `clientContent` is what was said before, and not to be answered.
+    pub history: bool,
 }
 
 /// Tokens of context at which the service starts to drop the oldest, and what it keeps: the whole context is billed again
@@ -33,7 +39,7 @@ impl Setup<'_> {
     pub fn message(&self) -> String {
         let family = Family::of(self.model);
         let mut setup = json!({
-            "model": qualified(self.model),
+            "model": self.model,
             "generationConfig": self.generation(family),
             "systemInstruction": {"parts": [{"text": self.instruction}]},
             "realtimeInputConfig": self.realtime_input(family),
@@ -45,7 +51,14 @@ impl Setup<'_> {
             },
             "sessionResumption": {},
         });
-        let tools: Vec<Value> = self.tools.iter().map(|tool| declaration(tool, family)).collect();
+        if let Some(handle) = self.resume {
+            setup["sessionResumption"] = json!({"handle": handle});
+        }
+        if self.history {
+            setup["historyConfig"] = json!({"initialHistoryInClientContent": true});
+        }
+        let behaves = !(self.vertex && family == Family::V25);
+        let tools: Vec<Value> = self.tools.iter().map(|tool| declaration(tool, family, behaves)).collect();
         if !tools.is_empty() {
             setup["tools"] = json!([{"functionDeclarations": tools}]);
         }
@@ -90,10 +103,6 @@ impl Setup<'_> {
     }
 }
 
-fn qualified(model: &str) -> String {
-    if model.contains('/') { model.to_owned() } else { format!("models/{model}") }
-}
-
 /// As little as the family allows: on a phone a second of silence is long.
 fn thinking(family: Family) -> Option<Value> {
     match family {
@@ -104,14 +113,18 @@ fn thinking(family: Family) -> Option<Value> {
     }
 }
 
-fn declaration(tool: &dyn Tool, family: Family) -> Value {
+/// `behaves`: the model knows that there are tools to wait for and tools to talk beside; without it all are waited for.
+fn declaration(tool: &dyn Tool, family: Family, behaves: bool) -> Value {
     let waits = tool.behaviour() == Behaviour::Waits && !family.tools_only_beside();
-    json!({
+    let mut declaration = json!({
         "name": tool.name(),
         "description": tool.description(),
-        "behavior": if waits { "BLOCKING" } else { "NON_BLOCKING" },
         "parameters": openapi(tool.parameters()),
-    })
+    });
+    if behaves {
+        declaration["behavior"] = json!(if waits { "BLOCKING" } else { "NON_BLOCKING" });
+    }
+    declaration
 }
 
 /// JSON Schema to the service's own subset, which every model takes: the types are written in capitals.
@@ -132,51 +145,75 @@ fn openapi(schema: Value) -> Value {
 mod tests {
     use super::*;
 
-    fn setup(model: &str) -> Value {
-        let tools = Toolbox::default();
-        let setup = Setup {
+    /// The least that a session can be set up with.
+    fn bare<'a>(model: &'a str, tools: &'a Toolbox) -> Setup<'a> {
+        Setup {
             model,
+            vertex: model.starts_with("projects/"),
             instruction: "You answer the phone.",
-            voice: Some("Kore"),
+            voice: None,
             language_code: None,
-            tools: &tools,
+            tools,
             end_of_speech_ms: 600,
             temperature: None,
-        };
-        serde_json::from_str(&setup.message()).expect("JSON")
+            resume: None,
+            history: false,
+        }
+    }
+
+    fn value(setup: &Setup<'_>) -> Value {
+        let message: Value = serde_json::from_str(&setup.message()).expect("JSON");
+        message["setup"].clone()
     }
 
     /// One golden file for each family: what they differ in is the point.
     #[test]
     fn a_setup_for_each_family() {
+        let tools = Toolbox::default();
         for model in [
-            "gemini-3.8-live",
-            "gemini-3.8-live-extended-thinking",
-            "gemini-3.1-flash-live-preview",
-            "gemini-2.5-flash-native-audio-preview-12-2025",
-            "gemini-9-live",
+            "models/gemini-3.8-live",
+            "models/gemini-3.8-live-extended-thinking",
+            "models/gemini-3.1-flash-live-preview",
+            "models/gemini-2.5-flash-native-audio-preview-12-2025",
+            "projects/p/locations/l/publishers/google/models/gemini-live-2.5-flash-native-audio",
+            "models/gemini-9-live",
         ] {
-            insta::assert_json_snapshot!(model, setup(model));
+            let setup = Setup { voice: Some("Kore"), ..bare(model, &tools) };
+            let name = if setup.vertex { "vertex" } else { model.trim_start_matches("models/") };
+            insta::assert_json_snapshot!(name, json!({"setup": value(&setup)}));
         }
     }
 
     #[test]
     fn what_is_not_wanted_is_not_sent() {
         let tools = Toolbox::new(Vec::new());
-        let bare = Setup {
-            model: "projects/p/locations/l/publishers/google/models/m",
-            instruction: "",
-            voice: None,
-            language_code: Some("de-DE"),
-            tools: &tools,
-            end_of_speech_ms: 600,
-            temperature: Some(0.7),
-        };
-        let bare: Value = serde_json::from_str(&bare.message()).expect("JSON");
-        assert_eq!(bare["setup"]["model"], "projects/p/locations/l/publishers/google/models/m");
-        assert_eq!(bare["setup"]["generationConfig"]["speechConfig"], json!({"languageCode": "de-DE"}));
-        assert_eq!(bare["setup"]["generationConfig"]["temperature"], 0.7);
-        assert_eq!(setup("gemini-9-live")["setup"]["generationConfig"].get("temperature"), None);
-        assert_eq!(bare["setup"].get("tools"), None);
+        let setup = Setup { language_code: Some("de-DE"), temperature: Some(0.7), ..bare("projects/p/models/m", &tools) };
+        let setup = value(&setup);
+        assert_eq!(setup["model"], "projects/p/models/m");
+        assert_eq!(setup["generationConfig"]["speechConfig"], json!({"languageCode": "de-DE"}));
+        assert_eq!(setup["generationConfig"]["temperature"], 0.7);
+        let setup = value(&bare("models/gemini-9-live", &tools));
+        assert_eq!(setup["generationConfig"], json!({"responseModalities": ["AUDIO"]}));
+        assert_eq!((setup.get("tools"), setup.get("historyConfig")), (None, None));
+    }
+
+    #[test]
+    fn compression_and_handles_are_asked_for_whatever_the_model() {
+        let tools = Toolbox::default();
+        for model in ["models/gemini-3.8-live", "models/gemini-live-2.5-flash", "projects/p/models/x", "models/other"] {
+            let setup = value(&bare(model, &tools));
+            assert!(setup["contextWindowCompression"]["slidingWindow"].is_object(), "{model}");
+            assert_eq!(setup["sessionResumption"], json!({}), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_taken_up_or_told_of() {
+        let tools = Toolbox::default();
+        let resumed = value(&Setup { resume: Some("h-1"), ..bare("models/gemini-3.8-live", &tools) });
+        assert_eq!(resumed["sessionResumption"], json!({"handle": "h-1"}));
+        let told = value(&Setup { history: true, ..bare("models/gemini-3.8-live", &tools) });
+        assert_eq!(told["historyConfig"], json!({"initialHistoryInClientContent": true}));
+        assert_eq!(told["sessionResumption"], json!({}));
     }
 }

@@ -40,6 +40,11 @@ impl Uplink {
         }
     }
 
+    /// Forgets what does not fill a message yet.
+    pub fn clear(&mut self) {
+        self.pcm.clear();
+    }
+
     fn gather(&mut self, samples: &[i16]) {
         let start = self.pcm.len();
         self.pcm.resize(start + samples.len() * 2, 0);

@@ -127,6 +127,15 @@ impl Turn {
         true
     }
 
+    /// Sends all of it in one message.
+    pub fn burst(&mut self, speech: &Speech, now: Instant, out: &mut Vec<Reply>) {
+        let piece = speech.whole();
+        self.samples += piece.samples;
+        self.playing_until = self.playing_until.max(now) + samples_last(piece.samples);
+        self.last_said = Some(speech.clone());
+        out.push(Reply::audio(&piece));
+    }
+
     /// All steps are taken.
     pub fn finish(&mut self, out: &mut Vec<Reply>) {
         if self.samples > 0 && self.end == TurnEnd::Complete {

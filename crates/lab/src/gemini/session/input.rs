@@ -52,6 +52,7 @@ struct Blob<'a> {
 #[derive(Debug)]
 pub(super) struct Reader {
     family: Family,
+    vertex: bool,
     detects_activity: bool,
     /// The history of a fresh session is still to come.
     awaits_history: bool,
@@ -62,6 +63,7 @@ impl Reader {
     pub fn new(terms: &Terms) -> Self {
         Self {
             family: terms.family,
+            vertex: terms.vertex,
             detects_activity: terms.detects_activity,
             awaits_history: terms.seeded,
             upsampler: Up8To16::new(),
@@ -110,6 +112,7 @@ impl Reader {
             "text" => Ok(Input::Text(field.as_str().unwrap_or_default().to_owned())),
             "activityStart" => self.activity(Voice::Began),
             "activityEnd" => self.activity(Voice::Ended),
+            "audioStreamEnd" if self.vertex => Err(Refusal::invalid("audioStreamEnd is not supported.")),
             "audioStreamEnd" if !self.detects_activity => {
                 Err(Refusal::invalid("audioStreamEnd is not supported when automatic activity detection is disabled."))
             }

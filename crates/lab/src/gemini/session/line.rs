@@ -20,7 +20,7 @@ const REASON_BYTES: usize = 123;
 
 /// Why a session ends.
 #[derive(Debug)]
-pub(super) enum End {
+pub(in crate::gemini) enum End {
     /// The client has gone; the record says how.
     Left,
     /// The fake closes.
@@ -33,6 +33,20 @@ impl From<Refusal> for End {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// How the line behaves from now on, or a frame that no message is in.
+#[derive(Debug)]
+pub(in crate::gemini) enum Trick {
+    /// Nothing more is sent.
+    Stall,
+    /// Nothing more is read.
+    Deaf,
+    /// Messages go out in frames of so many bytes, with a pause after each.
+    Drip(usize, Duration),
+    /// A text frame.
+    Text(String),
+    Ping,
 }
 
 pub(super) struct Line {
@@ -48,20 +62,16 @@ impl Line {
         Self { socket, session, stalled: false, deaf: false, drip: None }
     }
 
-    pub fn is_stalled(&self) -> bool {
-        self.stalled
-    }
-
-    pub fn stall(&mut self) {
-        self.stalled = true;
-    }
-
-    pub fn deafen(&mut self) {
-        self.deaf = true;
-    }
-
-    pub fn drip(&mut self, frame_bytes: usize, pause: Duration) {
-        self.drip = Some((frame_bytes.max(1), pause));
+    pub async fn play(&mut self, trick: Trick) -> Result<(), End> {
+        match trick {
+            Trick::Stall => self.stalled = true,
+            Trick::Deaf => self.deaf = true,
+            Trick::Drip(frame_bytes, pause) => self.drip = Some((frame_bytes.max(1), pause)),
+            Trick::Text(text) if !self.stalled => self.write(Message::Text(text.into())).await?,
+            Trick::Text(_) => {}
+            Trick::Ping => self.write(Message::Ping(Bytes::from_static(b"are you there"))).await?,
+        }
+        Ok(())
     }
 
     /// The next message, text or binary. Cancel-safe.
@@ -99,14 +109,6 @@ impl Line {
         }
         self.session.note(|log| log.sent(Instant::now(), reply.sent.clone()));
         Ok(())
-    }
-
-    pub async fn send_text(&mut self, text: String) -> Result<(), End> {
-        if self.stalled { Ok(()) } else { self.write(Message::Text(text.into())).await }
-    }
-
-    pub async fn ping(&mut self) -> Result<(), End> {
-        self.write(Message::Ping(Bytes::from_static(b"are you there"))).await
     }
 
     async fn send_in_drops(&mut self, body: &Bytes, frame_bytes: usize, pause: Duration) -> Result<(), End> {

@@ -42,6 +42,29 @@ fn several_fields_and_parts_in_one_pretty_printed_message() {
 }
 
 #[test]
+fn the_time_that_is_left() {
+    for (text, seconds) in [("50s", 50.0), ("9.5s", 9.5), ("0.050s", 0.05), ("0s", 0.0), (" 60s ", 60.0), ("999999999s", 3_600.0)]
+    {
+        assert_eq!(GoAway { time_left: text.into() }.remaining(), Duration::from_secs_f64(seconds), "{text}");
+    }
+    for text in ["", "soon", "-3s", "NaNs", "50", "1e400s"] {
+        assert_eq!(GoAway { time_left: text.into() }.remaining(), GoAway::SHORT, "{text}");
+    }
+}
+
+#[test]
+fn a_message_of_next_year_is_told_from_ours() {
+    for (frame, unknown) in [
+        (r#"{"new": {}}"#, true),
+        ("{}", true),
+        (r#"{"voiceActivity": {"x": 1}}"#, false),
+        (r#"{"new": 1, "goAway": {}}"#, false),
+    ] {
+        assert_eq!(parse(frame.as_bytes()).expect("reads").is_unknown(), unknown, "{frame}");
+    }
+}
+
+#[test]
 fn snake_case_and_nulls_are_taken() {
     let frame = br#"{"server_content": {"model_turn": {"parts": [{"inline_data": {"mime_type": "audio/pcm", "data": "AQA="}}]},
                      "turn_complete": true, "input_transcription": null}, "usage_metadata": null}"#;

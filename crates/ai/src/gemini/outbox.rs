@@ -1,0 +1,102 @@
+//! What waits for the socket to take it.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+/// Messages that are no audio and may wait for the socket: texts and tool results, a handful in a call. A service that
+/// asks for more while it takes none is not waited for.
+const TEXT_BOUND: usize = 256;
+
+/// What is waiting for the socket. Audio is bounded by age (see [`Outbox::new`]): what is older would make the model answer
+/// the past, so the oldest goes first.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: VecDeque<Item>,
+    audio: usize,
+    audio_bound: usize,
+    texts: usize,
+}
+
+#[derive(Debug)]
+enum Item {
+    Audio(Bytes),
+    Text(String),
+}
+
+impl Outbox {
+    /// `audio_bound`: messages of audio that may wait; as many as two seconds hold.
+    pub fn new(audio_bound: usize) -> Self {
+        Self { queue: VecDeque::new(), audio: 0, audio_bound: audio_bound.max(1), texts: 0 }
+    }
+
+    /// False when the oldest audio had to go for it.
+    pub fn push_audio(&mut self, message: Bytes) -> bool {
+        let fits = self.audio < self.audio_bound;
+        if !fits && let Some(oldest) = self.queue.iter().position(|item| matches!(item, Item::Audio(_))) {
+            self.queue.remove(oldest);
+            self.audio -= 1;
+        }
+        self.audio += 1;
+        self.queue.push_back(Item::Audio(message));
+        fits
+    }
+
+    /// False when there are too many already.
+    pub fn push_text(&mut self, message: String) -> bool {
+        if self.texts == TEXT_BOUND {
+            return false;
+        }
+        self.texts += 1;
+        self.queue.push_back(Item::Text(message));
+        true
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Forgets what waits: it was meant for a session that is gone.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        (self.audio, self.texts) = (0, 0);
+    }
+
+    pub fn pop(&mut self) -> Option<Message> {
+        Some(Message::Text(match self.queue.pop_front()? {
+            Item::Audio(message) => {
+                self.audio -= 1;
+                Utf8Bytes::try_from(message).unwrap_or_default()
+            }
+            Item::Text(message) => {
+                self.texts -= 1;
+                message.into()
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_audio_goes_and_texts_stay() {
+        let mut outbox = Outbox::new(2);
+        assert!(outbox.push_text("hello".into()));
+        assert!(outbox.push_audio("1".into()));
+        assert!(outbox.push_audio("2".into()));
+        assert!(outbox.push_text("tool".into()));
+        assert!(!outbox.push_audio("3".into()));
+        let sent: Vec<_> = std::iter::from_fn(|| outbox.pop()).map(|message| message.to_string()).collect();
+        assert_eq!(sent, ["hello", "2", "tool", "3"]);
+        assert!(outbox.push_audio("4".into()), "room again");
+    }
+
+    #[test]
+    fn texts_are_bounded() {
+        let mut outbox = Outbox::new(2);
+        assert!((0..TEXT_BOUND).all(|_| outbox.push_text(String::new())));
+        assert!(!outbox.push_text(String::new()));
+    }
+}
