@@ -60,6 +60,15 @@ pub struct Brief {
     pub history: Vec<Utterance>,
 }
 
+impl Brief {
+    /// The same call for an engine that takes over in mid-call: it begins with `bridging`, knows what was said, and what was meant
+    /// for the engine before it alone is gone.
+    #[must_use]
+    pub fn taken_over(&self, bridging: &str, history: Vec<Utterance>) -> Self {
+        Self { greeting: bridging.to_owned(), history, model: None, voice: None, ..self.clone() }
+    }
+}
+
 /// One turn of a conversation so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Utterance {
@@ -197,6 +206,12 @@ pub trait EngineSession: Send {
     /// The caller was heard to speak over the agent, and what was queued is not played: of the audio handed out since the last
     /// [`Self::playout_drained`], which follows at once, so much was heard. An engine that keeps no account of it may ignore it.
     fn cut_off(&mut self, _played: Duration) {}
+
+    /// The caller has spoken and hears nothing: answer. An engine whose session does so by itself may ignore it.
+    fn nudge(&mut self) {}
+
+    /// Still nothing: go on in another session of the service, as far as there is such a thing.
+    fn renew(&mut self) {}
 
     /// Everything handed out so far has been played (or flushed).
     fn playout_drained(&mut self);

@@ -11,6 +11,7 @@ use callie_domain::user::TransferMode;
 use callie_domain::{CallId, DialTarget, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
@@ -39,8 +40,26 @@ pub struct ActiveCall {
 pub struct DialRequest {
     pub user: UserId,
     pub target: DialTarget,
+    pub words: CallWords,
+}
+
+/// What one call says otherwise than the user's document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallWords {
     /// Spoken instead of the greeting.
     pub message: Option<String>,
+    /// In place of the user's.
+    pub instructions: Option<String>,
+    /// Over the user's.
+    pub variables: BTreeMap<String, String>,
+    /// Kept with the call's record; variables of the name `metadata.…`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl CallWords {
+    pub fn saying(message: Option<String>) -> Self {
+        Self { message, ..Self::default() }
+    }
 }
 
 /// What came in by SIP since the start, and what of it was turned away.

@@ -10,6 +10,7 @@ use callie_store::delivery::{Announcer, DeliveryFilter, DeliveryStore, NewDelive
 use callie_store::{CallFilter, ConfigStore, Keyring, RecordStore, SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -63,6 +64,7 @@ fn a_call(n: u32) -> Cdr {
         media: None,
         legs: Vec::new(),
         message: None,
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -28,6 +28,18 @@ pub enum ToolEnd {
     Cancelled,
 }
 
+/// What is done about dead air, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadAirStep {
+    /// The engine is asked once more.
+    Nudge,
+    /// It is to go on in another session of its service.
+    Renew,
+    /// Another engine is called.
+    TakeOver,
+}
+
 /// One event: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
@@ -109,6 +121,15 @@ pub enum CallFact {
         engine: String,
         reason: String,
         resumed: bool,
+    },
+    /// The caller has spoken, nothing was audible for so long, and this was done about it.
+    DeadAir {
+        step: DeadAirStep,
+        silent_ms: u64,
+    },
+    /// The agent is heard again, so long after the caller.
+    DeadAirEnded {
+        silent_ms: u64,
     },
     /// What the engine says it used, summed over the call so far.
     EngineUsage {

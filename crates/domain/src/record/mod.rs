@@ -9,7 +9,7 @@ pub mod turn;
 
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
-pub use event::{CallEvent, CallFact, Speaker, ToolEnd};
+pub use event::{CallEvent, CallFact, DeadAirStep, Speaker, ToolEnd};
 pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};
 pub use turn::{Turn, TurnLatency};

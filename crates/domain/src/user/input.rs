@@ -4,8 +4,10 @@
 //! (`sip.sip_username`, `calls.default_greeting`) are both accepted; a fault names the field as the client wrote it.
 
 mod line;
+mod persona;
 
 pub use line::LineInput;
+pub use persona::{PersonaInput, read_variables};
 
 use super::field::Field;
 use super::preset::Preset;
@@ -45,12 +47,7 @@ pub struct UserInput {
     pub rtp_port_min: Option<u16>,
     pub rtp_port_max: Option<u16>,
     pub use_fixed_rtp_port: Option<bool>,
-    pub engine: Option<Option<String>>,
-    /// The engine's model; `model` is the device's.
-    pub ai_model: Option<Option<String>>,
-    pub voice: Option<Option<String>>,
-    pub language: Option<Option<String>>,
-    pub instructions: Option<Option<String>>,
+    pub ai: PersonaInput,
     pub transfer_targets: Option<Vec<TransferTarget>>,
     pub accept_refer: Option<bool>,
     pub webhooks: Option<Vec<WebhookInput>>,
@@ -151,14 +148,10 @@ impl UserInput {
             "rtp_port_min" if within("calls") => self.rtp_port_min = field.number(faults, 1_024, 65_535),
             "rtp_port_max" if within("calls") => self.rtp_port_max = field.number(faults, 1_024, 65_535),
             "use_fixed_rtp_port" if within("calls") => self.use_fixed_rtp_port = field.boolean(faults),
-            "engine" if map == "ai" => self.engine = field.optional(|f| f.engine(faults)),
-            "model" if map == "ai" => self.ai_model = field.optional(|f| f.text(faults, 1, 128)),
-            "language" if map == "ai" => self.language = field.optional(|f| f.language(faults)),
-            "voice" if map == "ai" => self.voice = field.optional(|f| f.text(faults, 1, 64)),
-            "instructions" if map == "ai" => self.instructions = field.optional(|f| f.prose(faults, 20_000)),
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
+            _ if map == "ai" && self.ai.read_field(key, field, faults) => {}
             _ if within("sip") && self.line.read_field(key, field, faults) => {}
             _ => faults.add(field.path, "is not a known field"),
         }
@@ -275,11 +268,7 @@ impl UserInput {
         set(&mut user.calls.rtp_port_min, self.rtp_port_min);
         set(&mut user.calls.rtp_port_max, self.rtp_port_max);
         set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
-        set(&mut user.ai.engine, self.engine);
-        set(&mut user.ai.model, self.ai_model);
-        set(&mut user.ai.voice, self.voice);
-        set(&mut user.ai.language, self.language);
-        set(&mut user.ai.instructions, self.instructions);
+        self.ai.apply(&mut user.ai);
         set(&mut user.routing.transfer_targets, self.transfer_targets);
         set(&mut user.routing.accept_refer, self.accept_refer);
         if let Some(wanted) = self.webhooks {

@@ -5,6 +5,7 @@
 
 mod field;
 pub mod input;
+pub mod persona;
 pub mod preset;
 pub mod routing;
 pub mod webhooks;
@@ -12,6 +13,7 @@ pub mod webhooks;
 use crate::audio::{LineMedia, SrtpPolicy};
 use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
+pub use persona::{AiSettings, ENGINES, Temperature};
 pub use routing::{Routing, TransferMode, TransferTarget};
 pub use webhooks::{HookEvent, Webhook};
 
@@ -76,22 +78,6 @@ pub struct CallSettings {
     pub use_fixed_rtp_port: bool,
 }
 
-/// Which engine talks and how. Empty means the server's default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AiSettings {
-    /// One of [`ENGINES`].
-    pub engine: Option<String>,
-    /// By the engine's own name for it.
-    pub model: Option<String>,
-    pub voice: Option<String>,
-    /// BCP 47, for example `de-DE`.
-    pub language: Option<String>,
-    pub instructions: Option<String>,
-}
-
-/// The conversation engines that a user may ask for; whether this server has them is another matter.
-pub const ENGINES: [&str; 3] = ["local", "gemini", "openai"];
-
 /// The values a document has when it does not say otherwise.
 pub mod defaults {
     pub const SIP_SERVER: &str = "sip.zoho.com";
@@ -128,6 +114,10 @@ impl User {
         let (transport, clear) = (sip.transport.as_str(), sip.transport != Transport::Tls);
         let warn = |field: &str, problem: String| FieldFault { field: format!("sip.{field}"), problem };
         let mut warnings = Vec::new();
+        if let Some(name) = self.ai.when_lost.as_deref().filter(|name| self.routing.named(name).is_none()) {
+            let problem = format!("{name:?} is none of routing.transfer_targets: the offline engine takes a message instead");
+            warnings.push(FieldFault { field: "ai.when_lost".to_owned(), problem });
+        }
         if clear && sip.media.srtp == SrtpPolicy::Required {
             let problem = format!("the keys of SRTP travel in SIP, which {transport} does not encrypt; use transport tls");
             warnings.push(warn("srtp", problem));

@@ -135,6 +135,7 @@ impl MediaEngine {
             Some(rtcp) => drop(sys::stamp_arrivals(rtcp)),
             None => socket.close_rtcp(),
         }
+        open_the_way(&socket, &params);
         let stats = MediaStats::new(params.codec, socket.local_addr());
         let shared = Arc::new(Shared::new(stats));
         let owner = Arc::new(Ownership(Arc::clone(&shared)));
@@ -203,5 +204,16 @@ impl MediaEngine {
             RecorderError::Busy => OpenError::Busy,
             RecorderError::Stopped => OpenError::Stopped,
         })
+    }
+}
+
+/// An empty datagram (RFC 6263 §4.1), sent before the far end knows where to send: a NAT then has our mapping before the far end's
+/// first packet comes to it. Linux's gives us another port when the far end is first, and who trusts our SDP is never heard.
+fn open_the_way(socket: &RtpSocket, params: &SessionParams) {
+    let rtp = params.remote.map(|remote| (socket.udp(), remote));
+    let rtcp = socket.rtcp().zip(params.rtcp.remote);
+    for (socket, remote) in [rtp, rtcp].into_iter().flatten() {
+        // Lost, it is as if it had not been sent.
+        let _ = socket.send_to(&[], remote);
     }
 }

@@ -4,12 +4,14 @@ use super::error::Problem;
 use super::extract::{JsonBody, UserPath};
 use super::openapi::{BodyProblems, UserProblems};
 use super::state::{Lines, Users};
-use crate::exchange::{DialError, DialRequest};
+use crate::exchange::{CallWords, DialError, DialRequest};
 use axum::{Json, extract::State, http::StatusCode};
+use callie_domain::user::input::read_variables;
 use callie_domain::{CallId, DialTarget, Faults, UserId};
 use callie_store::UserView;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Whom to call, and what to say.
@@ -22,6 +24,13 @@ pub struct NewCall {
     /// Spoken instead of the greeting.
     #[schema(max_length = 2000)]
     message: Option<String>,
+    /// In place of the user's, for this call.
+    #[schema(max_length = 20000)]
+    instructions: Option<String>,
+    /// Over those of the user's `ai.variables`, for `{name}` in the message, the greeting and the instructions.
+    variables: Option<BTreeMap<String, String>>,
+    /// Kept with the call's record, and variables by the name `metadata.…`.
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 /// A call that was begun. Its course is told by GET /calls/{call_id} and GET /events.
@@ -57,9 +66,9 @@ pub async fn dial(
 ) -> Result<(StatusCode, Json<CallBegun>), Problem> {
     let view = users.watch().borrow().clone();
     check_active(&view, &user)?;
-    let (target, message) = read(&body)?;
+    let (target, words) = read(&body)?;
     let target_number = target.to_string();
-    let call_id = lines.dial(DialRequest { user: user.clone(), target, message }).await?;
+    let call_id = lines.dial(DialRequest { user: user.clone(), target, words }).await?;
     Ok((StatusCode::ACCEPTED, Json(CallBegun { success: true, call_id, user_id: user, target_number, status: "initiated" })))
 }
 
@@ -74,22 +83,26 @@ pub(super) fn check_active(view: &UserView, id: &UserId) -> Result<(), Problem> 
 }
 
 /// All faults at once, unknown fields among them.
-fn read(body: &Value) -> Result<(DialTarget, Option<String>), Faults> {
+fn read(body: &Value) -> Result<(DialTarget, CallWords), Faults> {
     let Some(map) = body.as_object() else { return Err(Faults::one("", "must be a JSON object")) };
     let mut faults = Faults::default();
-    let (mut target, mut message) = (None, None);
+    let (mut target, mut words) = (None, CallWords::default());
     for (key, value) in map {
         match key.as_str() {
             "number" => target = number(value, &mut faults),
-            "message" => message = text(value, &mut faults),
-            _ => faults.add(key, "is not a known field; known are number and message"),
+            "message" => words.message = text(key, value, 2_000, &mut faults),
+            "instructions" => words.instructions = text(key, value, 20_000, &mut faults),
+            "variables" | "metadata" if value.is_null() => {}
+            "variables" => words.variables = read_variables(key, value, &mut faults).unwrap_or_default(),
+            "metadata" => words.metadata = read_variables(key, value, &mut faults).unwrap_or_default(),
+            _ => faults.add(key, "is not a known field; known are number, message, instructions, variables and metadata"),
         }
     }
     if !map.contains_key("number") {
         faults.add("number", "is required");
     }
     match target {
-        Some(target) if faults.is_empty() => Ok((target, message)),
+        Some(target) if faults.is_empty() => Ok((target, words)),
         _ => Err(faults),
     }
 }
@@ -102,17 +115,17 @@ pub(super) fn number(value: &Value, faults: &mut Faults) -> Option<DialTarget> {
     text.parse().map_err(|e: callie_domain::dial::BadDialTarget| faults.add("number", e.to_string())).ok()
 }
 
-/// One to 2,000 characters, as a greeting; absent when null or blank.
-pub(super) fn text(value: &Value, faults: &mut Faults) -> Option<String> {
+/// Text of several lines; absent when null or blank.
+pub(super) fn text(field: &str, value: &Value, most: usize, faults: &mut Faults) -> Option<String> {
     if value.is_null() {
         return None;
     }
     let Some(text) = value.as_str().map(str::trim) else {
-        faults.add("message", "must be a text");
+        faults.add(field, "must be a text");
         return None;
     };
-    if text.chars().count() > 2_000 || text.chars().any(|c| c.is_control() && c != '\n') {
-        faults.add("message", "must have at most 2000 characters and no control characters");
+    if text.chars().count() > most || text.chars().any(|c| c.is_control() && c != '\n') {
+        faults.add(field, format!("must have at most {most} characters and no control characters"));
         return None;
     }
     (!text.is_empty()).then(|| text.to_owned())

@@ -2,13 +2,11 @@
 
 use super::{
     bridge::{Bridge, Fact, Line},
+    bridging,
     context::Chosen,
 };
-use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, Prompt, tools::Toolbox};
-use std::{future::Future, pin::Pin, sync::Arc};
-
-/// What the engine that takes over in mid-call begins with.
-const APOLOGY: &str = "I am sorry, I have lost my connection. I can take a message for you.";
+use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, LocalEngine, Prompt, Utterance, tools::Toolbox};
+use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn EngineSession>, EngineError>> + Send>>;
 
@@ -19,6 +17,12 @@ pub enum AgentEvent {
     Fact(Fact),
     /// The engine is gone; see [`Agent::fail_over`].
     Failed(EngineError),
+    /// The engine that stayed silent is replaced.
+    TookOver {
+        silent: &'static str,
+    },
+    /// The engine of that name, which was to take over, cannot.
+    StandbyFailed(&'static str, EngineError),
 }
 
 enum State {
@@ -30,7 +34,9 @@ enum State {
 /// Owned by the call's task.
 pub struct Agent {
     engine: Arc<dyn Engine>,
-    fallback: Option<Arc<dyn Engine>>,
+    others: VecDeque<Arc<dyn Engine>>,
+    /// Connects beside the engine that talks, or does not.
+    standby: Option<Standby>,
     brief: Brief,
     state: State,
     /// Media that waits for an engine.
@@ -38,12 +44,31 @@ pub struct Agent {
     /// The line was opened before the engine was ready.
     started: bool,
     held: bool,
+    /// To whom the caller goes when no engine of a service is left.
+    when_lost: Option<String>,
+}
+
+struct Standby {
+    engine: Arc<dyn Engine>,
+    brief: Brief,
+    connecting: Connecting,
 }
 
 impl Agent {
-    pub fn new(chosen: Chosen, brief: Brief) -> Self {
-        let Chosen { engine, fallback, .. } = chosen;
-        Self { engine, fallback, brief, state: State::Idle, waiting_line: None, started: false, held: false }
+    /// `when_lost`: the transfer target who gets the caller when no engine of a service is left.
+    pub fn new(chosen: Chosen, brief: Brief, when_lost: Option<String>) -> Self {
+        let Chosen { engine, others, .. } = chosen;
+        Self {
+            engine,
+            others: others.into(),
+            standby: None,
+            brief,
+            state: State::Idle,
+            waiting_line: None,
+            started: false,
+            held: false,
+            when_lost,
+        }
     }
 
     pub fn name(&self) -> &'static str {
@@ -59,19 +84,46 @@ impl Agent {
     }
 
     pub fn connect(&mut self) {
-        let (engine, brief) = (self.engine.clone(), self.brief.clone());
-        self.state = State::Connecting(Box::pin(async move { engine.open(brief).await }));
+        self.state = State::Connecting(open(self.engine.clone(), self.brief.clone()));
     }
 
-    /// Lets the fallback take over; `false` when there is none left.
-    pub fn fail_over(&mut self) -> bool {
-        let Some(fallback) = self.fallback.take() else { return false };
-        self.engine = fallback;
-        if self.started {
-            self.brief.greeting = APOLOGY.to_owned();
-        }
-        self.connect();
+    /// The engine is gone: lets the next one take over, which is told what was said. `false` when there is none left.
+    pub fn fail_over(&mut self, history: Vec<Utterance>) -> bool {
+        let Some(standby) = self.standby.take().or_else(|| self.next_engine(history)) else { return false };
+        let Standby { engine, brief, connecting } = standby;
+        (self.engine, self.brief, self.state) = (engine, brief, State::Connecting(connecting));
         true
+    }
+
+    /// Calls the next engine beside the one that talks; it takes over once it is ready. Tells its name; nothing when there is
+    /// none left, or one is on its way.
+    pub fn call_standby(&mut self, history: Vec<Utterance>) -> Option<&'static str> {
+        if self.standby.is_some() {
+            return None;
+        }
+        self.standby = self.next_engine(history);
+        self.standby.as_ref().map(|standby| standby.engine.name())
+    }
+
+    /// The engine talks after all: whoever was on its way goes back in line.
+    pub fn dismiss_standby(&mut self) {
+        if let Some(standby) = self.standby.take() {
+            self.others.push_front(standby.engine);
+        }
+    }
+
+    /// The caller is to be handed over to, once the offline engine has said so: every engine of a service is gone.
+    pub fn take_lost_to(&mut self) -> Option<String> {
+        let is_offline = self.started && self.engine.name() == LocalEngine::NAME && self.others.is_empty();
+        if is_offline && !self.brief.history.is_empty() { self.when_lost.take() } else { None }
+    }
+
+    fn next_engine(&mut self, history: Vec<Utterance>) -> Option<Standby> {
+        let engine = self.others.pop_front()?;
+        let phrase = bridging::phrase(engine.name(), self.brief.language.as_deref(), self.when_lost.is_some());
+        let brief = if self.started { self.brief.taken_over(phrase, history) } else { self.brief.clone() };
+        let connecting = open(engine.clone(), brief.clone());
+        Some(Standby { engine, brief, connecting })
     }
 
     pub fn attach(&mut self, line: Line) {
@@ -92,7 +144,8 @@ impl Agent {
     /// The agent is not needed any more: its engine hangs up.
     pub fn dismiss(&mut self) {
         self.state = State::Idle;
-        self.fallback = None;
+        self.standby = None;
+        self.others.clear();
     }
 
     pub fn start(&mut self) {
@@ -128,20 +181,42 @@ impl Agent {
         }
     }
 
+    pub fn nudge(&mut self) {
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.nudge();
+        }
+    }
+
+    pub fn renew(&mut self) {
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.renew();
+        }
+    }
+
     /// Cancel safe.
     pub async fn next(&mut self) -> AgentEvent {
         match &mut self.state {
             State::Idle => std::future::pending().await,
-            State::Bridged(bridge) => match bridge.next().await {
-                Fact::Failed(error) => {
-                    self.waiting_line = bridge.take_line();
-                    self.state = State::Idle;
-                    AgentEvent::Failed(error)
-                }
-                fact => AgentEvent::Fact(fact),
-            },
+            State::Bridged(bridge) => {
+                let opened = tokio::select! {
+                    biased;
+                    fact = bridge.next() => return match fact {
+                        Fact::Failed(error) => {
+                            self.waiting_line = bridge.take_line();
+                            self.state = State::Idle;
+                            AgentEvent::Failed(error)
+                        }
+                        fact => AgentEvent::Fact(fact),
+                    },
+                    opened = connected(&mut self.standby) => opened,
+                };
+                self.replace(opened)
+            }
             State::Connecting(connecting) => match connecting.await {
-                Ok(session) => self.bridge(session),
+                Ok(session) => {
+                    self.bridge(session);
+                    AgentEvent::Ready
+                }
                 Err(error) => {
                     self.state = State::Idle;
                     AgentEvent::Failed(error)
@@ -150,7 +225,21 @@ impl Agent {
         }
     }
 
-    fn bridge(&mut self, session: Box<dyn EngineSession>) -> AgentEvent {
+    /// The engine that was called beside the one that talks is there, or will not be.
+    fn replace(&mut self, opened: Result<Box<dyn EngineSession>, EngineError>) -> AgentEvent {
+        let Some(Standby { engine, brief, .. }) = self.standby.take() else { return AgentEvent::Ready };
+        let session = match opened {
+            Ok(session) => session,
+            Err(error) => return AgentEvent::StandbyFailed(engine.name(), error),
+        };
+        let silent = self.engine.name();
+        self.waiting_line = self.release();
+        (self.engine, self.brief) = (engine, brief);
+        self.bridge(session);
+        AgentEvent::TookOver { silent }
+    }
+
+    fn bridge(&mut self, session: Box<dyn EngineSession>) {
         let mut bridge = Box::new(Bridge::new(session, self.engine.capabilities()));
         if let Some(line) = self.waiting_line.take() {
             bridge.attach(line);
@@ -160,6 +249,16 @@ impl Agent {
             bridge.start();
         }
         self.state = State::Bridged(bridge);
-        AgentEvent::Ready
+    }
+}
+
+fn open(engine: Arc<dyn Engine>, brief: Brief) -> Connecting {
+    Box::pin(async move { engine.open(brief).await })
+}
+
+async fn connected(standby: &mut Option<Standby>) -> Result<Box<dyn EngineSession>, EngineError> {
+    match standby {
+        Some(standby) => (&mut standby.connecting).await,
+        None => std::future::pending().await,
     }
 }

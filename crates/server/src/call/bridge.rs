@@ -161,6 +161,14 @@ impl Bridge {
         self.session.prompt(prompt);
     }
 
+    pub fn nudge(&mut self) {
+        self.session.nudge();
+    }
+
+    pub fn renew(&mut self) {
+        self.session.renew();
+    }
+
     /// Pumps until there is something to tell. Cancel safe: nothing taken is lost.
     pub async fn next(&mut self) -> Fact {
         loop {

@@ -46,8 +46,8 @@ pub struct Engines {
 #[derive(Debug, Clone)]
 pub struct Chosen {
     pub engine: Arc<dyn Engine>,
-    /// Takes over when the engine fails.
-    pub fallback: Option<Arc<dyn Engine>>,
+    /// Those that take over, in this order.
+    pub others: Vec<Arc<dyn Engine>>,
     /// Why it is not the engine that the user asked for; for the call's record.
     pub warning: Option<String>,
 }
@@ -73,19 +73,29 @@ impl Engines {
         self
     }
 
-    /// The engine a user asks for; the default when it is not to be had.
-    pub fn choose(&self, wanted: Option<&str>) -> Chosen {
-        let found = wanted.and_then(|name| self.by_name.get(name)).cloned();
-        let warning = wanted.filter(|_| found.is_none()).map(|name| {
+    /// The engines that a user asks for, those that are to be had; the default when there is none. The offline one is always the
+    /// last.
+    pub fn choose(&self, wanted: &[&str]) -> Chosen {
+        let found: Vec<_> = wanted.iter().filter_map(|name| self.by_name.get(name)).cloned().collect();
+        let missing: Vec<_> = wanted.iter().filter(|name| !self.by_name.contains_key(**name)).copied().collect();
+        let mut order = found.into_iter();
+        let engine = order.next().unwrap_or_else(|| self.default.clone());
+        let last = self.fallback.clone().into_iter();
+        let mut others: Vec<Arc<dyn Engine>> = Vec::new();
+        for other in order.chain(last) {
+            if other.name() != engine.name() && others.iter().all(|listed| listed.name() != other.name()) {
+                others.push(other);
+            }
+        }
+        let warning = (!missing.is_empty()).then(|| {
             let known: Vec<_> = self.by_name.keys().copied().collect();
             format!(
-                "ai.engine {name:?} is not available here (available: {}); {} talks instead",
+                "ai.engine {} is not available here (available: {}); {} talks instead",
+                missing.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "),
                 known.join(", "),
-                self.default.name()
+                engine.name()
             )
         });
-        let engine = found.unwrap_or_else(|| self.default.clone());
-        let fallback = self.fallback.clone().filter(|fallback| fallback.name() != engine.name());
-        Chosen { engine, fallback, warning }
+        Chosen { engine, others, warning }
     }
 }

@@ -2,17 +2,27 @@
 //! RTP socket and facts of the bridge.
 
 use super::{
+    dead_air::DeadAir,
     silence::{SilenceWatch, Step},
     transcript::{Mark, Transcript},
 };
 use crate::records::Journal;
-use callie_ai::{Usage, tools::ToolUse};
-use callie_domain::record::{CallFact, Speaker};
+use callie_ai::{Usage, Utterance, tools::ToolUse};
+use callie_domain::record::{CallFact, DeadAirStep, Speaker};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Arguments and results of tools are kept up to so many characters.
 const LONGEST_NOTE: usize = 2_000;
+
+/// Nothing is heard, and something is to be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// Of both sides.
+    Silence(Step),
+    /// The caller waits for an answer, and has for so long.
+    DeadAir(DeadAirStep, Duration),
+}
 
 /// Owned by the call's task.
 pub struct Conversation {
@@ -21,19 +31,22 @@ pub struct Conversation {
     media_epoch: Duration,
     transcript: Transcript,
     silence: SilenceWatch,
+    dead_air: DeadAir,
     caller_speaks: bool,
     agent_speaks: bool,
     held: bool,
 }
 
 impl Conversation {
-    /// `media_now`: the media clock at this moment. `patience`: silence of both sides before the line asks.
-    pub fn begin(media_now: Duration, patience: Duration) -> Self {
+    /// `media_now`: the media clock at this moment. `patience`: silence of both sides before the line asks. `dead_air`: what a caller
+    /// who has spoken waits for an answer before something is done.
+    pub fn begin(media_now: Duration, patience: Duration, dead_air: Duration) -> Self {
         Self {
             begun: Instant::now(),
             media_epoch: media_now,
             transcript: Transcript::default(),
             silence: SilenceWatch::new(patience),
+            dead_air: DeadAir::new(dead_air),
             caller_speaks: false,
             agent_speaks: false,
             held: false,
@@ -43,6 +56,7 @@ impl Conversation {
     /// The call is held: what is heard is music, and silence is nobody's.
     pub fn hold(&mut self, held: bool) {
         self.held = held;
+        self.dead_air.forget();
         self.silence.speech(false);
         self.count_silence();
     }
@@ -54,14 +68,23 @@ impl Conversation {
         }
     }
 
-    /// The line is open: from now on silence counts.
-    pub fn open(&mut self) {
+    /// The line is open: from now on silence counts. Who is called speaks first.
+    pub fn open(&mut self, agent_speaks_first: bool) {
         self.silence.quiet(self.begun.elapsed());
+        if agent_speaks_first {
+            self.dead_air.greeting_is_due(self.begun.elapsed());
+        }
+    }
+
+    /// What was said so far.
+    pub fn so_far(&self) -> Vec<Utterance> {
+        self.transcript.so_far()
     }
 
     /// The agent and the caller are together again.
     pub fn resume(&mut self) {
         (self.caller_speaks, self.agent_speaks) = (false, false);
+        self.dead_air.forget();
         self.count_silence();
     }
 
@@ -76,7 +99,9 @@ impl Conversation {
             return;
         }
         let mark = if on { Mark::SpeechOn(speaker) } else { Mark::SpeechOff(speaker) };
-        let at_ms = millis(at.saturating_sub(self.media_epoch));
+        let at = at.saturating_sub(self.media_epoch);
+        self.watch_dead_air(speaker, on, at, journal);
+        let at_ms = millis(at);
         self.mark(mark, at_ms, journal);
         let fact = if on { CallFact::SpeechStarted { speaker } } else { CallFact::SpeechEnded { speaker, text: None } };
         journal.note(fact);
@@ -89,6 +114,24 @@ impl Conversation {
         } else {
             self.count_silence();
         }
+    }
+
+    fn watch_dead_air(&mut self, speaker: Speaker, on: bool, at: Duration, journal: &mut Journal) {
+        match (speaker, on) {
+            (Speaker::Caller, true) => self.dead_air.caller_begins(at),
+            (Speaker::Caller, false) => self.dead_air.caller_ends(at),
+            (Speaker::Agent, true) => {
+                if let Some(silent_for) = self.dead_air.agent_begins(at) {
+                    journal.note(CallFact::DeadAirEnded { silent_ms: millis(silent_for) });
+                }
+            }
+            (Speaker::Agent, false) => self.dead_air.agent_ends(),
+        }
+    }
+
+    /// A tool is at work.
+    pub fn tool_used(&mut self) {
+        self.dead_air.postpone(self.begun.elapsed());
     }
 
     pub fn words(&mut self, speaker: Speaker, text: String, journal: &mut Journal) {
@@ -110,18 +153,24 @@ impl Conversation {
     }
 
     pub fn interrupted(&mut self, journal: &mut Journal) {
+        self.dead_air.agent_is_cut_off();
         self.mark(Mark::Interrupted, self.now_ms(), journal);
     }
 
-    /// Waits until something is to be done about silence; for ever while somebody speaks. Cancel safe.
-    pub async fn silence_step(&mut self) -> Step {
+    /// Waits until something is to be done about silence or dead air; for ever while somebody speaks. Cancel safe.
+    pub async fn quiet(&mut self) -> Quiet {
         loop {
-            match self.silence.deadline() {
+            let due = [self.silence.deadline(), self.dead_air.deadline()].into_iter().flatten().min();
+            match due {
                 Some(due) => sleep_until(self.begun + due).await,
                 None => std::future::pending().await,
             }
-            if let Some(step) = self.silence.step(self.begun.elapsed()) {
-                return step;
+            let now = self.begun.elapsed();
+            if let Some((step, silent_for)) = self.dead_air.step(now) {
+                return Quiet::DeadAir(step, silent_for);
+            }
+            if let Some(step) = self.silence.step(now) {
+                return Quiet::Silence(step);
             }
         }
     }

@@ -13,6 +13,10 @@
 //! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
+//! | `bridging` | what an engine that takes over begins with |
+//! | `dead_air` | what to do when the caller has spoken and hears nothing |
+//! | `persona` | what an engine is told of one call |
+//! | `talk` | what the agent says and does, and what is done when it fails |
 //! | `timers` | a machine's timers |
 //! | `transfer` | the caller is handed over to a human |
 //! | `refer` | the other side asks us to go on elsewhere |
@@ -26,17 +30,21 @@ mod agent;
 mod audio;
 mod audio_evidence;
 mod bridge;
+mod bridging;
 pub mod context;
 mod conversation;
+mod dead_air;
 mod ending;
 mod keys;
 mod own_call;
+mod persona;
 pub mod rates;
 mod refer;
 pub mod registry;
 mod reoffer;
 mod replaces;
 mod silence;
+mod talk;
 mod task;
 mod timers;
 mod transcript;

@@ -4,14 +4,15 @@ use super::{
     agent::Agent,
     context::{CallContext, Chosen},
     own_call::Expectations,
+    persona,
     task::{Birth, CallTask, Command, Signalling},
 };
 use crate::{
     accounts::LineDirectory,
-    exchange::{ActiveCall, DialError, DialRequest, KeysError, TransferError, TransferOrder},
+    exchange::{ActiveCall, CallWords, DialError, DialRequest, KeysError, TransferError, TransferOrder},
     records::Journal,
 };
-use callie_ai::{Brief, Engine, tools::Toolbox};
+use callie_ai::Engine;
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
 use callie_domain::{CallId, UserId};
@@ -123,7 +124,7 @@ impl Registry {
             engine: own.as_ref().map(|own| own.engine.clone()),
         };
         let signalling = Signalling::Inbound { leg: call.leg, offer: call.offer };
-        let id = self.launch(&stored, party, signalling, None, refusal);
+        let id = self.launch(&stored, party, signalling, CallWords::default(), refusal);
         if let Some(own) = own {
             own.has_come(id);
         }
@@ -187,7 +188,7 @@ impl Registry {
             engine,
         };
         let signalling = Signalling::Outbound { account, target: request.target, leg: None };
-        Ok(self.launch(&stored, party, signalling, request.message, None))
+        Ok(self.launch(&stored, party, signalling, request.words, None))
     }
 
     /// `false` when there is no such call.
@@ -245,7 +246,7 @@ impl Registry {
         stored: &StoredUser,
         party: Party,
         signalling: Signalling,
-        message: Option<String>,
+        words: CallWords,
         refusal: Option<EndReason>,
     ) -> CallId {
         let user = stored.user.clone();
@@ -267,24 +268,12 @@ impl Registry {
         let listed = Listed(self.clone(), id);
 
         let chosen = match party.engine {
-            Some(engine) => Chosen { engine, fallback: None, warning: None },
-            None => self.0.context.engines.choose(user.ai.engine.as_deref()),
+            Some(engine) => Chosen { engine, others: Vec::new(), warning: None },
+            None => self.0.context.engines.choose(&user.ai.engine_order()),
         };
-        let transfer_targets: Vec<_> = user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect();
-        let brief = Brief {
-            greeting: message.clone().unwrap_or_else(|| user.calls.default_greeting.clone()),
-            display_name: user.display_name.clone(),
-            instructions: user.ai.instructions.clone(),
-            model: user.ai.model.clone(),
-            voice: user.ai.voice.clone(),
-            language: user.ai.language.clone(),
-            remote_party: party.remote,
-            outbound: party.direction == Direction::Outbound,
-            tools: Toolbox::default().for_call(&transfer_targets),
-            transfer_targets,
-            temperature: None,
-            history: Vec::new(),
-        };
+        let when_lost = user.ai.when_lost.as_deref().and_then(|name| user.routing.named(name));
+        let when_lost = when_lost.map(|target| target.name.clone());
+        let brief = persona::brief(&user, party.direction, party.remote, &words, started_at);
         let cdr = Cdr {
             id,
             user_id: user.id.clone(),
@@ -302,7 +291,8 @@ impl Registry {
             recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
             media: None,
             legs: Vec::new(),
-            message,
+            message: words.message,
+            metadata: words.metadata,
         };
         let policy = Policy {
             max_duration: Duration::from_secs(user.calls.max_call_duration.into()),
@@ -333,7 +323,7 @@ impl Registry {
                 context,
                 user,
                 signalling,
-                agent: Agent::new(chosen, brief),
+                agent: Agent::new(chosen, brief, when_lost),
                 journal,
                 media_address: party.media_address,
                 inbox,

@@ -5,9 +5,10 @@ use super::{
     agent::{Agent, AgentEvent},
     audio::{Audio, OpenWith},
     audio_evidence,
-    bridge::{Fact, Line},
+    bridge::Line,
     context::CallContext,
-    conversation::{Conversation, engine_usage, tool_used},
+    conversation::{Conversation, Quiet, tool_used},
+    dead_air,
     ending::termination_of,
     keys::InfoKeys,
     own_call,
@@ -19,10 +20,9 @@ use super::{
 use crate::accounts::LineDirectory;
 use crate::exchange::{HoldError, KeysError, TransferError, TransferOrder};
 use crate::records::Journal;
-use callie_ai::{EngineError, Prompt};
 use callie_domain::call::transfer::Input as TransferInput;
 use callie_domain::call::{Call, Input, Output, TimerKind};
-use callie_domain::record::{CallFact, EndReason, Speaker, Termination};
+use callie_domain::record::{CallFact, DeadAirStep, Direction, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
@@ -35,6 +35,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -103,6 +104,7 @@ enum Happening {
     Agent(AgentEvent),
     Command(Option<Command>),
     Silence(Step),
+    DeadAir(DeadAirStep, Duration),
     KeysFailed(RequestFailure),
     /// Their answer to our offer within the call; nothing when it failed.
     Reanswered(Option<Vec<u8>>),
@@ -113,7 +115,8 @@ enum Happening {
 
 impl CallTask {
     pub fn new(birth: Birth) -> Self {
-        let conversation = Conversation::begin(MediaEngine::now(), birth.context.limits.silence_prompt);
+        let limit = birth.user.ai.dead_air_s.map_or(dead_air::LIMIT, |s| Duration::from_secs(s.into()));
+        let conversation = Conversation::begin(MediaEngine::now(), birth.context.limits.silence_prompt, limit);
         Self {
             birth,
             audio: Audio::Closed,
@@ -173,7 +176,7 @@ impl CallTask {
             kind = timers.fired() => Happening::Timer(kind),
             event = next_media_event(audio) => Happening::Media(event),
             event = birth.agent.next() => Happening::Agent(event),
-            step = conversation.silence_step(), if with_agent => Happening::Silence(step),
+            happening = quiet(conversation), if with_agent => happening,
             event = transfer::next(transfer) => Happening::Transfer(event),
             event = refer::next(moving) => Happening::Moving(event),
             failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
@@ -208,6 +211,7 @@ impl CallTask {
             Happening::Moving(event) => Box::pin(self.take_moving_event(event)).await,
             Happening::Transfer(event) => Box::pin(self.take_transfer_event(event)).await,
             Happening::Silence(step) => self.take_silence(step),
+            Happening::DeadAir(step, silent_for) => self.take_dead_air(step, silent_for),
             Happening::Timer(kind) => self.queue.push_back(Input::Timer(kind)),
         }
     }
@@ -304,6 +308,9 @@ impl CallTask {
                 self.conversation.speech(Speaker::Caller, on, at, &mut self.birth.journal);
             }
             Some(MediaEvent::AgentSpeech { on, at }) => {
+                if on {
+                    self.birth.agent.dismiss_standby();
+                }
                 self.conversation.speech(Speaker::Agent, on, at, &mut self.birth.journal);
             }
             Some(MediaEvent::NoRtp { silent_for, sending_to }) => {
@@ -337,94 +344,6 @@ impl CallTask {
         }
     }
 
-    fn take_agent_event(&mut self, event: AgentEvent) {
-        match event {
-            AgentEvent::Ready => {
-                let engine = self.birth.agent.name().to_owned();
-                self.birth.journal.note(CallFact::AgentReady { engine });
-                self.queue.push_back(Input::AgentReady);
-            }
-            AgentEvent::Failed(error) => self.take_engine_failure(&error),
-            AgentEvent::Fact(fact) => self.take_fact(fact),
-        }
-    }
-
-    fn take_fact(&mut self, fact: Fact) {
-        if !self.agent_is_with_caller() && is_conversation(&fact) {
-            return;
-        }
-        if let (Fact::TurnComplete, Some(transfer)) = (&fact, &mut self.transfer) {
-            transfer.push(TransferInput::TurnComplete);
-        }
-        match fact {
-            Fact::Transfer { target } => self.take_agents_transfer(&target),
-            Fact::TransferDecision { accepted: true } => drop(self.tell_transfer(TransferInput::Accepted)),
-            Fact::TransferDecision { accepted: false } => drop(self.tell_transfer(TransferInput::Declined)),
-            Fact::Drained if self.tell_transfer(TransferInput::PlayoutDrained) => {}
-            // To the human: it is not the caller who is to be hung up on.
-            Fact::Goodbye if self.tell_transfer(TransferInput::Declined) => {}
-            fact => self.take_talk(fact),
-        }
-    }
-
-    /// What the agent says to the caller and hears of it, and what it uses.
-    fn take_talk(&mut self, fact: Fact) {
-        let Self { conversation, birth: Birth { journal, agent, .. }, queue, .. } = self;
-        match fact {
-            Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
-            Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
-            Fact::TurnComplete => conversation.turn_complete(journal),
-            Fact::Interrupted => conversation.interrupted(journal),
-            Fact::ToolUsed(tool) => journal.note(tool_used(tool)),
-            Fact::Usage(usage) => journal.note(engine_usage(usage)),
-            Fact::Notice(text) => journal.note(CallFact::Warning { text }),
-            Fact::SessionChanged { reason, resumed } => {
-                journal.note(CallFact::SessionChanged { engine: agent.name().to_owned(), reason, resumed });
-            }
-            Fact::Goodbye => queue.push_back(Input::AgentGoodbye),
-            Fact::Drained => queue.push_back(Input::PlayoutDrained),
-            Fact::Transfer { .. } | Fact::TransferDecision { .. } => {}
-            // The agent turns it into its own event.
-            Fact::Failed(error) => self.take_engine_failure(&error),
-        }
-    }
-
-    /// Another engine takes over, or the call ends.
-    fn take_engine_failure(&mut self, error: &EngineError) {
-        let engine = self.birth.agent.name().to_owned();
-        tracing::warn!(%engine, %error, remedy = error.cause.remedy(), "the conversation engine failed");
-        self.birth.journal.note(CallFact::EngineFailed {
-            engine: engine.clone(),
-            cause: error.cause.to_string(),
-            detail: error.detail.clone(),
-            remedy: error.cause.remedy().to_owned(),
-        });
-        self.note_abandoned_tools();
-        if self.birth.agent.fail_over() {
-            let next = self.birth.agent.name();
-            self.birth.journal.note(CallFact::Warning { text: format!("{next} talks instead of {engine}") });
-        } else if !self.tell_transfer(TransferInput::AgentLost(error.to_string())) {
-            self.queue.push_back(Input::AgentFailed(error.to_string()));
-        }
-    }
-
-    /// What was at work for the engine that is gone.
-    fn note_abandoned_tools(&mut self) {
-        let Birth { agent, journal, .. } = &mut self.birth;
-        agent.tools().take_abandoned().iter().for_each(|used| journal.note(tool_used(used.record())));
-    }
-
-    fn take_silence(&mut self, step: Step) {
-        match step {
-            Step::Ask => self.birth.agent.prompt(Prompt::StillThere),
-            Step::SayGoodbye => {
-                self.queue.push_back(Input::CallerSilent);
-                self.birth.agent.prompt(Prompt::SilenceGoodbye);
-            }
-            Step::HangUp => self.queue.push_back(Input::AgentGoodbye),
-        }
-    }
-
     async fn carry_out(&mut self, output: Output) {
         let leg = self.leg_control();
         match (output, leg) {
@@ -454,7 +373,7 @@ impl CallTask {
             Output::SendInvite => self.send_invite(),
             Output::StartAgent => {
                 self.birth.agent.start();
-                self.conversation.open();
+                self.conversation.open(self.birth.journal.cdr.direction == Direction::Inbound);
             }
             Output::DrainPlayout => self.birth.agent.drain(),
             Output::StartTimer(kind, after) => self.timers.start(kind, after),
@@ -573,17 +492,20 @@ impl CallTask {
     }
 }
 
-/// Whether it belongs into the transcript.
-fn is_conversation(fact: &Fact) -> bool {
-    matches!(fact, Fact::Words(..) | Fact::Audio { .. } | Fact::TurnComplete | Fact::Interrupted)
-}
-
 /// The engine's rates, and the file the call is recorded in.
 fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWith {
     let capabilities = agent.capabilities();
     let recording =
         context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
     OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
+}
+
+/// Something is to be done because nobody speaks, or because the agent does not.
+async fn quiet(conversation: &mut Conversation) -> Happening {
+    match conversation.quiet().await {
+        Quiet::Silence(step) => Happening::Silence(step),
+        Quiet::DeadAir(step, silent_for) => Happening::DeadAir(step, silent_for),
+    }
 }
 
 async fn next_leg_event(leg: Option<&mut Leg>) -> Option<LegEvent> {

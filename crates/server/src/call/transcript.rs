@@ -3,6 +3,7 @@
 //! Turns are ordered by the socket's clock alone. Words come when they come: the caller's often after the answer has begun, the
 //! agent's in a burst long before they are heard. Pure: every input carries its time, in milliseconds since the call began.
 
+use callie_ai::Utterance;
 use callie_domain::record::{Speaker, Turn, TurnLatency};
 
 /// Speech of the same side after a pause shorter than this goes on with its turn, if the other side said nothing between.
@@ -113,6 +114,19 @@ impl Transcript {
         }
         self.give_words_to_agent();
         self.turns.iter_mut().filter_map(Open::news).collect()
+    }
+
+    /// What was said so far, as far as there are words, oldest first.
+    pub fn so_far(&self) -> Vec<Utterance> {
+        let agents_last = self.turns.iter().rposition(|open| open.turn.speaker == Speaker::Agent);
+        let words = |(at, open): (usize, &Open)| {
+            let mut text = open.turn.text.trim().to_owned();
+            if Some(at) == agents_last {
+                self.answer.pieces.iter().for_each(|piece| append(&mut text, &piece.text));
+            }
+            (!text.is_empty()).then_some(Utterance { by_agent: open.turn.speaker == Speaker::Agent, text })
+        };
+        self.turns.iter().enumerate().filter_map(words).collect()
     }
 
     fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Vec<Turn> {

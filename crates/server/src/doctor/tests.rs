@@ -9,6 +9,7 @@ use callie_domain::{CallId, Transport, user::input::UserInput};
 use callie_sip::{Answered, FoundTarget, LookedUp};
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ fn cdr() -> Cdr {
         media: Some(media),
         legs: Vec::new(),
         message: None,
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use callie_ai::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineEve
 use callie_domain::{CallId, DialTarget};
 use callie_server::call::Engines;
 use callie_server::config::Config;
-use callie_server::exchange::{DialError, DialRequest};
+use callie_server::exchange::{CallWords, DialError, DialRequest};
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -144,6 +144,6 @@ impl World {
 
     pub fn dial(&self, number: &str) -> Result<CallId, DialError> {
         let target: DialTarget = number.parse().expect("valid");
-        self.app.dial(DialRequest { user: "alice".parse().expect("valid"), target, message: None })
+        self.app.dial(DialRequest { user: "alice".parse().expect("valid"), target, words: CallWords::default() })
     }
 }

@@ -76,6 +76,21 @@ const MAPS: [(&str, &[&str]); 5] = [
             "use_fixed_rtp_port",
         ],
     ),
-    ("ai", &["engine", "model", "voice", "language", "instructions"]),
+    (
+        "ai",
+        &[
+            "engine",
+            "engines",
+            "model",
+            "voice",
+            "language",
+            "instructions",
+            "temperature",
+            "variables",
+            "time_zone",
+            "dead_air",
+            "when_lost",
+        ],
+    ),
     ("routing", &["transfer_targets", "accept_refer"]),
 ];

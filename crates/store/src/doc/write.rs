@@ -3,7 +3,7 @@
 use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
-use callie_domain::user::{Routing, SipSettings, TransferMode, TransferTarget};
+use callie_domain::user::{AiSettings, Routing, SipSettings, TransferMode, TransferTarget};
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -17,13 +17,8 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     write_sip(map(&mut doc, "sip"), user, keyring, now)?;
     write_device(map(&mut doc, "device"), user);
     write_calls(map(&mut doc, "calls"), user);
-    if doc.contains_key("ai") || user.ai != callie_domain::user::AiSettings::default() {
-        let ai = map(&mut doc, "ai");
-        set_optional(ai, "engine", user.ai.engine.as_deref());
-        set_optional(ai, "model", user.ai.model.as_deref());
-        set_optional(ai, "voice", user.ai.voice.as_deref());
-        set_optional(ai, "language", user.ai.language.as_deref());
-        set_optional(ai, "instructions", user.ai.instructions.as_deref());
+    if doc.contains_key("ai") || user.ai != AiSettings::default() {
+        write_ai(map(&mut doc, "ai"), &user.ai);
     }
     if doc.contains_key("routing") || user.routing != Routing::default() {
         write_routing(map(&mut doc, "routing"), &user.routing);
@@ -94,6 +89,20 @@ fn write_line(sip: &mut Map<String, Value>, settings: &SipSettings) {
     set_optional(sip, "srtp", Some(media.srtp).filter(|srtp| *srtp != usual.srtp));
     set_optional(sip, "codecs", Some(&media.codecs).filter(|codecs| **codecs != usual.codecs));
     set_optional(sip, "dtmf", Some(media.dtmf).filter(|dtmf| *dtmf != usual.dtmf));
+}
+
+fn write_ai(ai: &mut Map<String, Value>, settings: &AiSettings) {
+    set_optional(ai, "engine", settings.engine.as_deref());
+    set_optional(ai, "engines", Some(json!(settings.engines)).filter(|_| !settings.engines.is_empty()));
+    set_optional(ai, "model", settings.model.as_deref());
+    set_optional(ai, "voice", settings.voice.as_deref());
+    set_optional(ai, "language", settings.language.as_deref());
+    set_optional(ai, "instructions", settings.instructions.as_deref());
+    set_optional(ai, "temperature", settings.temperature.map(|temperature| temperature.value()));
+    set_optional(ai, "variables", Some(json!(settings.variables)).filter(|_| !settings.variables.is_empty()));
+    set_optional(ai, "time_zone", settings.time_zone.as_deref());
+    set_optional(ai, "dead_air", settings.dead_air_s);
+    set_optional(ai, "when_lost", settings.when_lost.as_deref());
 }
 
 fn write_device(device: &mut Map<String, Value>, user: &User) {

@@ -8,6 +8,7 @@ use callie_domain::record::{
     CallEvent, CallFact, CallResult, Cdr, Direction, EndReason, MediaSummary, SipMessage, Termination, Way,
 };
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).expect("a time")
@@ -36,6 +37,7 @@ pub(super) fn begun(user: &str, second: i64) -> Cdr {
         media: None,
         legs: Vec::new(),
         message: None,
+        metadata: BTreeMap::new(),
     }
 }
 

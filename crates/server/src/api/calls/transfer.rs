@@ -111,7 +111,7 @@ fn read(body: &Value) -> Result<TransferRequest, Faults> {
         match key.as_str() {
             "target" => target = named(value, &mut faults),
             "mode" => mode = read_mode(value, &mut faults),
-            "message" => message = text(value, &mut faults),
+            "message" => message = text(key, value, 2_000, &mut faults),
             _ => faults.add(key, "is not a known field; known are target, mode and message"),
         }
     }

@@ -6,7 +6,7 @@ use crate::api::error::Problem;
 use crate::api::extract::JsonBody;
 use crate::api::openapi::{BodyProblems, UserProblems};
 use crate::api::state::{Lines, Users};
-use crate::exchange::DialRequest;
+use crate::exchange::{CallWords, DialRequest};
 use axum::{Json, extract::State};
 use callie_domain::{CallId, Faults};
 use serde::Serialize;
@@ -54,10 +54,10 @@ pub async fn call(
     let number = body.get("number").filter(|number| number.as_str() != Some("")).filter(|number| !number.is_null());
     let number = number.ok_or_else(|| Refusal::missing("Phone number required", "number is required: whom to call"))?;
     let target = dial::number(number, &mut faults);
-    let message = dial::text(body.get("message").unwrap_or(&Value::Null), &mut faults);
+    let message = dial::text("message", body.get("message").unwrap_or(&Value::Null), 2_000, &mut faults);
     let (Some(target), true) = (target, faults.is_empty()) else { return Err(faults.into()) };
     let shown = target.to_string();
-    let call_id = lines.dial(DialRequest { user, target, message }).await?;
+    let call_id = lines.dial(DialRequest { user, target, words: CallWords::saying(message) }).await?;
     let message = format!("Call initiated to {shown}");
     Ok(Json(CallInitiated { success: true, message, target: shown, status: "completed", call_id }))
 }

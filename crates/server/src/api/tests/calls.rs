@@ -9,6 +9,7 @@ use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn user(id: &str) -> UserId {
     id.parse().expect("valid")
@@ -41,6 +42,7 @@ pub(super) fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) 
         media: Some(MediaSummary { codec: "PCMU".into(), ..MediaSummary::default() }),
         legs: Vec::new(),
         message: None,
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const PRIMARY: &str = r#"{"user_id": "primary", "display_name": "Front Desk", "sip_username": "4711@company.com",
     "sip_password": "secure_password", "mac_address": "00:15:65:12:34:56", "greeting": "Hi!"}"#;
@@ -42,6 +43,7 @@ impl World {
             media: None,
             legs: Vec::new(),
             message: None,
+            metadata: BTreeMap::new(),
         };
         let events: Vec<_> = events.into_iter().map(|fact| CallEvent { at: started_at, offset_ms: 0, fact }).collect();
         self.store.finish(&cdr, &events).await.expect("kept");
@@ -131,7 +133,7 @@ async fn a_call_is_placed_as_before() {
             "call_id": call_id})
     );
     let dialled = world.exchange.dialled.lock().expect("not poisoned").clone();
-    assert_eq!((dialled[0].user.as_str(), dialled[0].message.as_deref()), ("primary", Some("Hello!")));
+    assert_eq!((dialled[0].user.as_str(), dialled[0].words.message.as_deref()), ("primary", Some("Hello!")));
 
     for body in ["{}", r#"{"number": ""}"#, r#"{"number": null, "message": "x"}"#] {
         let reply = world.post("/call", body).await;

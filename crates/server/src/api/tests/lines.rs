@@ -99,7 +99,7 @@ async fn numbers_are_read_before_they_are_dialled() {
         let reply = world.post("/users/alice/call", body).await;
         assert_eq!((reply.status, &reply.json()["target_number"]), (status, &json!(dialled)), "{body}");
     }
-    let messages: Vec<_> = world.exchange.dialled.lock().expect("not poisoned").iter().map(|d| d.message.clone()).collect();
+    let messages: Vec<_> = world.exchange.dialled.lock().expect("not poisoned").iter().map(|d| d.words.message.clone()).collect();
     assert_eq!(messages, [Some("Hi".to_owned()), None]);
     for (body, fields) in [
         (r#"{}"#, "number"),

@@ -92,7 +92,9 @@ async fn an_engine_that_there_is_not_is_refused_with_those_that_there_are() {
     let world = World::with_alice().await;
     let refused = world.put("/users/alice", r#"{"ai": {"engine": "hal9000"}}"#).await;
     assert_eq!(refused.json()["errors"][0]["problem"], "must be one of local, gemini, openai");
-    let ai = json!({"engine": "gemini", "model": "gemini-3.8-live", "voice": "Kore", "language": "de-AT", "instructions": "Be brief."});
+    let ai = json!({"engine": "gemini", "model": "gemini-3.8-live", "voice": "Kore", "language": "de-AT", "instructions": "Be brief.",
+        "engines": ["openai", "local"], "temperature": 0.7, "variables": {"shop": "Lamps"}, "time_zone": "Europe/Vienna", "dead_air": 5,
+        "when_lost": "sales"});
     let changed = world.put("/users/alice", &json!({ "ai": ai }).to_string()).await;
     assert_eq!((changed.status, &changed.json()["ai"]), (200, &ai));
 }

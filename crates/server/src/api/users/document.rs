@@ -9,11 +9,12 @@ use crate::api::words::{
 use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
-use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, TransferMode};
+use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, TransferMode};
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use utoipa::ToSchema;
 
@@ -213,7 +214,22 @@ pub struct AiDocument {
     /// A language tag (BCP 47).
     #[schema(example = "de-AT")]
     pub language: Option<String>,
+    /// `{name}` stands for a variable: `caller_number`, `caller_name`, `display_name`, `direction`, `date`, `time`, `weekday`,
+    /// those of `variables`, and those of the call.
     pub instructions: Option<String>,
+    /// Who takes over in mid-call, in this order.
+    #[schema(value_type = Vec<EngineWord>)]
+    pub engines: Vec<String>,
+    /// 0 to 2.
+    pub temperature: Option<f64>,
+    pub variables: BTreeMap<String, String>,
+    /// Of the IANA database.
+    #[schema(example = "Europe/Vienna")]
+    pub time_zone: Option<String>,
+    /// Seconds of dead air after the caller has spoken, before something is done about it.
+    pub dead_air: Option<u32>,
+    /// The transfer target who gets the caller when no engine of a service is left.
+    pub when_lost: Option<String>,
 }
 
 /// To whom a call may be handed over.
@@ -383,8 +399,20 @@ impl CallsDocument {
 
 impl AiDocument {
     fn of(ai: &AiSettings) -> Self {
-        let AiSettings { engine, model, voice, language, instructions } = ai.clone();
-        Self { engine, model, voice, language, instructions }
+        let ai = ai.clone();
+        Self {
+            engine: ai.engine,
+            engines: ai.engines,
+            model: ai.model,
+            voice: ai.voice,
+            language: ai.language,
+            instructions: ai.instructions,
+            temperature: ai.temperature.map(Temperature::value),
+            variables: ai.variables,
+            time_zone: ai.time_zone,
+            dead_air: ai.dead_air_s,
+            when_lost: ai.when_lost,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
 use callie_store::UserView;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A field that has two places: flat, and in its map.
@@ -252,7 +253,24 @@ pub struct AiChange {
     voice: Option<String>,
     /// A language tag (BCP 47) such as `de-AT`.
     language: Option<String>,
+    /// `{name}` stands for a variable.
     instructions: Option<String>,
+    /// Who takes over in mid-call when the one before fails or stays silent, in this order; the offline engine is always the last.
+    #[schema(value_type = Option<Vec<EngineWord>>)]
+    engines: Option<Vec<String>>,
+    #[schema(minimum = 0, maximum = 2)]
+    temperature: Option<f64>,
+    /// Texts by name, for `{name}` in greeting and instructions; at most 50.
+    variables: Option<BTreeMap<String, String>>,
+    /// Of the IANA database; that of `{date}` and `{time}`.
+    #[schema(example = "Europe/Vienna")]
+    time_zone: Option<String>,
+    /// Seconds of dead air after the caller has spoken, before something is done about it: the engine is asked again, then its
+    /// session is renewed, then another engine takes over.
+    #[schema(minimum = 2, maximum = 60, default = 4)]
+    dead_air: Option<u32>,
+    /// The transfer target who gets the caller when no engine of a service is left; otherwise the offline engine takes a message.
+    when_lost: Option<String>,
 }
 
 /// To whom a call may be handed over.

@@ -149,6 +149,8 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::Hold { on } => if *on { "held" } else { "taken back from hold" }.to_owned(),
         CallFact::EngineFailed { engine, detail, .. } => format!("engine {engine} failed: {detail}"),
         CallFact::SessionChanged { engine, reason, .. } => format!("engine {engine} goes on in a new session: {reason}"),
+        CallFact::DeadAir { silent_ms, .. } => format!("nothing is heard for {silent_ms} ms"),
+        CallFact::DeadAirEnded { silent_ms } => format!("heard again after {silent_ms} ms"),
         CallFact::TransferStarted { mode, target } => format!("hands over to {target} ({})", mode.as_str()),
         CallFact::TransferProgress { code, phrase } => format!("of the transfer: {code} {phrase}"),
         CallFact::TransferFellBack { reason } => format!("calls the target itself: {reason}"),
