@@ -14,6 +14,7 @@ use crate::{
     tools::{ToolUse, Toolbox},
 };
 use async_trait::async_trait;
+use callie_domain::record::Message;
 use std::{
     fmt,
     task::{Context, Poll},
@@ -89,6 +90,8 @@ pub enum EngineEvent {
     Heard(String),
     /// The agent used a tool, and this came of it.
     ToolUsed(ToolUse),
+    /// The agent took a message for the one it speaks for.
+    MessageTaken(Message),
     Usage(Usage),
     /// Something degraded but the conversation goes on; for the record.
     Notice(String),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::chat::{Talk, TalkEvent};
 use crate::{Brief, EngineError, EngineEvent, EngineSession, Prompt, tools::ToolUse};
-use callie_domain::record::ToolEnd;
+use callie_domain::record::{self, ToolEnd};
 use std::{
     task::{Context, Poll},
     time::Duration,
@@ -79,7 +79,10 @@ impl Conversation {
             match output {
                 Output::Say(text) => self.mouth.say(&text),
                 Output::Tone => self.mouth.tone(),
-                Output::Took(message) => self.mouth.report(tool_used(&message)),
+                Output::Took(message) => {
+                    self.mouth.report(tool_used(&message));
+                    self.mouth.report(EngineEvent::MessageTaken(taken(message)));
+                }
                 Output::Goodbye => self.mouth.goodbye(),
             }
         }
@@ -273,6 +276,11 @@ fn tool_used(message: &Message) -> EngineEvent {
         end: ToolEnd::Result,
         took: Duration::ZERO,
     })
+}
+
+fn taken(message: Message) -> record::Message {
+    let Message { name, reason, recorded } = message;
+    record::Message { name, number: None, text: reason.unwrap_or_default(), listen: recorded }
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@
 //! | [`toolbox`] | the tools of one call |
 //! | [`bench`] | the tools at work: each use is answered once, nobody waits |
 //! | [`current_time`], [`end_call`] | the tools every agent has |
+//! | [`calculate`], [`take_message`] | more of them, for whoever wants them |
 //! | [`transfer`] | the tools of agents that may hand callers over |
 
 pub mod bench;
+pub mod calculate;
 pub mod current_time;
 pub mod end_call;
+pub mod take_message;
 #[cfg(test)]
 pub mod testkit;
 pub mod tool;

@@ -1,6 +1,7 @@
 //! What a tool is, and what comes of using one.
 
 use crate::EngineEvent;
+use callie_domain::record::Message;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use std::{fmt, time::Duration};
@@ -32,6 +33,8 @@ pub enum Effect {
     Transfer { target: String },
     /// The human to whom the agent speaks takes the caller, or does not.
     Decide { accepted: bool },
+    /// Keep this message for the user.
+    Message(Message),
 }
 
 impl From<Effect> for EngineEvent {
@@ -39,6 +42,7 @@ impl From<Effect> for EngineEvent {
         match effect {
             Effect::Transfer { target } => Self::Transfer { target },
             Effect::Decide { accepted } => Self::TransferDecision { accepted },
+            Effect::Message(message) => Self::MessageTaken(message),
         }
     }
 }
@@ -54,6 +58,11 @@ impl Outcome {
         let mut outcome = Self::of("error", Value::String(error.into()));
         outcome.result.insert("retryable".into(), json!(retryable));
         outcome
+    }
+
+    /// It may be that nothing is to be said about it: the agent is leaving, in one way or another.
+    pub fn leaves(&self) -> bool {
+        self.ends_call || matches!(self.effect, Some(Effect::Transfer { .. } | Effect::Decide { .. }))
     }
 
     pub fn is_error(&self) -> bool {

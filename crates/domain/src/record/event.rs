@@ -1,6 +1,6 @@
 //! What happens in a call, as it is kept and pushed to the live feed.
 
-use super::{Termination, Turn};
+use super::{Message, Termination, Turn};
 use crate::call::transfer::Completion;
 use crate::user::TransferMode;
 use jiff::Timestamp;
@@ -107,6 +107,10 @@ pub enum CallFact {
         /// From the agent's wish to this, milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took_ms: Option<u64>,
+    },
+    /// The agent took a message for the user.
+    MessageTaken {
+        message: Message,
     },
     /// A conversation engine failed; another takes over, or the call ends.
     EngineFailed {

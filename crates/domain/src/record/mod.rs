@@ -3,6 +3,7 @@
 pub mod answered_by;
 pub mod cdr;
 pub mod event;
+pub mod message;
 pub mod signalling;
 pub mod termination;
 pub mod turn;
@@ -10,6 +11,7 @@ pub mod turn;
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
 pub use event::{CallEvent, CallFact, DeadAirStep, Speaker, ToolEnd};
+pub use message::Message;
 pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};
 pub use turn::{Turn, TurnLatency};

@@ -6,7 +6,7 @@
 
 use super::rates::Converter;
 use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage, tools::ToolUse};
-use callie_domain::record::Speaker;
+use callie_domain::record::{Message, Speaker};
 use callie_media::engine::{Ear, MediaEngine, Voice};
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
 
@@ -38,6 +38,7 @@ pub enum Fact {
     TurnComplete,
     Interrupted,
     ToolUsed(ToolUse),
+    MessageTaken(Message),
     Usage(Usage),
     Notice(String),
     /// The engine goes on in another session of its service.
@@ -239,6 +240,7 @@ impl Bridge {
             EngineEvent::Said(text) => Fact::Words(Speaker::Agent, text),
             EngineEvent::Heard(text) => Fact::Words(Speaker::Caller, text),
             EngineEvent::ToolUsed(tool) => Fact::ToolUsed(tool),
+            EngineEvent::MessageTaken(message) => Fact::MessageTaken(message),
             EngineEvent::Usage(usage) => Fact::Usage(usage),
             EngineEvent::Notice(text) => Fact::Notice(text),
             EngineEvent::SessionChanged { reason, resumed } => Fact::SessionChanged { reason, resumed },

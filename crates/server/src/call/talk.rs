@@ -69,6 +69,7 @@ impl CallTask {
                 conversation.tool_used();
                 journal.note(tool_used(tool));
             }
+            Fact::MessageTaken(message) => journal.note(CallFact::MessageTaken { message }),
             Fact::Usage(usage) => journal.note(engine_usage(usage)),
             Fact::Notice(text) => journal.note(CallFact::Warning { text }),
             Fact::SessionChanged { reason, resumed } => {

@@ -83,8 +83,7 @@ impl News {
         Some(match &event.fact {
             CallFact::Answered => Self::of_call(HookEvent::CallAnswered, cdr, json!({"answered_at": event.at})),
             CallFact::Turn { turn } => Self::of_call(HookEvent::TranscriptTurn, cdr, json!({"turn": turn})),
-            CallFact::ToolUsed { name, arguments, .. } if name == "take_message" => {
-                let message = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments.as_str()));
+            CallFact::MessageTaken { message } => {
                 Self::of_call(HookEvent::MessageTaken, cdr, json!({"at": event.at, "message": message}))
             }
             _ => return None,
@@ -96,7 +95,7 @@ impl News {
 mod tests {
     use super::*;
     use callie_domain::CallId;
-    use callie_domain::record::{Direction, Speaker, Turn};
+    use callie_domain::record::{Direction, Message, Speaker, Turn};
 
     fn cdr() -> Cdr {
         let record = json!({"id": CallId::new(Timestamp::UNIX_EPOCH, 7), "user_id": "alice", "direction": Direction::Inbound,
@@ -119,25 +118,22 @@ mod tests {
             interrupted: false,
             latency: None,
         };
-        let tool = |name: &str, arguments: &str| CallFact::ToolUsed {
-            name: name.to_owned(),
-            arguments: arguments.to_owned(),
-            result: "{}".to_owned(),
-            outcome: None,
-            took_ms: None,
-        };
+        let message = Message { name: Some("Tom".to_owned()), text: "The boiler leaks.".to_owned(), ..Message::default() };
         let of_call = json!({"call_id": cdr().id, "direction": "inbound", "from": "+431", "to": "alice"});
         for (fact, event, field, value) in [
             (CallFact::Answered, HookEvent::CallAnswered, "answered_at", json!("1970-01-01T00:00:00Z")),
             (CallFact::Turn { turn: turn.clone() }, HookEvent::TranscriptTurn, "turn", json!(turn)),
-            (tool("take_message", r#"{"name": "Tom"}"#), HookEvent::MessageTaken, "message", json!({"name": "Tom"})),
-            (tool("take_message", r#"{"cut of"#), HookEvent::MessageTaken, "message", json!(r#"{"cut of"#)),
+            (
+                CallFact::MessageTaken { message },
+                HookEvent::MessageTaken,
+                "message",
+                json!({"name": "Tom", "text": "The boiler leaks."}),
+            ),
         ] {
             let news = told(fact.clone()).unwrap_or_else(|| panic!("{fact:?}"));
             assert_eq!((news.event, &news.data[field], &news.lane), (event, &value, &cdr().id.to_string()), "{fact:?}");
             assert!(of_call.as_object().expect("a map").iter().all(|(key, value)| news.data[key] == *value), "{fact:?}");
         }
-        assert_eq!(told(tool("current_time", "{}")), None);
         assert_eq!(told(CallFact::Dtmf { digit: '1' }), None);
     }
 }

@@ -49,12 +49,12 @@ pub async fn a_message_is_taken() {
     assert_eq!((report.ending, reason(&cdr)), (Ending::RemoteHungUp, EndReason::AgentEnded), "{turns:#?}");
     let heard: String = turns.iter().filter(|turn| turn.speaker == Speaker::Caller).map(|turn| turn.text.as_str()).collect();
     let taken = facts.iter().find_map(|fact| match fact {
-        CallFact::ToolUsed { name, arguments, .. } if name == "take_message" => Some(arguments.as_str()),
+        CallFact::MessageTaken { message } => Some(format!("{message:?}")),
         _ => None,
     });
     for words in ["Lopez", "invoice"] {
         assert!(heard.contains(words), "{turns:#?}");
-        assert!(taken.is_some_and(|taken| taken.contains(words)), "{taken:?}");
+        assert!(taken.as_ref().is_some_and(|taken| taken.contains(words)), "{taken:?}");
     }
     world.nothing_is_held().await;
 }

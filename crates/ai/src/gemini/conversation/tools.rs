@@ -146,5 +146,5 @@ impl Conversation {
 
 /// After what the call does about it the model may say something more, and need not.
 fn wants_answer(outcome: &Outcome) -> bool {
-    !outcome.ends_call && outcome.effect.is_none()
+    !outcome.leaves()
 }

@@ -93,7 +93,7 @@ impl Conversation {
             Some(Effect::Transfer { .. }) => wants.words = true,
             // The human has been spoken to, and is to hear nothing more.
             Some(Effect::Decide { .. }) => {}
-            None => wants.answer |= !outcome.ends_call,
+            Some(Effect::Message(_)) | None => wants.answer |= !outcome.ends_call,
         }
         let output = Item::Output { call_id: call.id.unwrap_or_default(), output: Value::Object(outcome.result).to_string() };
         let message = self.writer.item(&output);

@@ -7,7 +7,7 @@ use crate::api::extract::Parameters;
 use crate::api::openapi::{QueryProblems, StoreProblems, UserProblems};
 use crate::api::state::{Clock, Records, Users};
 use axum::{Json, extract::State};
-use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, Speaker};
+use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, Message, Speaker};
 use callie_domain::{DialTarget, UserId};
 use callie_store::{CallFilter, StoreError};
 use jiff::Timestamp;
@@ -180,7 +180,7 @@ pub fn duration(cdr: &Cdr, now: Timestamp) -> f64 {
 
 fn summary(cdr: &Cdr, events: &[CallEvent]) -> String {
     let taken = events.iter().rev().find_map(|event| match &event.fact {
-        CallFact::ToolUsed { name, arguments, .. } if name == "take_message" => message(arguments),
+        CallFact::MessageTaken { message } => Some(told(message)),
         _ => None,
     });
     match (taken, &cdr.termination) {
@@ -191,10 +191,9 @@ fn summary(cdr: &Cdr, events: &[CallEvent]) -> String {
 }
 
 /// Who called, and why.
-fn message(arguments: &str) -> Option<String> {
-    let arguments: serde_json::Value = serde_json::from_str(arguments).ok()?;
-    let parts: Vec<&str> = ["name", "reason"].iter().filter_map(|part| arguments.get(part)?.as_str()).collect();
-    (!parts.is_empty()).then(|| parts.join(": "))
+fn told(message: &Message) -> String {
+    let parts = [message.name.as_deref().unwrap_or_default(), &message.text];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 fn shortened(text: &str) -> String {

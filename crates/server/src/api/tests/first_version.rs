@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::exchange::{ActiveCall, DialError};
-use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, EndReason, Speaker, Termination, Turn};
+use callie_domain::record::{CallEvent, CallFact, Cdr, Direction, EndReason, Message, Speaker, Termination, Turn};
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
@@ -151,13 +151,8 @@ async fn a_call_is_placed_as_before() {
 #[tokio::test]
 async fn conversations_are_the_calls_and_what_was_written() {
     let world = World::with_primary().await;
-    let taken = CallFact::ToolUsed {
-        name: "take_message".into(),
-        arguments: r#"{"name": "Maria", "reason": "The boiler leaks"}"#.into(),
-        result: "{}".into(),
-        outcome: None,
-        took_ms: None,
-    };
+    let message = Message { name: Some("Maria".into()), text: "The boiler leaks".into(), ..Message::default() };
+    let taken = CallFact::MessageTaken { message };
     let first = world.with_call(100, "+1234567890", vec![turn(0), taken, turn(1)], Some(EndReason::RemoteHungUp)).await;
     world.with_call(50, "+4399", vec![], Some(EndReason::NoAnswer)).await;
     world.with_call(10, "sip:+4399@carrier.example", vec![], None).await;

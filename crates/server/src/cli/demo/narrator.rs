@@ -143,6 +143,7 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::SpeechStarted { speaker: Speaker::Caller } => "the other side speaks …".to_owned(),
         CallFact::SpeechStarted { speaker: Speaker::Agent } => "Callie speaks …".to_owned(),
         CallFact::ToolUsed { name, arguments, .. } => format!("tool {name} {arguments}"),
+        CallFact::MessageTaken { message } => format!("message taken: {}", message.text),
         CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
         CallFact::Warning { text } => format!("warning: {text}"),
         CallFact::Dtmf { digit } => format!("key {digit}"),
