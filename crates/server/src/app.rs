@@ -18,7 +18,7 @@ use crate::{
         ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent, TransferError, TransferOrder,
     },
     first_version::lay_over,
-    records::{LiveFeed, RecordSink, Traces},
+    records::{LiveFeed, Metrics, RecordSink, Traces},
     stores::Stores,
     switchboard::Switchboard,
 };
@@ -103,6 +103,9 @@ impl App {
         let ports = Arc::new(RtpPorts::new());
         let feed = LiveFeed::new();
         let line_news = feed.subscribe();
+        let metrics = Metrics::default();
+        let (counting, no_more) = (metrics.clone().follow(feed.subscribe()), stack_cancel.clone());
+        stack_tasks.spawn(async move { no_more.run_until_cancelled(counting).await });
         let (phase, phases) = watch::channel(Phase::Starting);
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
@@ -154,6 +157,7 @@ impl App {
             records: stores.records.clone(),
             exchange,
             hooks: aftercare.hooks.clone(),
+            metrics: metrics.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {

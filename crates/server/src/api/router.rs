@@ -1,8 +1,8 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, calls, dial, doctor, error, events, first_version, guard, health, lines, openapi, presets, recording,
-    root, signalling, status, users, webhooks,
+    ApiState, access_log, calls, dial, doctor, error, events, first_version, guard, health, lines, metrics, openapi, presets,
+    recording, root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -37,6 +37,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::show, users::update, users::remove))
         .routes(routes!(presets::list))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(metrics::latency))
         .routes(routes!(lines::connect))
         .routes(routes!(lines::disconnect))
         .routes(routes!(signalling::line))

@@ -3,6 +3,7 @@
 use super::FirstVersionApi;
 use crate::exchange::Exchange;
 use crate::hooks::Meters;
+use crate::records::Metrics;
 use axum::extract::FromRef;
 use callie_store::{ConfigStore, DeliveryStore, RecordStore};
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ pub struct ApiState {
     pub records: Records,
     pub exchange: Lines,
     pub hooks: Hooks,
+    pub metrics: Metrics,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -151,6 +153,7 @@ handles! {
     records: Records,
     exchange: Lines,
     hooks: Hooks,
+    metrics: Metrics,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

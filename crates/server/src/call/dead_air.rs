@@ -2,10 +2,11 @@
 //! it is to go on in another session, then another engine takes over. Pure; time is an argument.
 //!
 //! ```text
-//!   caller done ──limit──▶ Nudge ──¾ limit──▶ Renew ──¾ limit──▶ TakeOver ──limit──▶ Nudge (of the new engine) …
+//!   caller done ──limit──▶ Nudge ──limit──▶ Renew ──1¼ limit──▶ TakeOver ──limit──▶ Nudge (of the new engine) …
 //! ```
 //!
-//! With the usual limit of 4 s another engine is called 10 s after the caller's last word. What the caller says meanwhile
+//! With the usual limit of 4 s another engine is called 13 s after the caller's last word. An engine that watches over its own
+//! silence has asked again and renewed its session by then. What the caller says meanwhile
 //! postpones a step, and takes none back: only the agent's voice ends the ladder.
 
 use callie_domain::record::DeadAirStep;
@@ -125,8 +126,8 @@ impl DeadAir {
 
     fn pause(&self) -> Duration {
         match self.next {
-            DeadAirStep::Nudge => self.limit,
-            DeadAirStep::Renew | DeadAirStep::TakeOver => self.limit * 3 / 4,
+            DeadAirStep::Nudge | DeadAirStep::Renew => self.limit,
+            DeadAirStep::TakeOver => self.limit * 5 / 4,
         }
     }
 }
@@ -160,9 +161,9 @@ mod tests {
         assert_eq!(watch.deadline(), None);
         says(&mut watch, 1_000, 2_000);
         assert_eq!(watch.step(ms(5_999)), None);
-        assert_eq!(steps(&mut watch, 12_000), [(Nudge, 6_000), (Renew, 9_000), (TakeOver, 12_000)]);
-        assert_eq!(steps(&mut watch, 20_000), [(Nudge, 16_000), (Renew, 19_000)], "the new engine gets its time");
-        assert_eq!(watch.agent_begins(ms(20_500)), Some(ms(18_500)));
+        assert_eq!(steps(&mut watch, 15_000), [(Nudge, 6_000), (Renew, 10_000), (TakeOver, 15_000)]);
+        assert_eq!(steps(&mut watch, 23_000), [(Nudge, 19_000), (Renew, 23_000)], "the new engine gets its time");
+        assert_eq!(watch.agent_begins(ms(23_500)), Some(ms(21_500)));
         assert_eq!(watch.deadline(), None);
         watch.agent_ends();
         says(&mut watch, 30_000, 31_000);
@@ -177,9 +178,9 @@ mod tests {
         watch.caller_begins(ms(6_000));
         assert_eq!(watch.deadline(), None, "nobody is talked over");
         watch.caller_ends(ms(7_000));
-        assert_eq!(steps(&mut watch, 11_000), [(Renew, 10_000)]);
-        says(&mut watch, 11_000, 11_500);
-        assert_eq!(watch.step(ms(14_500)), Some((TakeOver, ms(13_500))));
+        assert_eq!(steps(&mut watch, 11_000), [(Renew, 11_000)]);
+        says(&mut watch, 11_500, 12_000);
+        assert_eq!(watch.step(ms(17_000)), Some((TakeOver, ms(16_000))));
     }
 
     #[test]

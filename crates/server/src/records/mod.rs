@@ -5,14 +5,19 @@
 //! | [`feed`] | the live feed that `/events` reads |
 //! | [`sink`] | one writer for all calls' records, in order, behind a bounded channel |
 //! | [`journal`] | one call's record while the call is up |
+//! | [`metrics`], [`latency`] | what is counted of calls since the server began |
 //! | [`traces`] | the SIP messages of the calls that are up, written down twice a second |
 
 pub mod feed;
 pub mod journal;
+pub mod latency;
+pub mod metrics;
 pub mod sink;
 pub mod traces;
 
 pub use feed::LiveFeed;
 pub use journal::Journal;
+pub use latency::Latencies;
+pub use metrics::Metrics;
 pub use sink::{RecordSink, SinkHandle};
 pub use traces::Traces;

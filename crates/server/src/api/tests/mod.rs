@@ -14,6 +14,7 @@ mod first_version;
 mod guide;
 mod lines;
 mod memory;
+mod metrics;
 mod openapi;
 mod signalling;
 mod transfer;

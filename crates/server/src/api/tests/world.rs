@@ -5,6 +5,7 @@ use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
 use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, RecordingsDir, ServerInfo, router};
 use crate::first_version::Scribe;
+use crate::records::Metrics;
 use axum::{
     Router,
     body::Body,
@@ -81,6 +82,7 @@ impl World {
             records: store.clone(),
             exchange: exchange.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
+            metrics: Metrics::default(),
             recordings: RecordingsDir::new(recordings.path()),
             clock: Clock::of(move || now),
             info: ServerInfo {
