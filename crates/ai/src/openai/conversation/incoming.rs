@@ -191,17 +191,17 @@ impl Conversation {
     }
 
     fn on_speech_started(&mut self, now: Instant) {
-        self.vigil.noticed();
         self.responses.caller_begins();
         if self.farewell.is_final() {
             // Goodbyes are not cut short; the caller's "bye" over ours is no objection either.
             return;
         }
+        self.vigil.caller_begins(now);
+        self.in_speech = true;
         self.farewell.caller_speaks();
         self.greeting.other_side_is_loud(now);
         // The service cancels its response by itself.
         let was_speaking = self.responses.cut().is_some_and(|active| active.spoke);
-        self.vigil.answered();
         self.cue = None;
         self.downlink.reset();
         if was_speaking || !self.playback.is_over() {
@@ -211,6 +211,7 @@ impl Conversation {
 
     /// The service will answer by itself.
     fn on_speech_stopped(&mut self, now: Instant) {
+        self.in_speech = false;
         if self.responses.caller_speaks() {
             self.responses.caller_ends(now);
             if !self.farewell.is_final() {
@@ -242,15 +243,19 @@ impl Conversation {
 
     fn on_completed(&mut self, active: Active, reason: &str, now: Instant) {
         let announced = std::mem::take(&mut self.announces);
-        if !active.calls.is_empty() {
-            self.use_tools(active.calls, active.spoke, now);
-        } else if self.farewell.is_said_with(true, active.spoke) {
-            self.goodbye();
-        } else if !active.spoke && !announced && self.vigil.is_due() {
-            self.on_empty_response(reason, now);
-        }
+        let no_calls = active.calls.is_empty();
+        let ends = if no_calls {
+            self.farewell.is_said_with(true, active.spoke)
+        } else {
+            self.use_tools(active.calls, active.spoke, now)
+        };
         if active.spoke || announced {
             self.events.push_back(EngineEvent::TurnComplete);
+        } else if !ends && no_calls && self.vigil.is_due() {
+            self.on_empty_response(reason, now);
+        }
+        if ends {
+            self.goodbye();
         }
     }
 

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Nobody has been heard for so long: the moment is quiet.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// So much of the caller's speech, less the pause that ends it, is in the audio that the next session hears.
+const REPLAYED: Duration = Duration::from_millis(1_500);
+
 /// What the driver has to do about its sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkStep {
@@ -117,6 +120,9 @@ impl Conversation {
 
     fn ask_for_what_is_owed(&mut self, is_due: bool, now: Instant) {
         let was_cut_short = std::mem::take(&mut self.was_cut_short);
+        // Who still speaks, or has just ceased to, is heard by the new session.
+        let was_in_speech = std::mem::take(&mut self.in_speech) && self.vigil.is_quiet_since(REPLAYED, now);
+        let is_due = is_due || was_in_speech;
         if self.started && !self.has_spoken {
             self.greeting = Greeting::new(self.outbound);
             return self.begin_greeting(now);
@@ -129,7 +135,7 @@ impl Conversation {
         }
         match self.cue.clone() {
             Some(asked) => self.ask(&asked, now),
-            None if self.items.last_words_are_lost() => self.ask(cue::LOST_WORDS, now),
+            None if was_in_speech || self.items.last_words_are_lost() => self.ask(cue::LOST_WORDS, now),
             None => self.responses.wish(Wish::Answer),
         }
     }

@@ -113,6 +113,8 @@ pub struct Conversation {
     cue: Option<String>,
     /// The session broke in the middle of the agent's words.
     was_cut_short: bool,
+    /// The service has heard the caller begin to speak, and not cease.
+    in_speech: bool,
     /// An empty response was answered with a request to speak, and nothing has been spoken since.
     asked_again: bool,
     /// A transfer waits for the end of the agent's words, and there may be none.
@@ -156,6 +158,7 @@ impl Conversation {
             leaves: false,
             cue: None,
             was_cut_short: false,
+            in_speech: false,
             asked_again: false,
             announces: false,
             noted: Vec::new(),
@@ -347,8 +350,9 @@ impl Conversation {
             self.send(cancel);
         }
         self.responses.session_changed();
-        let again = self.cue.take().unwrap_or_else(|| instruction::NUDGE.to_owned());
-        self.tell(&again);
+        let asked = self.cue.clone();
+        self.tell(asked.as_deref().unwrap_or(instruction::NUDGE));
+        self.cue = asked;
         self.vigil.asked_for_life(now);
     }
 

@@ -27,8 +27,8 @@ struct Wants {
 }
 
 impl Conversation {
-    /// The response is over and whole. `spoke`: there was speech in it.
-    pub(super) fn use_tools(&mut self, calls: Vec<server::Item>, spoke: bool, now: Instant) {
+    /// The response is over and whole. `spoke`: there was speech in it. True when these were the last words.
+    pub(super) fn use_tools(&mut self, calls: Vec<server::Item>, spoke: bool, now: Instant) -> bool {
         let mut wants = Wants::default();
         for (count, call) in calls.into_iter().enumerate() {
             self.remember(&call);
@@ -45,6 +45,7 @@ impl Conversation {
             self.tools.agent_spoke(now);
         }
         self.go_on(&wants, spoke, now);
+        wants.end && spoke
     }
 
     /// The caller spoke over the response: nothing was done.
@@ -107,7 +108,7 @@ impl Conversation {
         if wants.end {
             self.farewell.agent_hangs_up(now);
             if spoke {
-                return self.goodbye();
+                return;
             }
         }
         self.announces = wants.words && !spoke;

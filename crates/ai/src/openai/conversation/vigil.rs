@@ -7,7 +7,8 @@
 //! | 4 s more | another session |
 //! | 8 s more | given up |
 //!
-//! Signs of life delay each of these, by 16 s in all. Sound of the caller delays the first, by 8 s.
+//! Signs of life delay each of these, by 16 s in all. Sound of the caller delays the first, by 8 s. A service that took notice of the
+//! caller and does not notice that they are silent again is nudged after 6 s, and so is one that takes no notice of them at all.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 const SPEECH: Duration = Duration::from_millis(600);
 /// … with pauses of less than this in it, …
 const PAUSE: Duration = Duration::from_secs(1);
-/// … and so long after it the service should have noticed.
+/// … and so long after it the service should have noticed; that it is over, too, which it may want to think about.
 const UNNOTICED: Duration = Duration::from_secs(6);
 
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Vigil {
     last_loud: Option<Instant>,
     /// How much of the caller the service has not taken notice of.
     unnoticed: Duration,
+    /// Since when the service takes the caller to be speaking.
+    in_speech: Option<Instant>,
     /// Sound without a reaction led to nothing once: it is noise.
     noise: bool,
 }
@@ -63,6 +66,7 @@ impl Vigil {
     /// The model has been given something to answer.
     pub fn answer_is_due(&mut self, now: Instant) {
         self.noticed();
+        self.in_speech = None;
         if self.due.is_none() {
             self.due = Some(Due { since: now, rung: Rung::First });
         }
@@ -74,12 +78,18 @@ impl Vigil {
     }
 
     pub fn answered(&mut self) {
-        self.due = None;
+        (self.due, self.in_speech) = (None, None);
         self.noticed();
     }
 
+    /// The service hears the caller speak, who is answered later.
+    pub fn caller_begins(&mut self, now: Instant) {
+        self.answered();
+        self.in_speech = Some(now);
+    }
+
     /// The service has taken notice of the caller.
-    pub fn noticed(&mut self) {
+    fn noticed(&mut self) {
         self.unnoticed = Duration::ZERO;
         self.noise = false;
     }
@@ -109,7 +119,7 @@ impl Vigil {
 
     /// What is due is asked for in another session.
     pub fn session_changed(&mut self, now: Instant) {
-        self.last_sign = None;
+        (self.last_sign, self.in_speech) = (None, None);
         self.unnoticed = Duration::ZERO;
         if let Some(due) = &mut self.due {
             due.since = now;
@@ -118,6 +128,9 @@ impl Vigil {
 
     pub fn deadline(&self) -> Option<Instant> {
         let Some(Due { since, rung }) = self.due else {
+            if let Some(since) = self.in_speech {
+                return Some(self.last_loud.map_or(since, |loud| loud.max(since)) + UNNOTICED);
+            }
             let unnoticed = self.last_loud.filter(|_| self.unnoticed >= SPEECH && !self.noise)?;
             return Some(self.last_sign.map_or(unnoticed, |sign| sign.max(unnoticed)) + UNNOTICED);
         };
@@ -132,8 +145,8 @@ impl Vigil {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
         }
-        self.noise |= self.due.is_none();
-        self.unnoticed = Duration::ZERO;
+        self.noise |= self.due.is_none() && self.in_speech.is_none();
+        (self.unnoticed, self.in_speech) = (Duration::ZERO, None);
         let (rung, alarm) = match self.due.map(|due| due.rung) {
             None | Some(Rung::First) => (Some(Rung::Nudged), Alarm::Nudge),
             Some(Rung::Nudged) => (Some(Rung::InAnotherSession), Alarm::AnotherSession),
@@ -206,9 +219,22 @@ mod tests {
         vigil.due = None;
         speak(&mut vigil, asked + 10 * SECOND, 50);
         assert_eq!(vigil.deadline(), None, "it was noise then, and is now");
-        vigil.noticed();
+        vigil.answered();
         speak(&mut vigil, asked + 20 * SECOND, 50);
         assert!(vigil.deadline().is_some());
+    }
+
+    #[test]
+    fn a_service_that_does_not_notice_the_end_of_speech_is_nudged() {
+        let start = Instant::now();
+        let mut vigil = Vigil::default();
+        vigil.caller_begins(start);
+        vigil.caller_is_loud(FRAME, start + 3 * SECOND);
+        assert_eq!(vigil.deadline(), Some(start + 3 * SECOND + UNNOTICED));
+        assert_eq!(vigil.on_deadline(start + 9 * SECOND), Some(Alarm::Nudge));
+        vigil.caller_begins(start + 10 * SECOND);
+        vigil.answer_is_due(start + 11 * SECOND);
+        assert_eq!(vigil.deadline(), Some(start + 15 * SECOND), "it did notice");
     }
 
     #[test]
