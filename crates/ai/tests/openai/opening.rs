@@ -117,7 +117,7 @@ async fn options_that_cannot_be_right_are_told_at_once() {
         (OpenAiOptions { uplink_ms: 5, ..base() }, "20 to 100"),
         (OpenAiOptions::new(Secret::new("")), "API key"),
     ] {
-        let error = OpenAiEngine::new(options).err().expect("refused");
+        let error = OpenAiEngine::new(options).expect_err("refused");
         assert!(error.cause == EngineCause::Config && error.detail.contains(words), "{error}");
     }
 }
