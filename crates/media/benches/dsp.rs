@@ -2,6 +2,7 @@
 
 use callie_media::{
     FRAME, FRAME_SAMPLES,
+    barge::BargeInDetector,
     codec::{
         Codec, G711, OpusParams,
         g722::{G722Decoder, G722Encoder},
@@ -210,6 +211,27 @@ fn listen_for_tones(bencher: Bencher) {
     let frames = narrow_sentence();
     let (mut detector, mut frames) = (ToneDetector::new(), frames.iter().cycle());
     bencher.bench_local(|| frames.next().and_then(|frame| detector.hear(black_box(frame), 3_000.0)));
+}
+
+/// Whether the caller speaks over the agent, by who speaks: each a sentence again and again, the caller's half a second later.
+#[divan::bench(args = ["caller", "agent", "both", "agent and echo"])]
+fn watch_for_barge_in(bencher: Bencher, who: &str) {
+    let (speech, silence) = (narrow_sentence(), [0.0; FRAME_SAMPLES]);
+    let beats = speech.len();
+    // Of the agent it is another voice: read from behind.
+    let agent = |beat: usize| match who {
+        "caller" => silence,
+        "both" => std::array::from_fn(|i| speech[beats - 1 - beat % beats][FRAME_SAMPLES - 1 - i]),
+        _ => speech[beat % beats],
+    };
+    let caller = |beat: usize| match who {
+        "agent" => silence,
+        "agent and echo" => speech[(beat + beats - 10) % beats].map(|sample| 0.2 * sample),
+        _ => speech[(beat + beats - 25) % beats],
+    };
+    let frames: Vec<_> = (0..beats).map(|beat| (caller(beat), agent(beat))).collect();
+    let (mut detector, mut frames) = (BargeInDetector::new(), frames.iter().cycle());
+    bencher.bench_local(|| frames.next().and_then(|(heard, sent)| detector.hear(black_box(heard), true, black_box(sent))));
 }
 
 /// What a call that is being placed listens for, in speech and in a tone.

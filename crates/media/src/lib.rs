@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 pub mod activity;
+pub mod barge;
 mod bank;
 pub mod codec;
 pub mod dtmf;

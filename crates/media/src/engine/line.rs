@@ -113,6 +113,7 @@ impl Line {
                 if let Some(end) = relay {
                     end.swap(session.playout());
                 }
+                session.watch_barge_in(relay.is_none());
             }
             // What does not fit waits for the sender's queue to move on.
             while let Some((digit, way)) = mail.digits.pop_front() {
@@ -203,6 +204,7 @@ impl Line {
             mos: session.mos,
             concealed: session.jitter.concealed,
             underruns: session.underruns,
+            overlaps: session.overlaps,
             unheard: self.ear.unheard(),
             unrecorded: self.tap.as_ref().map_or(0, Tap::dropped),
             ..self.stats

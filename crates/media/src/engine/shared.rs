@@ -39,6 +39,11 @@ pub enum MediaEvent {
     /// socket, on the clock of [`super::MediaEngine::now`]; exact to a packet (20 ms). The beginning is told after the delay of
     /// the jitter buffer and 60 ms of speech, the end after 400 ms without.
     CallerSpeech { on: bool, at: Duration },
+    /// The caller speaks over the agent, and goes on: no word in passing, no noise, no echo ([`crate::barge`]). `began`: when the
+    /// first loud packet of it arrived, about half a second ago; `at`: the beat of the decision. On the same clock.
+    BargeIn { at: Duration, began: Duration },
+    /// After [`Self::BargeIn`]: the caller has finished. `at`: when the last packet with a voice arrived, 400 ms ago.
+    BargeInOver { at: Duration },
     /// The agent began (`on`) or ceased to be heard. `at`: when the first audible packet after 200 ms of none, or the last, was
     /// sent, on the same clock; a busy thread sends up to a tick (5 ms) later. The end is told 200 ms after it.
     AgentSpeech { on: bool, at: Duration },
@@ -61,6 +66,8 @@ impl From<SessionEvent> for MediaEvent {
             SessionEvent::RtpLost { silent_for } => Self::RtpLost { silent_for },
             SessionEvent::Dtmf(digit) => Self::Dtmf(digit),
             SessionEvent::CallerSpeech { on, at } => Self::CallerSpeech { on, at },
+            SessionEvent::BargeIn { at, began } => Self::BargeIn { at, began },
+            SessionEvent::BargeInOver { at } => Self::BargeInOver { at },
             SessionEvent::AgentSpeech { on, at } => Self::AgentSpeech { on, at },
             SessionEvent::Signal(signal) => Self::Signal(signal),
             SessionEvent::Talk { on, at } => Self::Talk { on, at },
@@ -104,6 +111,8 @@ pub struct MediaStats {
     pub concealed: u64,
     /// Times the agent's speech ran dry in the middle of a turn.
     pub underruns: u64,
+    /// Times that something like speech of the caller was heard over the agent, words in passing included.
+    pub overlaps: u64,
     /// Frames of 20 ms that the agent was too slow to hear.
     pub unheard: u64,
     /// Frames of 20 ms that the recorder was too slow for.
@@ -133,6 +142,7 @@ impl MediaStats {
             mos: None,
             concealed: 0,
             underruns: 0,
+            overlaps: 0,
             unheard: 0,
             unrecorded: 0,
             events_dropped: 0,

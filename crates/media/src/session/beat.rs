@@ -82,6 +82,12 @@ impl Beat {
         &self.stereo
     }
 
+    /// [`Self::stereo`] taken apart.
+    pub(super) fn sides(&self) -> [[f32; FRAME_SAMPLES]; 2] {
+        let pairs = self.stereo.as_chunks::<2>().0;
+        [0, 1].map(|side| std::array::from_fn(|i| f32::from(pairs[i][side])))
+    }
+
     pub(super) fn put_left(&mut self, caller: &[f32; FRAME_SAMPLES]) {
         self.put(0, caller);
     }

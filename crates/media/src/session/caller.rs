@@ -40,6 +40,8 @@ pub(super) struct Caller {
 /// What a beat brought besides sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Heard {
+    /// The frame is of a packet, neither made up nor silence.
+    pub came: bool,
     pub mark: Option<Mark>,
     /// A key by its tones.
     pub key: Option<char>,
@@ -150,6 +152,7 @@ impl Caller {
             (source, level) = self.take(now, frame);
         }
         beat.ear_at = now;
+        let came = matches!(source, Source::Packet { .. });
         let mark = match source {
             Source::Packet { arrived } => {
                 self.line.hear(frame);
@@ -162,7 +165,7 @@ impl Caller {
                 self.marks.pass(now)
             }
         };
-        Heard { mark, key: self.give(frame, level, beat) }
+        Heard { came, mark, key: self.give(frame, level, beat) }
     }
 
     /// The next frame, and its level if it is of a packet.

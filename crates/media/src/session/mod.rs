@@ -20,6 +20,7 @@ mod latch;
 mod line;
 mod marks;
 mod mouth;
+mod overlap;
 mod packer;
 #[cfg(test)]
 mod pair;
@@ -52,6 +53,7 @@ use crypt::Crypt;
 use expectation::Expectation;
 use marks::{AgentMarks, Mark};
 use mouth::Mouth;
+use overlap::Overlap;
 use reports::{Reports, Windows};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -135,6 +137,11 @@ pub enum SessionEvent {
     /// The caller began (`on`) or ceased to speak; `at` is when the first or the last loud packet of the utterance arrived.
     /// Told with the delay of the jitter buffer and 60 ms of speech, or [`CALLER_PAUSE`] of none.
     CallerSpeech { on: bool, at: Duration },
+    /// The caller speaks over the agent, and goes on: no word in passing, no noise, no echo ([`crate::barge`]). `began`: when the
+    /// first loud packet of it arrived, about half a second ago; `at`: now, the beat of the decision.
+    BargeIn { at: Duration, began: Duration },
+    /// After [`Self::BargeIn`]: the caller has finished. `at`: when the last packet with a voice arrived, 400 ms ago.
+    BargeInOver { at: Duration },
     /// The agent began (`on`) or ceased to be heard; `at` is when the first or the last audible packet was due to be sent.
     /// The end is told after [`AGENT_PAUSE`].
     AgentSpeech { on: bool, at: Duration },
@@ -161,6 +168,8 @@ pub struct SessionStats {
     pub replayed: u64,
     /// Agent speech ran dry in the middle of a turn.
     pub underruns: u64,
+    /// Something like speech of the caller was heard over the agent: barge-ins, and words in passing.
+    pub overlaps: u64,
     pub jitter: JitterStats,
     pub rtcp: RtcpStats,
     /// How the caller sounds here.
@@ -181,6 +190,7 @@ pub struct Session {
     keys: KeyFilter,
     mouth: Mouth,
     agent_marks: AgentMarks,
+    overlap: Overlap,
     muted: bool,
     watchdog: Watchdog,
     expectation: Expectation,
@@ -212,6 +222,7 @@ impl Session {
             keys: KeyFilter::new(),
             mouth: Mouth::new(&params),
             agent_marks: AgentMarks::default(),
+            overlap: Overlap::new(),
             muted: false,
             watchdog: Watchdog { heard: now, held: false, told: false },
             expectation: Expectation::default(),
@@ -262,7 +273,7 @@ impl Session {
             self.tell(SessionEvent::RtpLost { silent_for });
         }
         self.watch(now);
-        let Heard { mark, key } = self.caller.hear(now, beat);
+        let Heard { came, mark, key } = self.caller.hear(now, beat);
         if let Some(Mark { on, at }) = mark {
             self.tell(SessionEvent::CallerSpeech { on, at });
         }
@@ -280,6 +291,11 @@ impl Session {
         let audible = level.filter(|_| self.destination().is_some());
         if let Some(Mark { on, at }) = self.agent_marks.send(audible, now) {
             self.tell(SessionEvent::AgentSpeech { on, at });
+        }
+        if !self.watchdog.held
+            && let Some(event) = self.overlap.beat(came, beat, now)
+        {
+            self.tell(event);
         }
         self.protect(beat);
     }
@@ -326,6 +342,11 @@ impl Session {
         self.caller.listen(listener);
     }
 
+    /// Whether it is an agent who speaks, and whom the caller may interrupt. Yes, unless told otherwise.
+    pub fn watch_barge_in(&mut self, on: bool) {
+        self.overlap.watch(on);
+    }
+
     /// Queues a key press. `false` when it is to be an event and those were not negotiated, it is no key, or too many wait.
     pub fn send_dtmf(&mut self, digit: char, way: DtmfWay) -> bool {
         self.mouth.send_dtmf(digit, way)
@@ -345,7 +366,8 @@ impl Session {
         let jitter = self.caller.stats();
         let rtcp = self.reports.stats();
         let mos = self.windows.mos(&jitter, rtcp.round_trip, self.params.codec);
-        SessionStats { underruns: self.mouth.playout.underruns(), jitter, rtcp, mos, ..self.stats }
+        let overlaps = self.overlap.suspected;
+        SessionStats { underruns: self.mouth.playout.underruns(), overlaps, jitter, rtcp, mos, ..self.stats }
     }
 
     pub fn params(&self) -> &SessionParams {
