@@ -141,6 +141,7 @@ fn a_call_that_closes_says_goodbye() {
         let mut datagram = [0; 1500];
         let goodbye =
             std::iter::from_fn(|| reports.recv_from(&mut datagram).ok().map(|(len, from)| (datagram[..len].to_vec(), from)))
+                .filter(|(datagram, _)| !datagram.is_empty())
                 .find(|(datagram, from)| {
                     assert_eq!(*from, above(local));
                     let compound = Compound::parse(datagram).expect("a report");

@@ -168,10 +168,10 @@ impl EchoGuard {
 impl Path {
     fn learn(&mut self, blocks: &[Block; BLOCKS], due: &[Levels; BLOCKS], rise: f32) {
         for (block, due) in blocks.iter().zip(due) {
-            for band in 0..BANDS {
-                if due[band] > SILENCE_DB + PROVES_DB {
-                    let gap = block.heard[band] - due[band] - self.gain[band];
-                    self.gain[band] += if gap > 0.0 { rise * gap } else { FALL * rise * gap };
+            for ((gain, heard), due) in self.gain.iter_mut().zip(block.heard).zip(due) {
+                if *due > SILENCE_DB + PROVES_DB {
+                    let gap = heard - due - *gain;
+                    *gain += if gap > 0.0 { rise * gap } else { FALL * rise * gap };
                 }
             }
         }

@@ -90,7 +90,7 @@ impl Pitch {
         let energy = dot(now, now);
         let mut likeness = [0.0; LONGEST + 2];
         let mut then_energy = 0.0;
-        for lag in SHORTEST - 1..=LONGEST + 1 {
+        for (lag, likeness) in likeness.iter_mut().enumerate().skip(SHORTEST - 1) {
             let from = HISTORY - WINDOW - lag;
             let then = &self.past[from..from + WINDOW];
             // The energy of what is compared moves along by a sample at each end.
@@ -99,7 +99,7 @@ impl Pitch {
             } else {
                 then_energy + then[0] * then[0] - self.past[from + WINDOW] * self.past[from + WINDOW]
             };
-            likeness[lag] = dot(now, then) / (energy * then_energy.max(0.0)).sqrt().max(1.0);
+            *likeness = dot(now, then) / (energy * then_energy.max(0.0)).sqrt().max(1.0);
         }
         let peaks = |lag: &usize| likeness[*lag] >= likeness[lag - 1] && likeness[*lag] > likeness[lag + 1];
         let highest = (SHORTEST..=LONGEST).filter(peaks).map(|lag| likeness[lag]).fold(0.0, f32::max);

@@ -236,6 +236,10 @@ impl Session {
 
     /// Takes a datagram that arrived at `now`; what is encrypted in it is decrypted in place.
     pub fn receive(&mut self, datagram: &mut [u8], from: SocketAddr, now: Duration) -> Received {
+        // Opens the way through a NAT, and says nothing (RFC 6263 §4.1).
+        if datagram.is_empty() {
+            return Received::KeepAlive;
+        }
         if rtcp::is_rtcp(datagram) {
             return self.receive_rtcp(datagram, from, now);
         }

@@ -68,6 +68,9 @@ impl Session {
         if !self.params.rtcp.is_on() {
             return Received::Rtcp;
         }
+        if datagram.is_empty() {
+            return Received::KeepAlive;
+        }
         let len = match self.crypt.as_mut().map(|crypt| crypt.unprotect_rtcp(datagram, now)) {
             Some(Ok(len)) => len,
             Some(Err(error)) => return self.not_taken(error),

@@ -62,10 +62,10 @@ impl Peer {
         self.socket.local_addr().expect("bound")
     }
 
-    /// Waits for a packet; panics past the deadline.
+    /// Waits for a packet; panics past the deadline. What only opens the way is none.
     pub fn hear(&mut self) -> Heard {
         let mut length = self.socket.recv(&mut self.datagram).expect("a packet before the deadline");
-        while is_rtcp(&self.datagram) {
+        while length == 0 || is_rtcp(&self.datagram[..length]) {
             length = self.socket.recv(&mut self.datagram).expect("a packet before the deadline");
         }
         if let Some((_, receiver)) = &mut self.srtp {
