@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 pub mod activity;
-pub mod barge;
 mod bank;
+pub mod barge;
 pub mod codec;
 pub mod dtmf;
 pub mod engine;

@@ -157,10 +157,10 @@ impl EchoGuard {
     }
 
     fn exceeding(&self, blocks: &[Block; BLOCKS], due: &[Levels; BLOCKS], gain: &Levels) -> usize {
-        let exceeds = |heard: f32, due: f32, band: usize| {
-            heard > (due + gain[band] + MARGIN_DB).max(self.noise[band] + ABOVE_NOISE_DB)
-        };
-        let count = |(block, due): (&Block, &Levels)| (0..BANDS).filter(|band| exceeds(block.heard[*band], due[*band], *band)).count();
+        let exceeds =
+            |heard: f32, due: f32, band: usize| heard > (due + gain[band] + MARGIN_DB).max(self.noise[band] + ABOVE_NOISE_DB);
+        let count =
+            |(block, due): (&Block, &Levels)| (0..BANDS).filter(|band| exceeds(block.heard[*band], due[*band], *band)).count();
         blocks.iter().zip(due).map(count).sum()
     }
 }

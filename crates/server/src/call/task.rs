@@ -322,7 +322,9 @@ impl CallTask {
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Event),
             // Nobody has asked to listen for them.
-            Some(MediaEvent::Signal(_) | MediaEvent::Talk { .. } | MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. }) => {}
+            Some(
+                MediaEvent::Signal(_) | MediaEvent::Talk { .. } | MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. },
+            ) => {}
             Some(MediaEvent::RecordingFailed(text)) => {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });

@@ -15,7 +15,8 @@ fn signs(heard: &[f32], sent: &[f32]) -> Vec<(Duration, Sign)> {
     let mut detector = BargeInDetector::new();
     let heard = through_mu_law(heard);
     let frames = heard.as_chunks::<FRAME_SAMPLES>().0.iter().zip(sent.as_chunks::<FRAME_SAMPLES>().0.iter().cycle());
-    let sign = |(beat, (heard, sent)): (usize, (_, _))| Some((crate::FRAME * (beat as u32 + 1), detector.hear(heard, true, sent)?));
+    let sign =
+        |(beat, (heard, sent)): (usize, (_, _))| Some((crate::FRAME * (beat as u32 + 1), detector.hear(heard, true, sent)?));
     frames.enumerate().filter_map(sign).collect()
 }
 

@@ -235,7 +235,8 @@ pub fn typing(ms: usize) -> Vec<f32> {
 
 /// Tones together, with overtones: `brightness` of each next one against the one before.
 pub fn tones(ms: usize, hz: &[f32], brightness: f32) -> Vec<f32> {
-    let partial = |i: usize, hz: f32, number: i32| brightness.powi(number - 1) * (TAU * hz * number as f32 * i as f32 / HZ as f32).sin();
+    let partial =
+        |i: usize, hz: f32, number: i32| brightness.powi(number - 1) * (TAU * hz * number as f32 * i as f32 / HZ as f32).sin();
     let sample = |i: usize| hz.iter().map(|hz| (1..6).map(|number| partial(i, *hz, number)).sum::<f32>()).sum();
     (0..ms * HZ / 1_000).map(sample).collect()
 }
