@@ -332,7 +332,8 @@ impl Registry {
                 answered,
                 refusal,
             };
-            CallTask::new(birth).run().await;
+            // In a box: a future holds what it is given as often as it is handed on.
+            Box::pin(CallTask::new(birth).run()).await;
         };
         self.0.tracker.spawn(task.instrument(span));
         id

@@ -157,8 +157,8 @@ fn every_faulty_field_is_named_by_its_path() {
         (json!({"sip": {"sip_username": "a\r\nVia: x", "sip_password": "p"}}), vec!["sip.sip_username"]),
         (json!({"sip": {"sip_username": "a", "sip_password": ""}}), vec!["sip.sip_password"]),
         (
-            json!({"sip": sip, "ai": {"engine": "hal9000", "language": "_", "temperature": "kept"}}),
-            vec!["ai.engine", "ai.language"],
+            json!({"sip": sip, "ai": {"engine": "hal9000", "language": "_", "temperature": "warm", "mood": "kept"}}),
+            vec!["ai.engine", "ai.language", "ai.temperature"],
         ),
         (json!({"sip": sip, "calls": {"is_active": 2, "use_fixed_rtp_port": 2}}), vec!["calls.use_fixed_rtp_port"]),
     ] {
