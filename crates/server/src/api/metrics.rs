@@ -32,9 +32,9 @@ pub async fn metrics(State(metrics): State<Metrics>, State(lines): State<Lines>)
     let _ = writeln!(text, "# TYPE callie_calls_active gauge\ncallie_calls_active {}", lines.active_calls().len());
     let sip = lines.sip_counts();
     for (name, count) in [
-        ("callie_sip_datagrams_total", sip.datagrams),
-        ("callie_sip_garbage_total", sip.garbage),
-        ("callie_sip_refused_connections_total", sip.refused_connections),
+        ("callie_signalling_datagrams_total", sip.datagrams),
+        ("callie_signalling_garbage_total", sip.garbage),
+        ("callie_signalling_refused_connections_total", sip.refused_connections),
     ] {
         let _ = writeln!(text, "# TYPE {name} counter\n{name} {count}");
     }

@@ -1,3 +1,5 @@
+//! `/metrics` and `/latency`.
+
 use super::world::World;
 use serde_json::json;
 
