@@ -10,7 +10,7 @@ use super::{
     talk::Talk,
     wire::{downlink, uplink},
 };
-use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession};
+use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, realtime::alarm::now};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;
@@ -65,8 +65,7 @@ impl Engine for GeminiEngine {
     async fn open(&self, brief: Brief) -> Result<Box<dyn EngineSession>, EngineError> {
         let plan = Plan::new(&brief, &self.options, &Zoned::now());
         let (link, dial) = self.dial(&plan, &brief).await?;
-        let now = tokio::time::Instant::now().into_std();
-        let talk = Talk::new(&brief, plan, &dial, &self.options, now);
+        let talk = Talk::new(&brief, plan, &dial, &self.options, now());
         Ok(Box::new(GeminiSession::new(talk, link, self.connector.clone())))
     }
 

@@ -13,10 +13,8 @@
 //! | [`continuity`] | which session of the service carries it, and when the next takes over; pure as well |
 //! | [`replay`] | the caller's speech that a break has swallowed |
 //! | [`talk`] | these together: one call |
-//! | [`outbox`] | what waits for the socket |
-//! | [`connect`] | TCP, TLS, upgrade, setup |
+//! | [`connect`] | opens sessions |
 //! | [`session`] | drives the talk and its sockets from the call's own task |
-//! | [`socket`] | the WebSocket |
 //! | [`refusal`] | close codes and HTTP statuses told apart |
 
 pub mod access;
@@ -29,12 +27,10 @@ pub mod wire;
 
 mod connect;
 mod continuity;
-mod outbox;
 mod plan;
 mod refusal;
 mod replay;
 mod session;
-mod socket;
 mod talk;
 
 pub use access::{Access, TokenSource, Vertex};

@@ -1,5 +1,4 @@
-//! Why the service refused or ended a session, as a cause with its evidence, and what can be done about it. The evidence is a
-//! stranger's text: it is shortened, stripped of control characters, and the key is taken out of it should it be in there.
+//! Why the service refused or ended a session, as a cause with its evidence, and what can be done about it.
 //!
 //! | close | cause | course |
 //! |---|---|---|
@@ -15,13 +14,12 @@
 //! | HTTP 5xx | `service_failed` | the same again |
 //! | no connection, HTTP of something else | `unreachable` | the same again |
 
-use super::socket::Closed;
-use crate::{EngineCause, EngineError};
+use crate::{
+    EngineCause, EngineError,
+    realtime::{dial::DialError, evidence::Evidence, socket::Closed},
+};
 use callie_domain::Secret;
 use tokio_tungstenite::tungstenite::{Error as SocketError, error::ProtocolError};
-
-/// Longest evidence kept, characters.
-const DETAIL_CHARS: usize = 300;
 
 /// When it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,19 +69,25 @@ impl From<EngineError> for Ending {
 /// Makes errors without the key in them.
 #[derive(Debug)]
 pub struct Refusals {
-    key: Secret,
+    evidence: Evidence,
 }
 
 impl Refusals {
     pub fn new(key: Secret) -> Self {
-        Self { key }
+        Self { evidence: Evidence::new(key) }
     }
 
     pub fn error(&self, cause: EngineCause, evidence: &str) -> EngineError {
-        let without_key = if self.key.is_empty() { evidence.to_owned() } else { evidence.replace(self.key.expose(), "(key)") };
-        let printable = without_key.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-        let line = printable.collect::<Vec<_>>().join(" ");
-        EngineError::new(cause, line.chars().take(DETAIL_CHARS).collect::<String>())
+        self.evidence.error(cause, evidence)
+    }
+
+    /// There is no WebSocket.
+    pub fn of_dial(&self, error: DialError) -> Ending {
+        match error {
+            DialError::Unreachable(why) => self.error(EngineCause::Unreachable, &why).into(),
+            DialError::Broken(error) => self.of_socket(&SocketError::Io(error), Phase::Setup).into(),
+            DialError::Refused { status, body } => self.of_status(status, &body),
+        }
     }
 
     /// The upgrade was answered with something else than 101.

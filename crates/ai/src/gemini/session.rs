@@ -4,18 +4,20 @@
 use super::{
     connect::{Connector, Link},
     refusal::{Ending, Phase},
-    socket::Closed,
     talk::{Order, Talk},
 };
-use crate::{EngineEvent, EngineSession, Prompt};
+use crate::{
+    EngineEvent, EngineSession, Prompt,
+    realtime::{
+        alarm::{Alarm, now},
+        socket::Closed,
+    },
+};
 use futures::{FutureExt, future::BoxFuture};
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
-use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite;
 
 /// Frames without anything to tell that are taken in one go; then others get their turn.
@@ -207,41 +209,4 @@ impl Drop for GeminiSession {
         self.hang_up();
         self.drop_next();
     }
-}
-
-/// One timer that is only moved when it must ring earlier: the conversation's deadline moves with nearly every frame.
-#[derive(Default)]
-struct Alarm {
-    sleep: Option<Pin<Box<Sleep>>>,
-    rings_at: Option<Instant>,
-}
-
-impl Alarm {
-    fn poll(&mut self, deadline: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        loop {
-            if self.rings_at.is_none_or(|rings_at| deadline < rings_at) {
-                self.set(deadline);
-            }
-            let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-            std::task::ready!(sleep.as_mut().poll(context));
-            self.rings_at = None;
-            if now() >= deadline {
-                return Poll::Ready(());
-            }
-        }
-    }
-
-    fn set(&mut self, deadline: Instant) {
-        self.rings_at = Some(deadline);
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().reset(deadline.into()),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(deadline.into()))),
-        }
-    }
-}
-
-/// By the runtime's clock, which tests can turn.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

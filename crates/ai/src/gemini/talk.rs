@@ -6,13 +6,15 @@ use super::{
     continuity::{Continuity, Dial, Step, leaving::Memory},
     conversation::{Conversation, News, renewal},
     options::GeminiOptions,
-    outbox::Outbox,
     plan::Plan,
     refusal::{Ending, Phase},
     replay::Replay,
     wire::{client, server, uplink, uplink::Uplink},
 };
-use crate::{Brief, EngineCause, EngineError, EngineEvent, Prompt, Utterance};
+use crate::{
+    Brief, EngineCause, EngineError, EngineEvent, Prompt, Utterance,
+    realtime::{alarm::is_loud, outbox::Outbox},
+};
 use serde::Deserialize;
 use std::{
     collections::VecDeque,
@@ -22,8 +24,6 @@ use std::{
 
 /// How much of the caller's audio may wait for the socket, milliseconds.
 const UPLINK_PATIENCE_MS: u32 = 2_000;
-/// Mean of the samples' magnitudes above which the caller counts as audible: about −40 dBFS.
-const LOUD: u32 = 300;
 /// The caller has been silent for so long when a session is changed between two turns.
 const QUIET: Duration = Duration::from_millis(700);
 
@@ -308,11 +308,6 @@ impl Talk {
         });
         (full, dropped)
     }
-}
-
-fn is_loud(samples: &[i16]) -> bool {
-    let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).fold(0, u32::saturating_add);
-    sum / u32::try_from(samples.len()).unwrap_or(u32::MAX).max(1) > LOUD
 }
 
 #[cfg(test)]

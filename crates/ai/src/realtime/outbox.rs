@@ -60,6 +60,12 @@ impl Outbox {
         told.into_iter().rev().for_each(|message| self.queue.push_front(Item::Text(message)));
     }
 
+    /// For a session that is told everything anew.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        (self.audio, self.texts) = (0, 0);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
