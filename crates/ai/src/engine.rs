@@ -210,10 +210,11 @@ pub trait EngineSession: Send {
     /// [`Self::playout_drained`], which follows at once, so much was heard. An engine that keeps no account of it may ignore it.
     fn cut_off(&mut self, _played: Duration) {}
 
-    /// The caller has spoken and hears nothing: answer. An engine whose session does so by itself may ignore it.
+    /// The caller has spoken and hears nothing: ask the model once more, unless that has just been done. An engine without a
+    /// service ignores it.
     fn nudge(&mut self) {}
 
-    /// Still nothing: go on in another session of the service, as far as there is such a thing.
+    /// Still nothing: go on in another session of the service, unless that has just been done.
     fn renew(&mut self) {}
 
     /// Everything handed out so far has been played (or flushed).

@@ -50,9 +50,11 @@ impl EngineCause {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::KeyRefused => {
-                "check the engine's API key (GEMINI_API_KEY): it is wrong, expired or not allowed to use this service"
+                "check the engine's API key (GEMINI_API_KEY, OPENAI_API_KEY): it is wrong, expired or not allowed to use this service"
             }
-            Self::ModelUnknown => "check the model's name (ai.model or GEMINI_MODEL) and that the key may use it",
+            Self::ModelUnknown => {
+                "check the model's name (ai.model, else GEMINI_MODEL or OPENAI_MODEL) and that the key may use it"
+            }
             Self::QuotaExceeded => "raise the quota or add credit at the provider, or lower the number of concurrent calls",
             Self::SetupRefused => "check voice, language and model of the user: the service refuses this combination",
             Self::Config => "mend the setting that the detail names",

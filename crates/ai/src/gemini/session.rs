@@ -3,6 +3,7 @@
 
 use super::{
     connect::{Connector, Link},
+    conversation::ladder::Rung,
     refusal::{Ending, Phase},
     talk::{Order, Talk},
 };
@@ -168,6 +169,16 @@ impl EngineSession for GeminiSession {
 
     fn prompt(&mut self, prompt: Prompt) {
         self.talk.prompt(prompt, now());
+        self.wake();
+    }
+
+    fn nudge(&mut self) {
+        self.talk.line_is_silent(Rung::Nudged, now());
+        self.wake();
+    }
+
+    fn renew(&mut self) {
+        self.talk.line_is_silent(Rung::Renewed, now());
         self.wake();
     }
 

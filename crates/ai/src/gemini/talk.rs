@@ -4,7 +4,7 @@
 
 use super::{
     continuity::{Continuity, Dial, Step, leaving::Memory},
-    conversation::{Conversation, News, renewal},
+    conversation::{Conversation, News, ladder::Rung, renewal},
     options::GeminiOptions,
     plan::Plan,
     refusal::{Ending, Phase},
@@ -113,6 +113,14 @@ impl Talk {
     pub fn prompt(&mut self, prompt: Prompt, now: Instant) {
         self.conversation.prompt(prompt, now);
         self.settle(now);
+    }
+
+    /// The caller has spoken and hears nothing. Between two sessions something is being done about it already.
+    pub fn line_is_silent(&mut self, rung: Rung, now: Instant) {
+        if self.continuity.is_connected() {
+            self.conversation.line_is_silent(rung, now);
+            self.settle(now);
+        }
     }
 
     pub fn playout_drained(&mut self, now: Instant) {

@@ -3,7 +3,7 @@
 
 use super::{
     connect::{Connector, Link},
-    conversation::{Conversation, link::LinkStep},
+    conversation::{Conversation, link::LinkStep, vigil},
     dialect::Format,
     refusal::{Ending, Refusals},
     wire::uplink::Uplink,
@@ -256,6 +256,16 @@ impl EngineSession for OpenAiSession {
 
     fn prompt(&mut self, prompt: Prompt) {
         self.conversation.prompt(prompt, now());
+        self.wake();
+    }
+
+    fn nudge(&mut self) {
+        self.conversation.line_is_silent(vigil::Alarm::Nudge, now());
+        self.wake();
+    }
+
+    fn renew(&mut self) {
+        self.conversation.line_is_silent(vigil::Alarm::AnotherSession, now());
         self.wake();
     }
 

@@ -142,8 +142,7 @@ async fn whoever_hangs_up_leaves_no_session_behind() {
     let event = caller.event().await;
     assert!(matches!(event, EngineEvent::Notice(_)), "{event:?}");
     let mut second = caller.idle_until(service.session()).await;
-    let a_while = tokio::time::sleep(Duration::from_millis(100));
-    caller.idle_until(a_while).await;
+    caller.idle_until(second.is_read()).await;
     drop(caller);
     first.gone().await;
     second.gone().await;

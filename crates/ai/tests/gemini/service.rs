@@ -128,6 +128,18 @@ impl Peer {
         self.next_if_any().await.expect("a message")
     }
 
+    /// Waits until the engine has read what came so far.
+    pub async fn is_read(&mut self) {
+        self.socket.send(Message::Ping("?".into())).await.expect("sends");
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await.expect("in time") {
+                Some(Ok(Message::Pong(_))) => return,
+                Some(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Waits until the engine has hung up.
     pub async fn gone(&mut self) {
         while self.next_if_any().await.is_some() {}

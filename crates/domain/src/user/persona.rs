@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 /// Which engines talk and how. Empty means the server's default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,14 +51,6 @@ impl Temperature {
 impl fmt::Display for Temperature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value().fmt(f)
-    }
-}
-
-impl FromStr for Temperature {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.trim().parse().ok().and_then(Self::new).ok_or("must be a number from 0 to 2")
     }
 }
 

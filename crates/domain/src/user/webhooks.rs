@@ -20,9 +20,6 @@ pub enum HookEvent {
     CallAnswered,
     #[serde(rename = "call.ended")]
     CallEnded,
-    /// After its end, where a summary is made.
-    #[serde(rename = "call.summarised")]
-    CallSummarised,
     #[serde(rename = "transcript.turn")]
     TranscriptTurn,
     #[serde(rename = "message.taken")]
@@ -40,7 +37,6 @@ impl HookEvent {
         Self::CallStarted,
         Self::CallAnswered,
         Self::CallEnded,
-        Self::CallSummarised,
         Self::TranscriptTurn,
         Self::MessageTaken,
         Self::RegistrationChanged,
@@ -51,7 +47,6 @@ impl HookEvent {
             Self::CallStarted => "call.started",
             Self::CallAnswered => "call.answered",
             Self::CallEnded => "call.ended",
-            Self::CallSummarised => "call.summarised",
             Self::TranscriptTurn => "transcript.turn",
             Self::MessageTaken => "message.taken",
             Self::RegistrationChanged => "registration.changed",

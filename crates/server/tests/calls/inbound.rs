@@ -44,12 +44,8 @@ async fn one_call() {
 async fn a_calls_sip_messages_are_kept_with_it() {
     let world = World::with_alice(Manner::Talk, json!({})).await;
     let call = world.call_alice([Step::WaitAnswer, Step::HangUp]).await;
-    let id = loop {
-        match world.app.active_calls().first() {
-            Some(call) => break call.id,
-            None => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    };
+    until("the call is up", async || !world.app.active_calls().is_empty()).await;
+    let id = world.app.active_calls().first().expect("it is up").id;
     assert_eq!(call.finished().await.expect("a report").final_status, Some(200));
     let records = world.app.stores.records.clone();
     let outline = async || {

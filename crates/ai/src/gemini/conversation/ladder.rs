@@ -42,6 +42,15 @@ impl Conversation {
         }
     }
 
+    /// The line hears nothing of the agent, whatever the service sends: up to `rung`, unless it has been reached already.
+    pub fn line_is_silent(&mut self, rung: Rung, now: Instant) {
+        if self.rung < rung && !self.over && !self.has_said_goodbye() {
+            // What comes before it has been tried, or is too late now.
+            self.rung = if rung == Rung::Renewed { Rung::Nudged } else { Rung::Ground };
+            self.climb("the caller has spoken and hears nothing", now);
+        }
+    }
+
     /// Something of the agent can be heard.
     pub(super) fn is_heard(&mut self) {
         self.rung = Rung::Ground;

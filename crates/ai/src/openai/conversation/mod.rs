@@ -203,6 +203,15 @@ impl Conversation {
         self.settle(now);
     }
 
+    /// The caller has spoken and hears nothing. Between two sessions something is being done about it already.
+    pub fn line_is_silent(&mut self, wanted: Alarm, now: Instant) {
+        if self.linked && !self.over && !self.farewell.is_said() {
+            let alarm = self.vigil.line_is_silent(wanted, now);
+            self.take_alarm(alarm, now);
+            self.settle(now);
+        }
+    }
+
     /// The socket does not take the caller's audio as fast as it is spoken.
     pub fn uplink_is_slow(&mut self) {
         self.note_once("the service takes the caller's audio too slowly: the oldest of it was dropped");
@@ -257,17 +266,8 @@ impl Conversation {
         if self.linked {
             let ask = self.greeting.on_deadline(now);
             self.ask_greeting(ask, now);
-            match self.vigil.on_deadline(now) {
-                Some(Alarm::Nudge) => self.nudge(now),
-                Some(Alarm::AnotherSession) => {
-                    self.leave(EngineError::new(EngineCause::Stalled, "no answer though one was due and asked for twice"), now);
-                }
-                Some(Alarm::GiveUp) => {
-                    let detail = "no answer though one was due, not even in another session";
-                    self.fail(EngineError::new(EngineCause::Stalled, detail));
-                }
-                None => {}
-            }
+            let alarm = self.vigil.on_deadline(now);
+            self.take_alarm(alarm, now);
         }
         self.settle(now);
     }
@@ -339,6 +339,20 @@ impl Conversation {
             }
             // It is at it.
             Some(Ask::Again) | None => {}
+        }
+    }
+
+    fn take_alarm(&mut self, alarm: Option<Alarm>, now: Instant) {
+        match alarm {
+            Some(Alarm::Nudge) => self.nudge(now),
+            Some(Alarm::AnotherSession) => {
+                self.leave(EngineError::new(EngineCause::Stalled, "no answer though one was due and asked for twice"), now);
+            }
+            Some(Alarm::GiveUp) => {
+                let detail = "no answer though one was due, not even in another session";
+                self.fail(EngineError::new(EngineCause::Stalled, detail));
+            }
+            None => {}
         }
     }
 

@@ -141,6 +141,18 @@ impl Vigil {
         Some(polite.min(since + LONGEST))
     }
 
+    /// The line hears nothing of the agent, whatever the service sends: what is to be done of what is `wanted`; nothing when it has
+    /// been done.
+    pub fn line_is_silent(&mut self, wanted: Alarm, now: Instant) -> Option<Alarm> {
+        let rung = match (wanted, self.due.map(|due| due.rung)) {
+            (Alarm::Nudge, None | Some(Rung::First)) => Rung::Nudged,
+            (Alarm::AnotherSession, None | Some(Rung::First | Rung::Nudged)) => Rung::InAnotherSession,
+            _ => return None,
+        };
+        self.due = Some(Due { since: now, rung });
+        Some(wanted)
+    }
+
     pub fn on_deadline(&mut self, now: Instant) -> Option<Alarm> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -177,6 +189,17 @@ mod tests {
         }
         assert_eq!(alarms, [(4, Alarm::Nudge), (8, Alarm::AnotherSession), (16, Alarm::GiveUp)]);
         assert!(!vigil.is_due());
+    }
+
+    #[test]
+    fn the_line_hurries_it_and_asks_for_nothing_twice() {
+        let start = Instant::now();
+        let mut vigil = Vigil::default();
+        assert_eq!(vigil.line_is_silent(Alarm::Nudge, start), Some(Alarm::Nudge), "though the service thinks that all is well");
+        assert_eq!(vigil.line_is_silent(Alarm::Nudge, start + SECOND), None);
+        assert_eq!(vigil.line_is_silent(Alarm::AnotherSession, start + 2 * SECOND), Some(Alarm::AnotherSession));
+        assert_eq!(vigil.line_is_silent(Alarm::AnotherSession, start + 3 * SECOND), None);
+        assert_eq!(vigil.on_deadline(start + 10 * SECOND), Some(Alarm::GiveUp));
     }
 
     #[test]

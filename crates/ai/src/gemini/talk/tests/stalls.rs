@@ -1,6 +1,7 @@
 //! Services that are there and cannot be heard: silent, empty, deaf to what they asked for, strange.
 
 use super::*;
+use crate::gemini::conversation::ladder::Rung;
 use callie_lab::gemini::{Act, Fault, Hearing, Interruption, Moment, Step, ToolCall, TurnEnd};
 use serde_json::json;
 
@@ -55,6 +56,27 @@ fn a_service_that_stays_silent_is_given_up() {
     let (given_up, _) = phone.events().enumerate().find(|(_, event)| matches!(event, EngineEvent::Failed(_))).expect("failed");
     assert_eq!(given_up + 1, phone.events().count(), "it is the last word");
     assert!(phone.line.is_hung_up());
+}
+
+#[test]
+fn the_line_may_ask_for_what_the_service_gives_no_reason_for() {
+    let mut phone = call(script());
+    phone.listen();
+    phone.wait_ms(500);
+    let texts = |phone: &Phone| phone.line.gemini.latest().expect("a session").look(|log| log.texts.len());
+    let before = texts(&phone);
+    for _ in 0..2 {
+        phone.line.talk.line_is_silent(Rung::Nudged, phone.now);
+    }
+    phone.wait_ms(100);
+    assert_eq!((texts(&phone), notices(&phone)), (before + 1, 1), "asked once more, and once only");
+    for _ in 0..2 {
+        phone.line.talk.line_is_silent(Rung::Renewed, phone.now);
+    }
+    phone.wait_ms(500);
+    let (reason, resumed) = the_change(&phone);
+    assert!(reason.contains("hears nothing") && resumed, "{reason}");
+    assert!(phone.ask() <= ms(700), "and on it goes");
 }
 
 #[test]
