@@ -64,6 +64,7 @@ fn a_call_allocates_nothing(codec: Codec, ptime_ms: u16, srtp: Option<SrtpParams
     let params = SessionParams { codec, ptime_ms, srtp, rtcp, ..params(peer.address()) };
     let (mut media, local) = open(&engine, &ports, params, Some(folder.path().join("call.wav")));
     media.control.listen(true);
+    media.control.watch_barge_in(true);
     let mut next = Some(vec![7_000; 2_400]);
     let mut frames = 0;
     let mut talk = |beats: u32| {

@@ -18,7 +18,7 @@ mod echo;
 mod pitch;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::FRAME_SAMPLES;
 use background::Background;

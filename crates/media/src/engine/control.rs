@@ -81,6 +81,12 @@ impl MediaControl {
         self.owner.0.post(|mail| mail.listener = Some(listener));
     }
 
+    /// Watches for [`super::MediaEvent::BargeIn`] from now on, afresh, or no more. A relay ends it.
+    pub fn watch_barge_in(&self, on: bool) {
+        let detector = on.then(Box::default);
+        self.owner.0.post(|mail| mail.detector = Some(detector));
+    }
+
     /// The far end takes telephone events. If not, keys go as tones, or by SIP INFO.
     #[must_use]
     pub fn takes_events(&self) -> bool {

@@ -102,6 +102,9 @@ impl Line {
             if let Some(listener) = mail.listener.take() {
                 session.listen(listener);
             }
+            if let Some(detector) = mail.detector.take() {
+                session.watch_barge_in(detector);
+            }
             if let Some(srtp) = mail.srtp.take() {
                 session.rekey(srtp, now);
             }
@@ -113,7 +116,8 @@ impl Line {
                 if let Some(end) = relay {
                     end.swap(session.playout());
                 }
-                session.watch_barge_in(relay.is_none());
+                // It is no agent who speaks.
+                session.watch_barge_in(None);
             }
             // What does not fit waits for the sender's queue to move on.
             while let Some((digit, way)) = mail.digits.pop_front() {

@@ -3,6 +3,7 @@
 
 use super::relay::RelayEnd;
 use crate::{
+    barge::BargeInDetector,
     codec::Codec,
     dtmf::DtmfWay,
     progress::{ProgressListener, Signal},
@@ -39,7 +40,7 @@ pub enum MediaEvent {
     /// socket, on the clock of [`super::MediaEngine::now`]; exact to a packet (20 ms). The beginning is told after the delay of
     /// the jitter buffer and 60 ms of speech, the end after 400 ms without.
     CallerSpeech { on: bool, at: Duration },
-    /// The caller speaks over the agent, and goes on: no word in passing, no noise, no echo ([`crate::barge`]). `began`: when the
+    /// While [`super::MediaControl::watch_barge_in`] asks for it: the caller speaks over the agent, and goes on: no word in passing, no noise, no echo ([`crate::barge`]). `began`: when the
     /// first loud packet of it arrived, about half a second ago; `at`: the beat of the decision. On the same clock.
     BargeIn { at: Duration, began: Duration },
     /// After [`Self::BargeIn`]: the caller has finished. `at`: when the last packet with a voice arrived, 400 ms ago.
@@ -162,6 +163,8 @@ pub(super) struct Mail {
     pub(super) expects_rtp: bool,
     /// `Some(None)` ends the listening.
     pub(super) listener: Option<Option<Box<ProgressListener>>>,
+    /// `Some(None)` ends the watch.
+    pub(super) detector: Option<Option<Box<BargeInDetector>>>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<(char, DtmfWay)>,
 }

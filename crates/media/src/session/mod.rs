@@ -36,6 +36,7 @@ pub use marks::{AGENT_PAUSE, CALLER_PAUSE};
 pub use reports::{MOS_WINDOW, RemoteView, RtcpStats};
 
 use crate::{
+    barge::BargeInDetector,
     codec::{Codec, OpusParams},
     dtmf::{DtmfWay, KeyFilter, KeySource},
     jitter::JitterStats,
@@ -222,7 +223,7 @@ impl Session {
             keys: KeyFilter::new(),
             mouth: Mouth::new(&params),
             agent_marks: AgentMarks::default(),
-            overlap: Overlap::new(),
+            overlap: Overlap::default(),
             muted: false,
             watchdog: Watchdog { heard: now, held: false, told: false },
             expectation: Expectation::default(),
@@ -346,9 +347,9 @@ impl Session {
         self.caller.listen(listener);
     }
 
-    /// Whether it is an agent who speaks, and whom the caller may interrupt. Yes, unless told otherwise.
-    pub fn watch_barge_in(&mut self, on: bool) {
-        self.overlap.watch(on);
+    /// It is an agent who speaks, and whom the caller may interrupt; nobody watches for it otherwise.
+    pub fn watch_barge_in(&mut self, detector: Option<Box<BargeInDetector>>) {
+        self.overlap.watch(detector);
     }
 
     /// Queues a key press. `false` when it is to be an event and those were not negotiated, it is no key, or too many wait.

@@ -7,35 +7,25 @@ use crate::{
 };
 use std::time::Duration;
 
-#[derive(Debug)]
+/// Only while somebody asks for it: it costs as much as the rest of a call of G.711.
+#[derive(Debug, Default)]
 pub(super) struct Overlap {
-    // Boxed, so that the session stays small: most of it is needed while both speak only.
-    detector: Box<BargeInDetector>,
-    /// It is an agent who speaks.
-    watched: bool,
+    detector: Option<Box<BargeInDetector>>,
     /// Times that something like speech was heard over the agent.
     pub suspected: u64,
 }
 
 impl Overlap {
-    pub fn new() -> Self {
-        Self { detector: Box::default(), watched: true, suspected: 0 }
-    }
-
-    pub fn watch(&mut self, on: bool) {
-        if self.watched != on {
-            *self = Self { watched: on, suspected: self.suspected, ..Self::new() };
-        }
+    pub fn watch(&mut self, detector: Option<Box<BargeInDetector>>) {
+        self.detector = detector;
     }
 
     /// After both halves of a beat. `came`: the caller's frame is of a packet.
     pub fn beat(&mut self, came: bool, beat: &Beat, now: Duration) -> Option<SessionEvent> {
-        if !self.watched {
-            return None;
-        }
+        let detector = self.detector.as_mut()?;
         let [heard, sent] = beat.sides();
         let before = |beats: u32| beat.ear_at().saturating_sub(FRAME * beats);
-        match self.detector.hear(&heard, came, &sent)? {
+        match detector.hear(&heard, came, &sent)? {
             Sign::Suspected => {
                 self.suspected += 1;
                 None

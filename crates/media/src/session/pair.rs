@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{
+    barge::tests::sounds,
     codec::OpusParams,
     quality::Mos,
     rtp::{
@@ -412,4 +413,19 @@ fn a_call_that_is_up_and_hears_nothing_is_told_with_the_address_it_sends_to() {
     pair.network[1].lost = 1_000;
     pair.beats(seconds(3));
     assert!(!pair.told.iter().any(|(_, told)| matches!(told, SessionEvent::NoRtp { .. })), "once: {:?}", pair.told);
+}
+
+#[test]
+fn who_speaks_over_the_agent_is_told_to_those_who_ask() {
+    let samples = |sound: Vec<f32>| -> Vec<i16> { sound.into_iter().map(|sample| sample as i16).collect() };
+    for asked in [false, true] {
+        let mut pair = Pair::new([None, None]);
+        pair.sides[0].watch_barge_in(asked.then(Box::default));
+        pair.sides[0].playout().push(samples(sounds::agent())).expect("room");
+        pair.beats(seconds(2));
+        pair.sides[1].playout().push(samples(sounds::at_level(-15.0, sounds::tom()))).expect("room");
+        pair.beats(seconds(3));
+        let told = pair.told.iter().any(|told| matches!(told, (0, SessionEvent::BargeIn { .. })));
+        assert_eq!((told, pair.sides[0].stats().overlaps > 0), (asked, asked));
+    }
 }

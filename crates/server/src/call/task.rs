@@ -321,7 +321,7 @@ impl CallTask {
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Event),
-            // Nobody has asked to listen for them.
+            // Nobody has asked for them.
             Some(
                 MediaEvent::Signal(_) | MediaEvent::Talk { .. } | MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. },
             ) => {}

@@ -1,6 +1,6 @@
 //! The detector against voices, noises and echoes, through µ-law. Where a caller speaks, the agent speaks too.
 
-mod sounds;
+pub(crate) mod sounds;
 
 use super::*;
 use sounds::*;
