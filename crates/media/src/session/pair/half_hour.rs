@@ -9,7 +9,7 @@ const LENGTH_S: u32 = 31 * 60;
 /// A side that has just talked for so long has more to say.
 const BREATH_S: u32 = 10;
 /// Of speech that is meant to be heard, a gap is never longer, faults apart.
-const LONGEST_GAP: Duration = Duration::from_millis(200);
+const LONGEST_GAP: Duration = Duration::from_millis(60);
 /// After a fault speech is heard again within this: a second of silence for a new source, the jitter buffer, and what is lost
 /// of the packets that must follow one another.
 const RECOVERY: Duration = Duration::from_millis(1_500);
