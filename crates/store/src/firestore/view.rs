@@ -222,15 +222,9 @@ impl LiveView {
     }
 
     fn wrote(&mut self, document: RawDocument, out: &mut Outputs) {
-        if self.is_buried(&document) {
-            return;
+        if !self.is_buried(&document) {
+            self.show_ours(document, out);
         }
-        let is_news = self.held.get(&document.name).is_none_or(|held| held.revision < document.revision);
-        if is_news && document.revision <= self.consistent_at {
-            out.verify.push((document.name.clone(), document.revision));
-        }
-        // Not into a set that is on its way: whether that one is from before or after is settled when it is whole.
-        self.show(document, Source::Ours, out);
     }
 
     fn found(&mut self, document: RawDocument, asked: u64, out: &mut Outputs) {
@@ -238,6 +232,17 @@ impl LiveView {
             return;
         }
         self.tombstones.remove(&document.name);
+        self.show_ours(document, out);
+    }
+
+    /// What came beside the server's word on the collection. Where that word is newer already and lacked it, somebody may have
+    /// deleted it since: so it is asked for.
+    fn show_ours(&mut self, document: RawDocument, out: &mut Outputs) {
+        let is_news = self.held.get(&document.name).is_none_or(|held| held.revision < document.revision);
+        if is_news && document.revision <= self.consistent_at {
+            out.verify.push((document.name.clone(), document.revision));
+        }
+        // Not into a set that is on its way: whether that one is from before or after is settled when it is whole.
         self.show(document, Source::Ours, out);
     }
 

@@ -129,6 +129,16 @@ fn an_answer_that_was_overtaken_counts_for_nothing() {
 }
 
 #[test]
+fn an_answer_older_than_the_servers_word_is_asked_for_again() {
+    let mut view = synced(&[raw("alice", 10, 1)]);
+    view.handle(Event::Consistent { at: 50 });
+    let out = view.handle(Event::Found { document: raw("bob", 40, 1), asked: 1 });
+    assert_eq!(out.verify, [("bob".to_owned(), 40)], "bob may be gone since: the server's set of 50 had none");
+    view.handle(Event::Missing { name: "bob".to_owned(), at: 40, asked: out.asked });
+    assert_eq!(greeting(&view, "bob"), None);
+}
+
+#[test]
 fn a_faulty_document_is_one_users_matter() {
     let mut view = synced(&[raw("alice", 10, 1), raw("bob", 10, 1), raw("not a user", 10, 1)]);
     for (revision, body) in [(20, body(0)), (21, json!(null)), (22, json!({"sip": []})), (23, json!([[[]]]))] {
