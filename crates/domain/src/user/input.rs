@@ -12,6 +12,7 @@ pub use persona::{PersonaInput, read_variables};
 use super::field::Field;
 use super::preset::Preset;
 use super::routing::{Routing, TransferTarget, read_targets};
+use super::tools::{self, ToolSettings, ToolsInput};
 use super::webhooks::{self, WebhookInput};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
 use crate::audio::LineMedia;
@@ -48,6 +49,8 @@ pub struct UserInput {
     pub rtp_port_max: Option<u16>,
     pub use_fixed_rtp_port: Option<bool>,
     pub ai: PersonaInput,
+    /// The map `ai.tools`.
+    pub tools: Option<ToolsInput>,
     pub transfer_targets: Option<Vec<TransferTarget>>,
     pub accept_refer: Option<bool>,
     pub webhooks: Option<Vec<WebhookInput>>,
@@ -151,6 +154,7 @@ impl UserInput {
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
+            "tools" if map == "ai" => self.tools = tools::read(field, faults),
             _ if map == "ai" && self.ai.read_field(key, field, faults) => {}
             _ if within("sip") && self.line.read_field(key, field, faults) => {}
             _ => faults.add(field.path, "is not a known field"),
@@ -227,6 +231,7 @@ impl UserInput {
                 use_fixed_rtp_port: true,
             },
             ai: AiSettings::default(),
+            tools: ToolSettings::default(),
             routing: Routing::default(),
             webhooks: Vec::new(),
             id,
@@ -269,6 +274,9 @@ impl UserInput {
         set(&mut user.calls.rtp_port_max, self.rtp_port_max);
         set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
         self.ai.apply(&mut user.ai);
+        if let Some(wanted) = self.tools {
+            user.tools = wanted.apply(&old.tools, &mut faults);
+        }
         set(&mut user.routing.transfer_targets, self.transfer_targets);
         set(&mut user.routing.accept_refer, self.accept_refer);
         if let Some(wanted) = self.webhooks {

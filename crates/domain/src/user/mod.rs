@@ -8,6 +8,7 @@ pub mod input;
 pub mod persona;
 pub mod preset;
 pub mod routing;
+pub mod tools;
 pub mod webhooks;
 
 use crate::audio::{LineMedia, SrtpPolicy};
@@ -15,6 +16,7 @@ use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, S
 use jiff::Timestamp;
 pub use persona::{AiSettings, ENGINES, Temperature};
 pub use routing::{Routing, TransferMode, TransferTarget};
+pub use tools::{BuiltIn, ClaimPolicy, ToolSettings};
 pub use webhooks::{HookEvent, Webhook};
 
 /// A user: SIP credentials, the desk phone it imitates, how its calls go.
@@ -26,6 +28,8 @@ pub struct User {
     pub device: Device,
     pub calls: CallSettings,
     pub ai: AiSettings,
+    /// The map `ai.tools`.
+    pub tools: ToolSettings,
     pub routing: Routing,
     pub webhooks: Vec<Webhook>,
     pub created_at: Timestamp,

@@ -17,13 +17,14 @@ mod read;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod webhooks;
 mod write;
 
 pub use read::{derived_mac, essence, read};
 pub use secret::{
-    Home, PASSWORD, SECRETS, SecretField, TLS_CLIENT_KEY, WEBHOOK_SECRET, holds_typed_secret, is_sealed_from, reseal, seal_typed,
-    secrets,
+    Home, MCP_HEADERS, PASSWORD, SECRETS, SecretField, TLS_CLIENT_KEY, TOOL_HEADERS, WEBHOOK_SECRET, holds_typed_secret,
+    is_sealed_from, reseal, seal_typed, secrets,
 };
 pub use write::write;
 
@@ -90,6 +91,7 @@ const MAPS: [(&str, &[&str]); 5] = [
             "time_zone",
             "dead_air",
             "when_lost",
+            "tools",
         ],
     ),
     ("routing", &["transfer_targets", "accept_refer"]),

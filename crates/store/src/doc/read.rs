@@ -1,7 +1,7 @@
 //! Document → user. The fields themselves are parsed by the domain's [`UserInput`], so that a document and a client's
 //! request obey one set of rules; here is what only documents have: defaults, sealed passwords, times, unknown fields.
 
-use super::{Home, MAPS, PASSWORD, SecretField, TLS_CLIENT_KEY, webhooks};
+use super::{Home, MAPS, PASSWORD, SecretField, TLS_CLIENT_KEY, tools, webhooks};
 use crate::DocFault;
 use crate::seal::{AtRest, Keyring, classify};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -24,21 +24,25 @@ pub fn read(id: &UserId, doc: &Value, keyring: &Keyring) -> Result<User, DocFaul
     check_names(id, &settings, &mut faults);
     let [password, client_key] = [PASSWORD, TLS_CLIENT_KEY].map(|field| take_sealed(&mut settings, field));
     let hook_secrets = webhooks::take_sealed(&mut settings);
+    let tool_headers = tools::take_sealed(&mut settings, &mut faults);
     require(&settings, password.is_some(), &mut faults);
     let [created_at, updated_at] = TIMES.map(|field| time(map, field, &mut faults));
     let input = UserInput::from_json(&Value::Object(settings)).map_err(|more| faults.0.extend(more.0)).ok();
     let (Some(input), true) = (input, faults.is_empty()) else { return Err(DocFault::Fields(faults)) };
 
-    let password = password.map(|text| open(id, PASSWORD, &text, keyring)).transpose()?;
+    let password = password.map(|text| open(id, PASSWORD.path, &text, keyring)).transpose()?;
     let mut line = input.line;
     if let Some(sealed) = client_key {
-        let opened = open(id, TLS_CLIENT_KEY, &sealed, keyring)?;
+        let opened = open(id, TLS_CLIENT_KEY.path, &sealed, keyring)?;
         line.take_opened_key(&opened).map_err(|problem| DocFault::Fields(Faults::one(TLS_CLIENT_KEY.path, problem)))?;
     }
     let mut hooks = input.webhooks;
     webhooks::put_back(id, hooks.as_deref_mut().unwrap_or_default(), hook_secrets, keyring)?;
+    let mut tools = input.tools;
+    tools::put_back(id, tools.as_mut(), tool_headers, keyring)?;
     let input = UserInput {
         line,
+        tools,
         webhooks: hooks,
         user_id: Some(id.clone()),
         display_name: input.display_name.or_else(|| Some(id.to_string())),
@@ -78,6 +82,9 @@ fn known_fields(doc: &Map<String, Value>, faults: &mut Faults) -> Map<String, Va
             value => Some(((*field).to_owned(), switch(field, value).unwrap_or_else(|| value.clone()))),
         });
         known.insert(name.to_owned(), Value::Object(kept.collect()));
+    }
+    if let Some(settings) = known.get_mut("ai").and_then(|ai| ai.get_mut("tools")) {
+        *settings = tools::known(settings);
     }
     if let Some(list) = doc.get("webhooks").filter(|list| !list.is_null()) {
         known.insert("webhooks".to_owned(), webhooks::known(list));
@@ -121,8 +128,8 @@ fn require(settings: &Map<String, Value>, has_sealed: bool, faults: &mut Faults)
     }
 }
 
-pub(super) fn open(id: &UserId, secret: SecretField, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
-    keyring.open(id, secret.path, sealed).map_err(|fault| DocFault::SecretUndecryptable(fault.to_string()))
+pub(super) fn open(id: &UserId, path: &str, sealed: &str, keyring: &Keyring) -> Result<Secret, DocFault> {
+    keyring.open(id, path, sealed).map_err(|fault| DocFault::SecretUndecryptable(fault.to_string()))
 }
 
 /// RFC 3339; a time without an offset, as the first version wrote it, is UTC.

@@ -1,6 +1,7 @@
 //! The secrets of a document: which fields they are, and what is done to their form while the user stays the same.
 
 use crate::seal::{AtRest, Keyring, SealError, classify};
+use callie_domain::user::tools::http::origin;
 use callie_domain::{Secret, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -10,8 +11,8 @@ use serde_json::{Map, Value, json};
 pub enum Home {
     /// In the map of that name.
     Map(&'static str),
-    /// In each entry of the list of that name.
-    List(&'static str),
+    /// In each entry of the list that these names lead to.
+    List(&'static [&'static str]),
 }
 
 /// A field that is sealed.
@@ -21,6 +22,8 @@ pub struct SecretField {
     pub field: &'static str,
     /// The sealed value is bound to it. Entries of a list have one: they may change places.
     pub path: &'static str,
+    /// And to the server that this field beside it names: it is sent there.
+    bound_to: Option<&'static str>,
     /// Where the time of its sealing stands.
     sealed_at: Option<&'static str>,
 }
@@ -29,40 +32,63 @@ pub const PASSWORD: SecretField = SecretField {
     home: Home::Map("sip"),
     field: "sip_password",
     path: "sip.sip_password",
+    bound_to: None,
     sealed_at: Some("password_encrypted_at"),
 };
 
 pub const TLS_CLIENT_KEY: SecretField =
-    SecretField { home: Home::Map("sip"), field: "tls_client_key", path: "sip.tls_client_key", sealed_at: None };
+    SecretField { home: Home::Map("sip"), field: "tls_client_key", path: "sip.tls_client_key", bound_to: None, sealed_at: None };
 
 pub const WEBHOOK_SECRET: SecretField =
-    SecretField { home: Home::List("webhooks"), field: "secret", path: "webhooks.secret", sealed_at: None };
+    SecretField { home: Home::List(&["webhooks"]), field: "secret", path: "webhooks.secret", bound_to: None, sealed_at: None };
 
-pub const SECRETS: [SecretField; 3] = [PASSWORD, TLS_CLIENT_KEY, WEBHOOK_SECRET];
+pub const TOOL_HEADERS: SecretField = SecretField {
+    home: Home::List(&["ai", "tools", "http"]),
+    field: "headers",
+    path: "ai.tools.http.headers",
+    bound_to: Some("url"),
+    sealed_at: None,
+};
+
+pub const MCP_HEADERS: SecretField =
+    SecretField { home: Home::List(&["ai", "tools", "mcp"]), path: "ai.tools.mcp.headers", ..TOOL_HEADERS };
+
+pub const SECRETS: [SecretField; 5] = [PASSWORD, TLS_CLIENT_KEY, WEBHOOK_SECRET, TOOL_HEADERS, MCP_HEADERS];
 
 impl SecretField {
     /// The maps in which the field may stand.
     pub fn homes(self, doc: &Value) -> Vec<&Map<String, Value>> {
-        let (Home::Map(name) | Home::List(name)) = self.home;
-        match (self.home, doc.get(name)) {
-            (Home::Map(_), Some(Value::Object(map))) => vec![map],
-            (Home::List(_), Some(Value::Array(list))) => list.iter().filter_map(Value::as_object).collect(),
-            _ => Vec::new(),
+        match self.home {
+            Home::Map(name) => doc.get(name).and_then(Value::as_object).into_iter().collect(),
+            Home::List(names) => {
+                let list = names.iter().try_fold(doc, |value, name| value.get(*name)).and_then(Value::as_array);
+                list.into_iter().flatten().filter_map(Value::as_object).collect()
+            }
         }
     }
 
     /// The same, to be changed.
     pub fn homes_mut(self, doc: &mut Value) -> Vec<&mut Map<String, Value>> {
-        let (Home::Map(name) | Home::List(name)) = self.home;
-        match (self.home, doc.get_mut(name)) {
-            (Home::Map(_), Some(Value::Object(map))) => vec![map],
-            (Home::List(_), Some(Value::Array(list))) => list.iter_mut().filter_map(Value::as_object_mut).collect(),
-            _ => Vec::new(),
+        match self.home {
+            Home::Map(name) => doc.get_mut(name).and_then(Value::as_object_mut).into_iter().collect(),
+            Home::List(names) => {
+                let list = names.iter().try_fold(doc, |value, name| value.get_mut(*name)).and_then(Value::as_array_mut);
+                list.into_iter().flatten().filter_map(Value::as_object_mut).collect()
+            }
         }
     }
 
     pub(super) fn stored(self, home: &Map<String, Value>) -> Option<&str> {
         home.get(self.field)?.as_str().filter(|text| !text.trim().is_empty())
+    }
+
+    /// What a value that stands there is sealed for.
+    pub(super) fn path_in(self, home: &Map<String, Value>) -> String {
+        let bound_to = self.bound_to.and_then(|field| home.get(field)?.as_str()).and_then(origin);
+        match bound_to {
+            Some(origin) => format!("{}@{origin}", self.path),
+            None => self.path.to_owned(),
+        }
     }
 
     fn typed(self, home: &Map<String, Value>) -> Option<&str> {
@@ -77,7 +103,8 @@ impl SecretField {
         keyring: &Keyring,
         now: Timestamp,
     ) -> Result<(), SealError> {
-        home.insert(self.field.to_owned(), json!(keyring.seal(id, self.path, secret)?));
+        let sealed = keyring.seal(id, &self.path_in(home), secret)?;
+        home.insert(self.field.to_owned(), json!(sealed));
         if let Some(field) = self.sealed_at {
             home.insert(field.to_owned(), json!(now.to_string()));
         }
@@ -129,8 +156,9 @@ pub fn is_sealed_from(id: &UserId, sealed: &Value, typed: &Value, keyring: &Keyr
             if secret.typed(clear).is_none() {
                 continue;
             }
+            let path = secret.path_in(stored);
             let (Some(stored), Some(clear)) = (secret.take(stored), secret.take(clear)) else { return false };
-            if keyring.open(id, secret.path, &stored).ok() != Some(Secret::new(clear)) {
+            if keyring.open(id, &path, &stored).ok() != Some(Secret::new(clear)) {
                 return false;
             }
             was_typed = true;
@@ -148,7 +176,7 @@ pub fn reseal(id: &UserId, doc: &mut Value, keyring: &Keyring, now: Timestamp) -
             let Some(stored) = secret.stored(home) else { continue };
             let clear = match classify(stored) {
                 AtRest::Plain => Secret::new(stored),
-                AtRest::Sealed { .. } => keyring.open(id, secret.path, stored)?,
+                AtRest::Sealed { .. } => keyring.open(id, &secret.path_in(home), stored)?,
             };
             if !keyring.is_current(stored) {
                 secret.seal(home, id, &clear, keyring, now)?;

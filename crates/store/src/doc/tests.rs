@@ -97,6 +97,11 @@ fn a_document_of_those_who_are_told() {
 }
 
 #[test]
+fn a_document_with_tools() {
+    check("tools");
+}
+
+#[test]
 fn a_new_document_holds_no_clear_password() {
     let user = alice_from(&json!({"sip": {"sip_username": "a", "sip_password": "CANARY"}})).expect("usable");
     let doc = write(&user, None, &keyring(), now()).expect("written");
@@ -316,6 +321,62 @@ fn what_is_wrong_with_a_webhook_is_named_by_its_place() {
     ] {
         assert_eq!(faulty_fields(&with_hooks(hooks.clone())), [want], "{hooks}");
     }
+}
+
+fn with_tools(tools: Value) -> Value {
+    json!({"sip": {"sip_username": "a", "sip_password": "p"}, "ai": {"tools": tools}})
+}
+
+fn sealed_tools() -> (Value, Keyring) {
+    let tool = json!({"name": "find", "description": "Finds.", "url": "https://crm.example/{id}", "headers": "X-Key: CANARY",
+        "parameters": {"type": "object", "properties": {"id": {"type": "string"}}}});
+    let server = json!({"name": "cal", "url": "https://mcp.example/", "headers": "Authorization: CANARY"});
+    (with_tools(json!({"http": [tool], "mcp": [server]})), keyring())
+}
+
+#[test]
+fn headers_of_tools_are_sealed_for_the_server_that_they_go_to() {
+    let (typed, ring) = sealed_tools();
+    let mut doc = typed.clone();
+    assert_eq!(seal_typed(&alice(), &mut doc, &ring, now()), Ok(true));
+    assert!(!doc.to_string().contains("CANARY") && !holds_typed_secret(&doc));
+    assert_eq!(alice_from(&doc), alice_from(&typed), "the same user");
+    assert!(is_sealed_from(&alice(), &doc, &typed, &ring));
+    for (list, url, opens) in [
+        ("http", "https://crm.example/v2/{id}", true),
+        ("http", "https://evil.example/{id}", false),
+        ("http", "http://crm.example/{id}", false),
+        ("mcp", "https://mcp.example/v2", true),
+        ("mcp", "https://evil.example/", false),
+    ] {
+        let mut moved = doc.clone();
+        moved["ai"]["tools"][list][0]["url"] = json!(url);
+        assert_eq!(alice_from(&moved).is_ok(), opens, "{list} {url}: somebody who can write the document cannot read the secret");
+    }
+    let mut swapped = doc.clone();
+    swapped["ai"]["tools"]["http"][0]["headers"] = doc["sip"]["sip_password"].clone();
+    swapped["ai"]["tools"]["mcp"][0]["headers"] = doc["ai"]["tools"]["http"][0]["headers"].clone();
+    assert!(matches!(alice_from(&swapped), Err(DocFault::SecretUndecryptable(_))));
+}
+
+#[test]
+fn headers_follow_their_tool_to_another_server_only_when_they_are_given_again() {
+    let (typed, ring) = sealed_tools();
+    let mut doc = typed;
+    seal_typed(&alice(), &mut doc, &ring, now()).expect("sealed");
+    let mut user = alice_from(&doc).expect("usable");
+    user.tools.http[0].url = "https://new.example/{id}".into();
+    user.tools.mcp.clear();
+    let written = write(&user, Some(&doc), &ring, now()).expect("written");
+    assert_eq!(alice_from(&written).as_ref(), Ok(&user));
+    assert!(!written.to_string().contains("CANARY"));
+}
+
+#[test]
+fn headers_that_cannot_be_sealed_are_a_fault() {
+    let tool = json!({"name": "find", "description": "Finds.", "url": "https://crm.example/", "headers": {"X": "CANARY"}});
+    assert_eq!(faulty_fields(&with_tools(json!({"http": [tool]}))), ["ai.tools.http[0].headers"]);
+    assert_eq!(faulty_fields(&with_tools(json!({"http": 5, "colour": "kept"}))), ["ai.tools.http"]);
 }
 
 #[test]

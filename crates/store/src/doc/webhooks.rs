@@ -53,7 +53,7 @@ pub(super) fn put_back(
 ) -> Result<(), DocFault> {
     for (hook, sealed) in hooks.iter_mut().zip(sealed) {
         if let Some(sealed) = sealed {
-            hook.secret = Some(open(id, WEBHOOK_SECRET, &sealed, keyring)?);
+            hook.secret = Some(open(id, WEBHOOK_SECRET.path, &sealed, keyring)?);
         }
     }
     Ok(())

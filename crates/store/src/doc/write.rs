@@ -1,9 +1,9 @@
 //! User → document.
 
-use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, webhooks};
+use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, tools, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
-use callie_domain::user::{AiSettings, Routing, SipSettings, TransferMode, TransferTarget};
+use callie_domain::user::{AiSettings, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget};
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -17,8 +17,10 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     write_sip(map(&mut doc, "sip"), user, keyring, now)?;
     write_device(map(&mut doc, "device"), user);
     write_calls(map(&mut doc, "calls"), user);
-    if doc.contains_key("ai") || user.ai != AiSettings::default() {
-        write_ai(map(&mut doc, "ai"), &user.ai);
+    if doc.contains_key("ai") || user.ai != AiSettings::default() || user.tools != ToolSettings::default() {
+        let ai = map(&mut doc, "ai");
+        write_ai(ai, &user.ai);
+        tools::write(ai, user, keyring, now)?;
     }
     if doc.contains_key("routing") || user.routing != Routing::default() {
         write_routing(map(&mut doc, "routing"), &user.routing);
@@ -59,7 +61,7 @@ pub(super) fn write_secret(
     now: Timestamp,
 ) -> Result<(), SealError> {
     let stored = field.stored(home).filter(|text| classify(text) != AtRest::Plain);
-    let opened = stored.map(|sealed| keyring.open(&user.id, field.path, sealed)).transpose()?;
+    let opened = stored.map(|sealed| keyring.open(&user.id, &field.path_in(home), sealed)).transpose()?;
     let is_current = stored.is_some_and(|sealed| keyring.is_current(sealed));
     match secret {
         Some(secret) if opened.as_ref() == Some(secret) && is_current => Ok(()),
@@ -155,7 +157,7 @@ pub(super) fn set<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str
 }
 
 /// A setting of ours that is not made leaves no field behind.
-fn set_optional<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: Option<V>) {
+pub(super) fn set_optional<V: serde::Serialize>(map: &mut Map<String, Value>, field: &str, value: Option<V>) {
     match value {
         Some(value) => set(map, field, value),
         None => drop(map.remove(field)),
