@@ -8,11 +8,12 @@ use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
 use callie_domain::user::TransferMode;
-use callie_domain::{CallId, DialTarget, UserId};
+use callie_domain::{CallId, DialTarget, User, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// One user's line.
@@ -137,6 +138,27 @@ pub enum ExaminationError {
     UnderWay(UserId),
 }
 
+/// Whether a user's engine could hold a call now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineCheck {
+    /// The one that would talk.
+    pub engine: &'static str,
+    pub model: Option<String>,
+    pub voice: Option<String>,
+    /// Why it is not the engine that the user asks for.
+    pub warning: Option<String>,
+    pub fault: Option<EngineFault>,
+    pub took: Duration,
+}
+
+/// Why it could not, in the words of the call records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFault {
+    pub cause: &'static str,
+    pub detail: String,
+    pub remedy: &'static str,
+}
+
 /// What the API asks of a call that is up, about handing its caller over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferOrder {
@@ -221,6 +243,9 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// The latest report of this user since the server started.
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>>;
+
+    /// Opens a session of the user's engine as for a call, and hangs up at once.
+    async fn check_engine(&self, user: &User) -> EngineCheck;
 
     /// Hands the caller of a call over, or goes on with that; its course is told by the call's events.
     async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError>;

@@ -5,8 +5,8 @@ use crate::{
     call::Registry,
     doctor::Doctor,
     exchange::{
-        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
-        SipCounts, TransferError, TransferOrder,
+        ActiveCall, DialError, DialRequest, EngineCheck, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus,
+        LiveEvent, SipCounts, TransferError, TransferOrder,
     },
     records::LiveFeed,
 };
@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::RegistrationStatus;
-use callie_domain::{CallId, UserId};
+use callie_domain::{CallId, User, UserId};
 use callie_sip::{Refused, SipStack, StackStats};
 use callie_store::UserView;
 use std::sync::Arc;
@@ -88,6 +88,10 @@ impl Exchange for Switchboard {
 
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
         self.doctor.last_report(user)
+    }
+
+    async fn check_engine(&self, user: &User) -> EngineCheck {
+        self.registry.check_engine(user).await
     }
 
     async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {

@@ -9,6 +9,7 @@
 //! | [`presets`] | `/presets`: settings of well-known providers |
 //! | [`lines`] | `/users/{id}/sip/connect`, `…/disconnect`: desired state of a line |
 //! | [`doctor`] | `/users/{id}/doctor`: the line examined |
+//! | [`ai`] | `/users/{id}/ai/check`: the engine tried |
 //! | [`dial`] | `/users/{id}/call` |
 //! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
 //! | [`signalling`] | `/calls/{id}/sip`, `…/pcap`, `/users/{id}/sip/trace`: SIP as it went over the wire |
@@ -25,6 +26,7 @@
 //! | [`router`] | all of it put together |
 
 pub mod access_log;
+pub mod ai;
 pub mod calls;
 pub mod dial;
 pub mod doctor;

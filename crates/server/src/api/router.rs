@@ -1,7 +1,7 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, calls, dial, doctor, error, events, first_version, guard, health, lines, metrics, openapi, presets,
+    ApiState, access_log, ai, calls, dial, doctor, error, events, first_version, guard, health, lines, metrics, openapi, presets,
     recording, root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
@@ -43,6 +43,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(lines::disconnect))
         .routes(routes!(signalling::line))
         .routes(routes!(doctor::examine, doctor::report))
+        .routes(routes!(ai::check))
         .routes(routes!(dial::dial))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::show))

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`registry`] | the calls that are up; admits, dials, ends, drains |
 //! | [`context`] | the handles and limits that every call is given |
+//! | `check` | whether a user's engine could hold a call now |
 //! | `ending` | what the failure of a leg means for the call |
 //! | `keys` | keys that are sent to the other side |
 //! | `own_call` | calls of a line to itself, and holding: what the doctor needs |
@@ -31,6 +32,7 @@ mod audio;
 mod audio_evidence;
 mod bridge;
 mod bridging;
+mod check;
 pub mod context;
 mod conversation;
 mod dead_air;

@@ -2,6 +2,7 @@
 
 use super::{
     agent::Agent,
+    check::Checks,
     context::{CallContext, Chosen},
     own_call::Expectations,
     persona,
@@ -9,13 +10,13 @@ use super::{
 };
 use crate::{
     accounts::LineDirectory,
-    exchange::{ActiveCall, CallWords, DialError, DialRequest, KeysError, TransferError, TransferOrder},
+    exchange::{ActiveCall, CallWords, DialError, DialRequest, EngineCheck, KeysError, TransferError, TransferOrder},
     records::Journal,
 };
 use callie_ai::Engine;
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
-use callie_domain::{CallId, UserId};
+use callie_domain::{CallId, User, UserId};
 use callie_sip::{InboundCall, LegControl};
 use callie_store::{StoredUser, UserView};
 use jiff::Timestamp;
@@ -53,6 +54,7 @@ struct Shared {
     calls: Mutex<HashMap<CallId, Entry>>,
     /// Lines that are about to call themselves.
     expected: Expectations,
+    checks: Checks,
     stopping: AtomicBool,
 }
 
@@ -97,6 +99,7 @@ impl Registry {
             tracker,
             calls: Mutex::default(),
             expected: Expectations::default(),
+            checks: Checks::default(),
             stopping: AtomicBool::new(false),
         }))
     }
@@ -226,6 +229,11 @@ impl Registry {
     /// From now on every new call is refused.
     pub fn stop_accepting(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this user's engine could hold a call now.
+    pub async fn check_engine(&self, user: &User) -> EngineCheck {
+        self.0.checks.check(&self.0.context.engines, user).await
     }
 
     /// Tells every call to end, and waits until they have, at most until `deadline`. Returns how many were left.

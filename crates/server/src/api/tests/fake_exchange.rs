@@ -2,18 +2,19 @@
 
 use super::memory::MemoryStore;
 use crate::exchange::{
-    ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus, LiveEvent,
-    SipCounts, TransferError, TransferOrder,
+    ActiveCall, DialError, DialRequest, EngineCheck, EngineFault, ExaminationError, ExaminationRequest, Exchange, KeysError,
+    LineStatus, LiveEvent, SipCounts, TransferError, TransferOrder,
 };
 use async_trait::async_trait;
 use callie_domain::examination::{Finding, Report, Subject};
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
-use callie_domain::{CallId, UserId};
+use callie_domain::{CallId, User, UserId};
 use callie_store::ConfigStore;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 pub struct FakeExchange {
@@ -29,6 +30,8 @@ pub struct FakeExchange {
     pub report: Mutex<Option<Arc<Report>>>,
     /// The answer to the next dial, instead of a call.
     pub refusal: Mutex<Option<DialError>>,
+    /// What is wrong with every engine.
+    pub engine_fault: Mutex<Option<EngineFault>>,
     pub transfers: Mutex<Vec<TransferOrder>>,
     /// The answer to the next transfer.
     pub transfer_refusal: Mutex<Option<TransferError>>,
@@ -48,6 +51,7 @@ impl FakeExchange {
             pressed: Mutex::default(),
             report: Mutex::default(),
             refusal: Mutex::default(),
+            engine_fault: Mutex::default(),
             transfers: Mutex::default(),
             transfer_refusal: Mutex::default(),
             panics: AtomicBool::default(),
@@ -131,6 +135,17 @@ impl Exchange for FakeExchange {
 
     fn last_report(&self, user: &UserId) -> Option<Arc<Report>> {
         self.report.lock().expect("not poisoned").clone().filter(|report| report.user_id == *user)
+    }
+
+    async fn check_engine(&self, user: &User) -> EngineCheck {
+        EngineCheck {
+            engine: "gemini",
+            model: user.ai.model.clone().or(Some("gemini-x-live".to_owned())),
+            voice: user.ai.voice.clone(),
+            warning: user.ai.engine.as_ref().filter(|name| *name != "gemini").map(|name| format!("{name} is not here")),
+            fault: self.engine_fault.lock().expect("not poisoned").clone(),
+            took: Duration::from_millis(410),
+        }
     }
 
     async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
