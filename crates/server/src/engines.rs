@@ -1,17 +1,22 @@
 //! The conversation engines of this server, from its configuration: the offline one always, Gemini Live and OpenAI Realtime
 //! with a key.
 
+mod google_tokens;
+
 use crate::{
     api::{EngineDetail, EngineInfo},
     call::Engines,
     config::{
         self,
-        engines::{DefaultEngine, LocalVoice},
+        engines::{DefaultEngine, GeminiAccess, LocalVoice},
     },
 };
 use anyhow::Context;
-use callie_ai::{Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, OpenAiEngine, OpenAiOptions, VoiceChoice};
+use callie_ai::{
+    Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, OpenAiEngine, OpenAiOptions, VoiceChoice, gemini::Vertex,
+};
 use callie_domain::Secret;
+use google_tokens::GoogleTokens;
 use std::sync::Arc;
 
 /// The engines and what the status tells of them.
@@ -46,14 +51,12 @@ impl Talkers {
         let offline: Arc<dyn Engine> = Arc::new(local.clone());
         let mut others: Vec<Arc<dyn Engine>> = Vec::new();
         if let Some(gemini) = &config.gemini {
-            let mut options = GeminiOptions::new(gemini.api_key.clone());
-            options.model.clone_from(&gemini.model);
-            options.base_url.clone_from(&gemini.base_url);
+            let mut options = gemini_options(gemini)?;
             options.temperature = config.temperature;
             let engine = GeminiEngine::new(options).context("Gemini Live cannot be used")?;
             infos.push(EngineInfo {
                 name: GeminiEngine::NAME,
-                detail: format!("Gemini Live, model {}", gemini.model).into(),
+                detail: describe(gemini).into(),
                 default: config.default == DefaultEngine::Gemini,
             });
             others.push(Arc::new(engine));
@@ -72,6 +75,27 @@ impl Talkers {
         }
         Ok(Self { engines: arrange(offline, others, config.default), infos: infos.into(), local: Some(local) })
     }
+}
+
+fn gemini_options(gemini: &config::Gemini) -> anyhow::Result<GeminiOptions> {
+    let mut options = match &gemini.access {
+        GeminiAccess::Key(key) => GeminiOptions::new(key.clone()),
+        GeminiAccess::Vertex(vertex) => {
+            let tokens = Arc::new(GoogleTokens::read(vertex.credentials.as_deref())?);
+            GeminiOptions::vertex(Vertex { project: vertex.project.clone(), location: vertex.location.clone(), tokens })
+        }
+    };
+    options.model.clone_from(&gemini.model);
+    options.base_url.clone_from(&gemini.base_url);
+    Ok(options)
+}
+
+fn describe(gemini: &config::Gemini) -> String {
+    let way = match &gemini.access {
+        GeminiAccess::Key(_) => String::new(),
+        GeminiAccess::Vertex(vertex) => format!(", through project {} in {}", vertex.project, vertex.location),
+    };
+    format!("Gemini Live, model {}{way}", gemini.model)
 }
 
 fn openai_options(openai: &config::OpenAi) -> OpenAiOptions {

@@ -37,6 +37,14 @@ pub(super) struct Credential {
     pub secret: Secret,
 }
 
+/// Of Vertex in this region, or `global`.
+pub fn vertex_base_url(location: &str) -> String {
+    match location {
+        "global" => "wss://aiplatform.googleapis.com".into(),
+        region => format!("wss://{region}-aiplatform.googleapis.com"),
+    }
+}
+
 impl Access {
     /// Of the developers' API and of Vertex.
     const PATH: &'static str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
@@ -53,8 +61,7 @@ impl Access {
     pub(super) fn default_base_url(&self) -> String {
         match self {
             Self::Key(_) => "wss://generativelanguage.googleapis.com".into(),
-            Self::Vertex(Vertex { location, .. }) if location == "global" => "wss://aiplatform.googleapis.com".into(),
-            Self::Vertex(Vertex { location, .. }) => format!("wss://{location}-aiplatform.googleapis.com"),
+            Self::Vertex(Vertex { location, .. }) => vertex_base_url(location),
         }
     }
 
@@ -68,10 +75,6 @@ impl Access {
                 format!("projects/{project}/locations/{location}/publishers/google/models/{bare}")
             }
         }
-    }
-
-    pub fn is_vertex(&self) -> bool {
-        matches!(self, Self::Vertex(_))
     }
 
     pub(super) fn check(&self) -> Result<(), EngineError> {

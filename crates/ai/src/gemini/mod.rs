@@ -33,6 +33,6 @@ mod replay;
 mod session;
 mod talk;
 
-pub use access::{Access, TokenSource, Vertex};
+pub use access::{Access, TokenSource, Vertex, vertex_base_url};
 pub use engine::GeminiEngine;
 pub use options::GeminiOptions;

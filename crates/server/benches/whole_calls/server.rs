@@ -31,7 +31,7 @@ pub async fn run(arguments: &[String]) {
     let talkers = match far {
         [base_url, api_key, model] => {
             let (api_key, model, base_url) = (Secret::new(api_key), model.clone(), base_url.clone());
-            config.engines.gemini = Some(Gemini { api_key, model, base_url });
+            config.engines.gemini = Some(Gemini::with_key(api_key, model, base_url));
             config.engines.default = DefaultEngine::Gemini;
             config.engines.models_dir = None;
             Talkers::start(&config.engines).expect("engines")

@@ -66,7 +66,7 @@ fn config_for(folder: &Path, fake: &FakeGemini) -> Config {
     config.sip.listen = ([127, 0, 0, 1], 0).into();
     let FakeGeminiOptions { api_key, models, .. } = FakeGeminiOptions::default();
     let model = models.into_iter().next().expect("it knows one");
-    config.engines.gemini = Some(Gemini { api_key: Secret::new(api_key), model, base_url: fake.base_url() });
+    config.engines.gemini = Some(Gemini::with_key(Secret::new(api_key), model, fake.base_url()));
     config.engines.default = DefaultEngine::Gemini;
     config.engines.models_dir = None;
     config

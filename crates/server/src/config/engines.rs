@@ -1,7 +1,7 @@
 //! Which conversation engines this server has, and which one talks when a user asks for none.
 
 use super::{first_version, parse::Reader};
-use callie_ai::{ChatOptions, openai::Dialect};
+use callie_ai::{ChatOptions, GeminiOptions, gemini::vertex_base_url, openai::Dialect};
 use callie_domain::{HostPort, Secret};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Engines {
     /// Of users who ask for none.
     pub default: DefaultEngine,
-    /// With an API key.
+    /// With an API key, or a project of Google Cloud.
     pub gemini: Option<Gemini>,
     /// With an API key, or a service that wants none.
     pub openai: Option<OpenAi>,
@@ -46,10 +46,25 @@ pub enum LocalVoice {
 
 #[derive(Debug, Clone)]
 pub struct Gemini {
-    pub api_key: Secret,
+    pub access: GeminiAccess,
     pub model: String,
     /// Scheme and host, without a slash at the end: `wss://generativelanguage.googleapis.com`.
     pub base_url: String,
+}
+
+#[derive(Debug, Clone)]
+pub enum GeminiAccess {
+    Key(Secret),
+    Vertex(Vertex),
+}
+
+/// Gemini through a project of Google Cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vertex {
+    pub project: String,
+    pub location: String,
+    /// Of an account that may use it; what the machine has when `None`.
+    pub credentials: Option<PathBuf>,
 }
 
 /// OpenAI Realtime, or a service that speaks its protocol.
@@ -81,6 +96,12 @@ enum Wanted {
     Local,
     Gemini,
     OpenAi,
+}
+
+impl Gemini {
+    pub fn with_key(api_key: Secret, model: String, base_url: String) -> Self {
+        Self { access: GeminiAccess::Key(api_key), model, base_url }
+    }
 }
 
 impl DefaultEngine {
@@ -146,8 +167,33 @@ fn gemini(reader: &mut Reader) -> Option<Gemini> {
     // All of them are read, so that a fault is told before there is a key.
     let model = reader.read("GEMINI_MODEL", model).map(|model| first_version::live_model(reader, model));
     let base_url = reader.read("GEMINI_BASE_URL", socket_url);
-    let api_key = reader.read("GEMINI_API_KEY", key)?;
-    Some(Gemini { api_key, model: model.unwrap_or_default(), base_url: base_url.unwrap_or_default() })
+    let api_key = reader.read("GEMINI_API_KEY", key);
+    if let Some(vertex) = vertex(reader) {
+        return Some(Gemini {
+            model: model
+                .filter(|_| reader.is_given("GEMINI_MODEL"))
+                .unwrap_or_else(|| GeminiOptions::DEFAULT_VERTEX_MODEL.into()),
+            base_url: base_url
+                .filter(|_| reader.is_given("GEMINI_BASE_URL"))
+                .unwrap_or_else(|| vertex_base_url(&vertex.location)),
+            access: GeminiAccess::Vertex(vertex),
+        });
+    }
+    Some(Gemini::with_key(api_key?, model.unwrap_or_default(), base_url.unwrap_or_default()))
+}
+
+/// It goes before a key: whoever names a project wants it used.
+fn vertex(reader: &mut Reader) -> Option<Vertex> {
+    let project = reader.read("GEMINI_VERTEX_PROJECT", cloud_name);
+    let location = reader.read("GEMINI_VERTEX_LOCATION", cloud_name);
+    let credentials = reader.path("GOOGLE_APPLICATION_CREDENTIALS").or_else(|| reader.path("FIREBASE_SERVICE_ACCOUNT_PATH"));
+    Some(Vertex { project: project?, location: location?, credentials })
+}
+
+/// Of a project or a region; it goes into an address.
+fn cloud_name(text: &str) -> Result<String, String> {
+    let is_name = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b));
+    if is_name { Ok(text.to_owned()) } else { Err(format!("must be a name of letters, digits and hyphens, is {text:?}")) }
 }
 
 fn openai(reader: &mut Reader) -> Option<OpenAi> {

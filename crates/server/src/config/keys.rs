@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 45] = [
+pub const KEYS: [Key; 47] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -49,7 +49,9 @@ pub const KEYS: [Key; 45] = [
         "who talks unless the user says: local, gemini, openai, or auto: the first of the last two that has a key",
     ),
     secret("GEMINI_API_KEY", "key of the Gemini API"),
-    key("GEMINI_MODEL", "gemini-3.8-live", "Gemini's model of users who name none"),
+    key("GEMINI_VERTEX_PROJECT", "", "Google Cloud project that Gemini is used through (Vertex), instead of a key"),
+    key("GEMINI_VERTEX_LOCATION", "us-central1", "its region, or global"),
+    key("GEMINI_MODEL", "gemini-3.8-live", "Gemini's model of users who name none; another on Vertex"),
     key("GEMINI_BASE_URL", "wss://generativelanguage.googleapis.com", "scheme and host of the Gemini API, ws or wss"),
     secret("OPENAI_API_KEY", "key of OpenAI, or of a service that speaks its Realtime protocol"),
     key("OPENAI_MODEL", "", "its model of users who name none; the dialect's when not set"),

@@ -30,7 +30,7 @@ mod tests;
 
 use callie_domain::Secret;
 use callie_sip::Strangers;
-pub use engines::{Chat, DefaultEngine, Engines, Gemini, LocalVoice, OpenAi};
+pub use engines::{Chat, DefaultEngine, Engines, Gemini, GeminiAccess, LocalVoice, OpenAi};
 pub use first_version::{FirstVersion, PRIMARY};
 pub use outside::PrivateTargets;
 use sources::{Given, Sources};

@@ -292,4 +292,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 45, "a new key must be read");
+const _: () = assert!(KEYS.len() == 47, "a new key must be read");

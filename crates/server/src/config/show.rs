@@ -1,5 +1,6 @@
 //! The resolved configuration as `callie config check` prints it. Secrets are masked.
 
+use super::engines::{GeminiAccess, Vertex};
 use super::keys::{KEYS, Key};
 use super::{Config, Engines, Loaded, LogFormat, dotenv, first_version};
 use callie_sip::Strangers;
@@ -107,6 +108,8 @@ fn listed(addresses: &[SocketAddr]) -> String {
 fn of_engines(engines: &Engines, name: &str) -> String {
     let text = match name {
         "CALLIE_ENGINE" => Some(engines.default.name().to_owned()),
+        "GEMINI_VERTEX_PROJECT" => vertex(engines).map(|vertex| vertex.project.clone()),
+        "GEMINI_VERTEX_LOCATION" => vertex(engines).map(|vertex| vertex.location.clone()),
         "GEMINI_MODEL" => engines.gemini.as_ref().map(|gemini| gemini.model.clone()),
         "GEMINI_BASE_URL" => engines.gemini.as_ref().map(|gemini| gemini.base_url.clone()),
         "OPENAI_MODEL" => engines.openai.as_ref().and_then(|openai| openai.model.clone()),
@@ -120,6 +123,13 @@ fn of_engines(engines: &Engines, name: &str) -> String {
         _ => None,
     };
     text.unwrap_or_default()
+}
+
+fn vertex(engines: &Engines) -> Option<&Vertex> {
+    match &engines.gemini.as_ref()?.access {
+        GeminiAccess::Vertex(vertex) => Some(vertex),
+        GeminiAccess::Key(_) => None,
+    }
 }
 
 fn hosts(config: &Config) -> String {

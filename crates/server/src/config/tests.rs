@@ -1,5 +1,6 @@
 //! Cases: what is said in the three sources, and what comes of it.
 
+use super::engines::Vertex;
 use super::*;
 use std::path::Path;
 
@@ -129,6 +130,7 @@ fn faulty_values_say_what_would_be_right() {
         ("CALLIE_ENGINE", "claude"),
         ("GEMINI_API_KEY", "two words"),
         ("GEMINI_MODEL", "two words"),
+        ("GEMINI_VERTEX_PROJECT", "p/q"),
         ("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
         ("GEMINI_BASE_URL", "wss://host/ws"),
         ("GEMINI_BASE_URL", "wss://host?key=x"),
@@ -225,6 +227,36 @@ fn a_dialect_is_asked_for_what_everybody_has_another_of() {
 }
 
 #[test]
+fn gemini_may_be_reached_through_a_project() {
+    let project = ("GEMINI_VERTEX_PROJECT", "p-1");
+    let gemini = |environment: &[(&str, &str)]| loaded("", "", environment).config.engines;
+    let engines = gemini(&[project, ("GEMINI_API_KEY", "k"), ("FIREBASE_SERVICE_ACCOUNT_PATH", "/f.json")]);
+    assert_eq!(engines.default, DefaultEngine::Gemini);
+    let found = engines.gemini.expect("there");
+    assert_eq!(found.model, "gemini-live-2.5-flash-native-audio");
+    assert_eq!(found.base_url, "wss://us-central1-aiplatform.googleapis.com");
+    let vertex = |gemini: Gemini| match gemini.access {
+        GeminiAccess::Vertex(vertex) => vertex,
+        GeminiAccess::Key(_) => panic!("the project goes first"),
+    };
+    let expected = Vertex { project: "p-1".into(), location: "us-central1".into(), credentials: Some("/f.json".into()) };
+    assert_eq!(vertex(found), expected);
+
+    let all = [
+        project,
+        ("GEMINI_VERTEX_LOCATION", "global"),
+        ("GEMINI_MODEL", "gemini-3.8-live"),
+        ("GEMINI_BASE_URL", "ws://127.0.0.1:1"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/g.json"),
+        ("FIREBASE_SERVICE_ACCOUNT_PATH", "/f.json"),
+    ];
+    let found = gemini(&all).gemini.expect("there");
+    assert_eq!((found.model.as_str(), found.base_url.as_str()), ("gemini-3.8-live", "ws://127.0.0.1:1"));
+    assert_eq!(vertex(found).credentials.as_deref(), Some(Path::new("/g.json")));
+    assert!(gemini(&[("GEMINI_VERTEX_LOCATION", "global")]).gemini.is_none());
+}
+
+#[test]
 fn engines_have_their_settings() {
     let file = "gemini_api_key = 'k'\ngemini_base_url = 'ws://127.0.0.1:9000/'\nchat_url = 'http://[::1]:11434/v1/'";
     let loaded =
@@ -233,7 +265,7 @@ fn engines_have_their_settings() {
     let engines = loaded.config.engines;
     let gemini = engines.gemini.expect("there");
     assert_eq!((gemini.model.as_str(), gemini.base_url.as_str()), ("gemini-3.8-live", "ws://127.0.0.1:9000"));
-    assert_eq!(gemini.api_key, Secret::new("k"));
+    assert!(matches!(gemini.access, GeminiAccess::Key(key) if key == Secret::new("k")));
     let chat = engines.chat.expect("there");
     assert_eq!((chat.url.as_str(), chat.model.as_str(), chat.key), ("http://[::1]:11434/v1", "qwen3:4b", None));
     assert_eq!(engines.models_dir.as_deref(), Some(Path::new("/srv/models")));

@@ -9,7 +9,7 @@ use callie_lab::analysis::voiced_seconds;
 use callie_lab::gemini::{Act, Exchange, FakeGeminiOptions, Fault, Moment, Script, Speech};
 use callie_lab::phone::Step;
 use callie_lab::samples::Line;
-use callie_server::config::engines::Gemini;
+use callie_server::config::engines::{Gemini, GeminiAccess};
 use futures::future::join_all;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ async fn without_service(wrong: Wrong) -> Scene {
     let options = FakeGeminiOptions { wrong_key_is_http: is_http, ..FakeGeminiOptions::default() };
     let change = |gemini: &mut Gemini| match &wrong {
         Wrong::NobodyListens => gemini.base_url = format!("ws://{}", nobody()),
-        Wrong::Key { .. } => gemini.api_key = Secret::new(WRONG_KEY),
+        Wrong::Key { .. } => gemini.access = GeminiAccess::Key(Secret::new(WRONG_KEY)),
         Wrong::Model => gemini.model = "gemini-of-yesterday".to_owned(),
         Wrong::Service(_) => {}
     };

@@ -41,7 +41,7 @@ impl Scene {
         let key = Secret::new(FakeGeminiOptions::default().api_key);
         let model = options.models.first().cloned().unwrap_or_default();
         let fake = FakeGemini::start(options).await.expect("a free port");
-        let gemini = Gemini { api_key: key, model, base_url: fake.base_url() };
+        let gemini = Gemini::with_key(key, model, fake.base_url());
         let tune = |config: &mut Config| {
             config.engines.default = DefaultEngine::Gemini;
             config.engines.gemini = Some(gemini);

@@ -125,7 +125,13 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("flite_rs::", &["crates/ai/src/local/synthesiser.rs", "crates/ai/src/local/kokoro"]),
     (
         "gcloud_sdk::",
-        &["crates/store/src/firestore", "crates/store/src/seal/kms.rs", "crates/lab/src/firestore", "crates/lab/src/kms.rs"],
+        &[
+            "crates/store/src/firestore",
+            "crates/store/src/seal/kms.rs",
+            "crates/server/src/engines/google_tokens.rs",
+            "crates/lab/src/firestore",
+            "crates/lab/src/kms.rs",
+        ],
     ),
     ("libc::", &["crates/media/src/engine"]),
     ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc"]),

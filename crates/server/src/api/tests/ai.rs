@@ -28,7 +28,10 @@ async fn one_that_could_not_says_why_and_what_to_do() {
     // The check itself has gone well.
     assert_eq!(reply.status, 200);
     let answer = reply.json();
-    assert_eq!((&answer["ok"], &answer["cause"], &answer["remedy"]), (&json!(false), &json!("model_unknown"), &json!("check the model")));
+    assert_eq!(
+        (&answer["ok"], &answer["cause"], &answer["remedy"]),
+        (&json!(false), &json!("model_unknown"), &json!("check the model"))
+    );
     assert_eq!(answer["detail"], "closed with 1008: not found");
 }
 

@@ -76,7 +76,7 @@ impl StandIn {
                 let FakeGeminiOptions { api_key, models, .. } = FakeGeminiOptions::default();
                 let model = models.first().map_or("gemini-3.8-live", |model| model.trim_start_matches("models/")).to_owned();
                 engines.default = DefaultEngine::Gemini;
-                engines.gemini = Some(Gemini { api_key: Secret::new(api_key), model, base_url: fake.base_url() });
+                engines.gemini = Some(Gemini::with_key(Secret::new(api_key), model, fake.base_url()));
             }
             Self::OpenAi(fake) => {
                 engines.default = DefaultEngine::OpenAi;

@@ -33,7 +33,7 @@ pub async fn serve(wanted: &str) {
     let [carrier, folder, base_url, api_key, model] = parts[..] else {
         panic!("{WANTED}: CARRIER FOLDER BASE_URL API_KEY MODEL")
     };
-    let gemini = Gemini { api_key: Secret::new(api_key), model: model.to_owned(), base_url: base_url.to_owned() };
+    let gemini = Gemini::with_key(Secret::new(api_key), model.to_owned(), base_url.to_owned());
     let config = config(folder, gemini);
     let app = App::start(&config, Talkers::start(&config.engines).expect("engines")).await.expect("starts");
     create_users(&app, carrier).await;
