@@ -8,6 +8,7 @@ use super::reoffer::acknowledgement;
 use super::session::{Founding, Session};
 use super::session_timer::{Input, SessionTimer};
 use super::talk::{Opening, Talk};
+use super::turn::{Side, Turn};
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension};
 use crate::account::Line;
 use crate::digest::AuthAttempt;
@@ -153,12 +154,13 @@ impl Callee {
         // Ringing without a description need not be acknowledged before the answer (§3), and is repeated no more.
         self.session.ringing.stop();
         let (terms, fields) = self.agreement.clone();
+        let turn = self.session.turns.take(Side::Theirs).ok();
+        turn.iter().for_each(Turn::answered);
         self.invite.answer(self.answer(200).with_fields(fields).with_sdp(sdp));
         self.session.timing.tell(Input::Agreed(terms));
         let Self { session, sink, commands, mailbox, invite, .. } = self;
-        Talk { session, sink, commands, mailbox, opening: Opening::Served(Box::new(invite)), cause: HangUpCause::Normal }
-            .run()
-            .await;
+        let opening = Opening::Served { invite: Box::new(invite), _turn: turn };
+        Talk { session, sink, commands, mailbox, opening, cause: HangUpCause::Normal }.run().await;
     }
 
     async fn cancelled(mut self) {

@@ -16,7 +16,6 @@ use super::registry::{Legs, Mailbox};
 use super::session::{Founding, Session};
 use super::session_timer::SessionTimer;
 use super::talk::{Opening, Talk};
-use super::turn::Side;
 use super::{Command, EventSink, Facts, HangUpCause, Leg, LegEvent, LegFailure, extension, offer, reoffer};
 use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
@@ -326,14 +325,9 @@ impl Caller {
 
     /// A telephone that has answered our offer reliably offers something else before it is lifted (RFC 3311 §5.2).
     async fn on_update(&self, request: Incoming) {
-        let turn = self.branches.of(&request).map(|session| (session, session.turns.take(Side::Theirs)));
-        match turn {
-            Some((session, Ok(turn))) => {
-                session.dialog().retarget(&request);
-                reoffer::begin(session, request, self.sink.teller(), turn);
-            }
-            Some((session, Err(Side::Theirs))) => request.answer(session.answer(500).with("Retry-After", "1")).await,
-            _ => request.answer(Answer::of(491).with("Allow", Method::ALLOW)).await,
+        match self.branches.of(&request) {
+            Some(session) => reoffer::begin(session, request, self.sink.teller()).await,
+            None => request.answer(Answer::of(491).with("Allow", Method::ALLOW)).await,
         }
     }
 

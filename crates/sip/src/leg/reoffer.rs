@@ -4,7 +4,7 @@
 use super::session::Session;
 use super::session_timer::Input;
 use super::sink::Teller;
-use super::turn::Turn;
+use super::turn::{Busy, Side, Turn};
 use super::{LegEvent, extension, refresh};
 use crate::stack::{Answer, Field, Incoming, InviteHeard, InviteServer, Method, random_token};
 use std::sync::Arc;
@@ -14,23 +14,45 @@ use tokio::sync::oneshot;
 /// The product answers out of memory; longer than this means that nobody does.
 const REPLY_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long an offer waits for the end of the one before, which we have answered: on two cores it can overtake it here, and on
+/// the wire the ACK to that.
+const OVERTAKES_BY: Duration = Duration::from_secs(1);
+
 /// Begins answering; the turn is theirs until the ACK.
-pub(super) fn begin(session: &Arc<Session>, request: Incoming, events: Teller, turn: Turn) {
-    session.clone().beside({
-        let session = session.clone();
-        async move {
-            serve(&session, request, &events).await;
-            drop(turn);
+pub(super) async fn begin(session: &Arc<Session>, request: Incoming, events: Teller) {
+    match session.turns.take(Side::Theirs) {
+        // Glare (RFC 3261 §14.2, RFC 3311 §5.2).
+        Err(Busy::Ours) => request.answer(session.answer(491)).await,
+        // One after the other.
+        Err(Busy::Theirs) => request.answer(session.answer(500).with("Retry-After", "1")).await,
+        taken @ (Ok(_) | Err(Busy::TheirsAnswered)) => {
+            let (beside, session) = (session.clone(), session.clone());
+            beside.beside(async move { serve_in_turn(taken.ok(), &session, request, &events).await });
         }
-    });
+    }
 }
 
-async fn serve(session: &Session, request: Incoming, events: &Teller) {
+async fn serve_in_turn(turn: Option<Turn>, session: &Arc<Session>, request: Incoming, events: &Teller) {
+    let turn = match turn {
+        Some(turn) => turn,
+        None => match tokio::time::timeout(OVERTAKES_BY, session.turns.wait(Side::Theirs)).await {
+            Ok(turn) => turn,
+            Err(_) => return request.answer(session.answer(491)).await,
+        },
+    };
+    session.dialog().retarget(&request);
+    serve(session, request, events, &turn).await;
+}
+
+async fn serve(session: &Session, request: Incoming, events: &Teller, turn: &Turn) {
     // The session timer first: who cannot have it need not be asked about anything else.
     let agreement = session.timing.timer().answer(refresh::asked(&request));
     let (terms, fields) = match agreement {
         Ok(agreement) => agreement,
-        Err(least_s) => return request.answer(refresh::too_short(|code| session.answer(code), least_s)).await,
+        Err(least_s) => {
+            turn.answered();
+            return request.answer(refresh::too_short(|code| session.answer(code), least_s)).await;
+        }
     };
     let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
     session.heard_description(request.body());
@@ -39,6 +61,7 @@ async fn serve(session: &Session, request: Incoming, events: &Teller) {
     if request.method != Method::Invite {
         let decided = decide(replied).await;
         let accepted = decided.is_ok();
+        turn.answered();
         request.answer(answer(session, decided, fields)).await;
         if accepted {
             session.timing.tell(Input::Agreed(terms));
@@ -59,6 +82,7 @@ async fn serve(session: &Session, request: Incoming, events: &Teller) {
         }
     };
     let accepted = decided.is_ok();
+    turn.answered();
     invite.answer(answer(session, decided, fields));
     if accepted {
         session.timing.tell(Input::Agreed(terms));

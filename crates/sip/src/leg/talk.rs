@@ -9,7 +9,7 @@
 use super::registry::Mailbox;
 use super::session::{Ask, Session};
 use super::session_timer::Input;
-use super::turn::Side;
+use super::turn::Turn;
 use super::{
     Command, EventSink, HangUpCause, LegEvent, LegFailure, RequestFailure, dtmf, extension, offer, refer, refresh, reoffer,
 };
@@ -22,8 +22,11 @@ use tokio::sync::mpsc;
 pub(super) enum Opening {
     /// Ours: kept to acknowledge copies of the answer, and answers of other branches.
     Placed(ClientTransaction),
-    /// The peer's: our 200 waits for the ACK.
-    Served(Box<InviteServer>),
+    /// The peer's: our 200 waits for the ACK, and until then the offer is not through.
+    Served {
+        invite: Box<InviteServer>,
+        _turn: Option<Turn>,
+    },
     Done,
 }
 
@@ -79,7 +82,7 @@ impl Talk {
                 Next::End => break,
             }
             // The called party must not say BYE before the ACK (RFC 3261 §15).
-            if leaving && !matches!(self.opening, Opening::Served(_)) {
+            if leaving && !matches!(self.opening, Opening::Served { .. }) {
                 self.say_bye().await;
                 break;
             }
@@ -112,7 +115,7 @@ impl Talk {
             Some(Command::Ring | Command::Answer(_)) => {}
             Some(Command::Offer(sdp, outcome)) => {
                 // Our 200 waits for its ACK: the first offer is not through yet.
-                if matches!(self.opening, Opening::Served(_)) {
+                if matches!(self.opening, Opening::Served { .. }) {
                     outcome.send(Err(RequestFailure::Busy)).ok();
                     return Next::Go;
                 }
@@ -225,19 +228,10 @@ impl Talk {
             self.session.timing.tell(Input::Agreed(terms));
             return;
         }
-        if matches!(self.opening, Opening::Served(_)) || !self.sink.is_open() {
+        if !self.sink.is_open() {
             return request.answer(self.plain(491)).await;
         }
-        match self.session.turns.take(Side::Theirs) {
-            Ok(turn) => {
-                self.session.dialog().retarget(&request);
-                reoffer::begin(&self.session, request, self.sink.teller(), turn);
-            }
-            // Glare (RFC 3261 §14.2, RFC 3311 §5.2).
-            Err(Side::Ours) => request.answer(self.plain(491)).await,
-            // One after the other.
-            Err(Side::Theirs) => request.answer(self.plain(500).with("Retry-After", "1")).await,
-        }
+        reoffer::begin(&self.session, request, self.sink.teller()).await;
     }
 
     async fn on_refer(&mut self, request: Incoming) {
@@ -285,7 +279,7 @@ impl Opening {
     async fn next(&mut self) -> Opened {
         match self {
             Self::Done => std::future::pending().await,
-            Self::Served(invite) => loop {
+            Self::Served { invite, .. } => loop {
                 match invite.next().await {
                     InviteHeard::Ack(body) => return Opened::Acknowledged(body),
                     InviteHeard::Over => return Opened::AckMissing,

@@ -9,9 +9,18 @@ pub(super) enum Side {
     Theirs,
 }
 
+/// Why nobody else may offer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    Ours,
+    Theirs,
+    /// Theirs, and our final response is on its way: what the peer sends once it has that may be here before we are done.
+    TheirsAnswered,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    holder: Mutex<Option<Side>>,
+    busy: Mutex<Option<Busy>>,
     freed: Notify,
 }
 
@@ -19,13 +28,13 @@ pub(super) struct Turns {
 pub(super) struct Turn(Arc<Turns>);
 
 impl Turns {
-    /// Takes the turn, or says who has it.
-    pub fn take(self: &Arc<Self>, side: Side) -> Result<Turn, Side> {
-        let mut holder = self.holder();
-        match *holder {
+    /// Takes the turn, or says why it cannot be had.
+    pub fn take(self: &Arc<Self>, side: Side) -> Result<Turn, Busy> {
+        let mut busy = self.busy();
+        match *busy {
             Some(other) => Err(other),
             None => {
-                *holder = Some(side);
+                *busy = Some(if side == Side::Ours { Busy::Ours } else { Busy::Theirs });
                 Ok(Turn(self.clone()))
             }
         }
@@ -44,14 +53,21 @@ impl Turns {
         }
     }
 
-    fn holder(&self) -> MutexGuard<'_, Option<Side>> {
-        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn busy(&self) -> MutexGuard<'_, Option<Busy>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Our final response to the peer's offer is about to be sent.
+    pub fn answered(&self) {
+        *self.0.busy() = Some(Busy::TheirsAnswered);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *self.0.holder() = None;
+        *self.0.busy() = None;
         self.0.freed.notify_waiters();
     }
 }
@@ -65,9 +81,11 @@ mod tests {
         let turns = Arc::<Turns>::default();
         let theirs = turns.take(Side::Theirs);
         assert!(theirs.is_ok());
-        assert_eq!(turns.take(Side::Ours).err(), Some(Side::Theirs));
+        assert_eq!(turns.take(Side::Ours).err(), Some(Busy::Theirs));
+        theirs.as_ref().inspect(|turn| turn.answered()).ok();
+        assert_eq!(turns.take(Side::Theirs).err(), Some(Busy::TheirsAnswered));
         let (ours, ()) = tokio::join!(turns.wait(Side::Ours), async { drop(theirs) });
-        assert_eq!(turns.take(Side::Theirs).err(), Some(Side::Ours));
+        assert_eq!(turns.take(Side::Theirs).err(), Some(Busy::Ours));
         drop(ours);
         assert!(turns.take(Side::Theirs).is_ok());
     }

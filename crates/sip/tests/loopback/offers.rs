@@ -1,6 +1,6 @@
 //! Our own requests inside a call: offers, through challenges and glare; INFO; what shows that the peer is gone.
 
-use crate::inbound::established;
+use crate::inbound::{established, invited};
 use crate::outbound::answered;
 use crate::peer::{Message, Peer, SDP, World, event, over, soon};
 use callie_sip::{LegEvent, LegFailure, RequestFailure};
@@ -67,6 +67,31 @@ async fn offers_that_cross_are_repeated() {
     assert_eq!(again.body(), "v=0 ours");
     caller.reply(&again, "200 OK", &[&contact(&caller)], SDP).await;
     assert_eq!(soon("the answer", offered).await.expect("no panic"), Ok(SDP.as_bytes().to_vec()));
+    drop(call);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_offer_that_overtakes_the_ack_to_the_one_before_is_served() {
+    let (mut world, caller) = (World::new().await, Peer::new().await);
+    let (mut call, mut dialog) = invited(&mut world, &caller, &[]).await;
+    call.leg.control.answer(SDP.into()).await;
+    dialog.learn(&caller.expect("SIP/2.0 200").await);
+    for answered in ["the first INVITE", "a further one"] {
+        let ack = dialog.same("ACK", &[], "");
+        caller.send(world.address(), dialog.request("UPDATE", &[], SDP)).await;
+        caller.send(world.address(), ack).await;
+        assert!(matches!(event(&mut call.leg).await, LegEvent::Acknowledged { .. }), "{answered}");
+        let LegEvent::Reoffer { reply, .. } = event(&mut call.leg).await else { panic!("{answered}: no reoffer") };
+        reply.send(Ok("v=0 answer".into())).expect("awaited");
+        // At once behind the answer: the turn is handed over without a refusal.
+        let update = caller.expect_where("SIP/2.0 ", |m| m.must("CSeq") == format!("{} UPDATE", dialog.cseq)).await;
+        assert!(update.start().starts_with("SIP/2.0 200"), "{answered}: {}", update.start());
+        caller.send(world.address(), dialog.request("INVITE", &[], SDP)).await;
+        let LegEvent::Reoffer { reply, .. } = event(&mut call.leg).await else { panic!("{answered}: no reoffer") };
+        reply.send(Ok("v=0 answer".into())).expect("awaited");
+        caller.expect_where("SIP/2.0 200", |m| m.must("CSeq") == format!("{} INVITE", dialog.cseq)).await;
+    }
     drop(call);
     world.end().await;
 }
