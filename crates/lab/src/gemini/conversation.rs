@@ -110,7 +110,7 @@ impl Conversation {
     }
 
     pub fn voice_began(&mut self, now: Instant, out: &mut Vec<Reply>) {
-        if self.terms.interrupts {
+        if self.terms.interrupts && !self.script.stubborn {
             self.interrupt(now, out);
         }
     }

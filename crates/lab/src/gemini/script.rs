@@ -38,6 +38,8 @@ pub struct Converse {
     /// nothing gets the next exchange if the last turn was empty or the session was taken up or told of, or else `beyond`.
     pub texts: Vec<(String, Exchange)>,
     pub interruption: Interruption,
+    /// It does not notice that the caller talks over it.
+    pub stubborn: bool,
 }
 
 /// What happens when the caller talks over an answer.

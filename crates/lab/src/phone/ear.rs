@@ -84,6 +84,11 @@ impl Ear {
         now.duration_since(*self.voiced.last().unwrap_or(&self.opened))
     }
 
+    /// All that was heard so far, at 8 kHz.
+    pub fn heard(&self) -> &[i16] {
+        &self.heard
+    }
+
     pub fn hear(&mut self, datagram: &[u8], now: Instant) {
         let Ok(packet) = RtpPacket::parse(datagram) else {
             self.report.garbage += 1;

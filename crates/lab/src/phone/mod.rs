@@ -13,6 +13,7 @@ mod dialog;
 mod ear;
 mod identity;
 mod listener;
+mod loudspeaker;
 mod refer;
 mod registration;
 mod report;
@@ -25,6 +26,7 @@ mod voice;
 pub use callie_media::codec::G711;
 pub use identity::Credentials;
 pub use listener::Listener;
+pub use loudspeaker::Loudspeaker;
 pub use refer::OnRefer;
 pub use report::{Ending, PhoneReport, RtpReport};
 pub use script::{Script, Step};
@@ -72,6 +74,8 @@ pub struct PhoneOptions {
     pub on_refer: OnRefer,
     /// The `Replaces` header of its INVITE (RFC 3891).
     pub replaces: Option<String>,
+    /// What it hears goes back into its microphone.
+    pub loudspeaker: Option<Loudspeaker>,
 }
 
 impl PhoneOptions {
@@ -91,6 +95,7 @@ impl PhoneOptions {
             expires_s: 300,
             on_refer: OnRefer::NotAllowed,
             replaces: None,
+            loudspeaker: None,
         }
     }
 
@@ -116,6 +121,12 @@ impl PhoneOptions {
     #[must_use]
     pub fn with_line(mut self, line: LineFaults) -> Self {
         self.line = line;
+        self
+    }
+
+    #[must_use]
+    pub fn with_loudspeaker(mut self, loudspeaker: Loudspeaker) -> Self {
+        self.loudspeaker = Some(loudspeaker);
         self
     }
 

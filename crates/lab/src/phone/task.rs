@@ -2,6 +2,7 @@
 
 use super::dialog::{Dialog, Fact, Output};
 use super::ear::Ear;
+use super::loudspeaker::Room;
 use super::refer::{Following, OnRefer, Referred};
 use super::report::{Ending, PhoneReport};
 use super::script::{Cue, Player, Script, Sense};
@@ -32,6 +33,7 @@ pub(super) struct CallTask {
     player: Player,
     ear: Ear,
     mouth: Option<Mouth>,
+    room: Option<Room>,
     remote_rtp: Option<SocketAddr>,
     progress: watch::Sender<Progress>,
     shown_dialog: Option<watch::Sender<Option<String>>>,
@@ -81,6 +83,7 @@ impl CallTask {
             player: Player::new(script, now),
             ear: Ear::new(now),
             mouth: None,
+            room: options.loudspeaker.map(Room::new),
             remote_rtp: None,
             progress,
             shown_dialog,
@@ -212,6 +215,9 @@ impl CallTask {
             Cue::Vanish => self.ending = Some(Ending::Vanished),
             Cue::StopRtp => self.silenced = true,
             Cue::ForgetSpoken => self.ear.forget_spoken(),
+        }
+        if let Some(room) = &mut self.room {
+            room.mix(self.ear.heard(), &mut frame);
         }
         self.speak(&frame);
         if now.duration_since(self.begun) > self.longest {
