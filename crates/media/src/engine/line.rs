@@ -102,9 +102,6 @@ impl Line {
             if let Some(listener) = mail.listener.take() {
                 session.listen(listener);
             }
-            if let Some(detector) = mail.detector.take() {
-                session.watch_barge_in(detector);
-            }
             if let Some(srtp) = mail.srtp.take() {
                 session.rekey(srtp, now);
             }
@@ -118,6 +115,10 @@ impl Line {
                 }
                 // It is no agent who speaks.
                 session.watch_barge_in(None);
+            }
+            // After the relay: whoever parts and watches again does both in one beat.
+            if let Some(detector) = mail.detector.take() {
+                session.watch_barge_in(detector);
             }
             // What does not fit waits for the sender's queue to move on.
             while let Some((digit, way)) = mail.digits.pop_front() {
