@@ -48,6 +48,8 @@ pub struct UserInput {
     pub rtp_port_min: Option<u16>,
     pub rtp_port_max: Option<u16>,
     pub use_fixed_rtp_port: Option<bool>,
+    pub protect_greeting: Option<bool>,
+    pub barge_in: Option<bool>,
     pub ai: PersonaInput,
     /// The map `ai.tools`.
     pub tools: Option<ToolsInput>,
@@ -151,6 +153,8 @@ impl UserInput {
             "rtp_port_min" if within("calls") => self.rtp_port_min = field.number(faults, 1_024, 65_535),
             "rtp_port_max" if within("calls") => self.rtp_port_max = field.number(faults, 1_024, 65_535),
             "use_fixed_rtp_port" if within("calls") => self.use_fixed_rtp_port = field.boolean(faults),
+            "protect_greeting" if map == "calls" => self.protect_greeting = field.boolean(faults),
+            "barge_in" if map == "calls" => self.barge_in = field.boolean(faults),
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
@@ -229,6 +233,8 @@ impl UserInput {
                 rtp_port_min: defaults::RTP_PORT_MIN,
                 rtp_port_max: defaults::RTP_PORT_MAX,
                 use_fixed_rtp_port: true,
+                protect_greeting: false,
+                barge_in: true,
             },
             ai: AiSettings::default(),
             tools: ToolSettings::default(),
@@ -273,6 +279,8 @@ impl UserInput {
         set(&mut user.calls.rtp_port_min, self.rtp_port_min);
         set(&mut user.calls.rtp_port_max, self.rtp_port_max);
         set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
+        set(&mut user.calls.protect_greeting, self.protect_greeting);
+        set(&mut user.calls.barge_in, self.barge_in);
         self.ai.apply(&mut user.ai);
         if let Some(wanted) = self.tools {
             user.tools = wanted.apply(&old.tools, &mut faults);

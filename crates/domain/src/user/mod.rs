@@ -80,6 +80,10 @@ pub struct CallSettings {
     pub rtp_port_max: u16,
     /// Take RTP ports from the range above; otherwise from the server's range.
     pub use_fixed_rtp_port: bool,
+    /// The caller cannot interrupt the greeting: it is heard to its end.
+    pub protect_greeting: bool,
+    /// The line itself hears when the caller speaks over the agent; otherwise the engine alone decides.
+    pub barge_in: bool,
 }
 
 /// The values a document has when it does not say otherwise.

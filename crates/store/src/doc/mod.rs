@@ -75,6 +75,8 @@ const MAPS: [(&str, &[&str]); 5] = [
             "rtp_port_min",
             "rtp_port_max",
             "use_fixed_rtp_port",
+            "protect_greeting",
+            "barge_in",
         ],
     ),
     (

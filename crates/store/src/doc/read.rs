@@ -11,7 +11,8 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 /// Fields that the `sqlite3` shell writes as 0 and 1, because its `json_set` knows no booleans.
-const SWITCHES: [&str; 5] = ["is_active", "connect", "use_fixed_rtp_port", "sips", "accept_refer"];
+const SWITCHES: [&str; 7] =
+    ["is_active", "connect", "use_fixed_rtp_port", "protect_greeting", "barge_in", "sips", "accept_refer"];
 
 /// Times of the map `sip`.
 const TIMES: [&str; 2] = ["created_at", "updated_at"];

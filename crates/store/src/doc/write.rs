@@ -125,6 +125,12 @@ fn write_calls(calls: &mut Map<String, Value>, user: &User) {
     set(calls, "rtp_port_min", settings.rtp_port_min);
     set(calls, "rtp_port_max", settings.rtp_port_max);
     set(calls, "use_fixed_rtp_port", settings.use_fixed_rtp_port);
+    if settings.protect_greeting || calls.contains_key("protect_greeting") {
+        set(calls, "protect_greeting", settings.protect_greeting);
+    }
+    if !settings.barge_in || calls.contains_key("barge_in") {
+        set(calls, "barge_in", settings.barge_in);
+    }
 }
 
 /// What is the default is not written, unless it stands there already.

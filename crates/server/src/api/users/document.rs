@@ -201,6 +201,11 @@ pub struct CallsDocument {
     pub rtp_port_max: u16,
     /// Take RTP ports from this user's range; otherwise from the server's.
     pub use_fixed_rtp_port: bool,
+    /// The caller cannot interrupt the greeting: it is heard to its end.
+    pub protect_greeting: bool,
+    /// The line itself hears when the caller speaks over the agent, and what is none of it does not stop the agent. False leaves
+    /// it to the engine.
+    pub barge_in: bool,
 }
 
 /// Which engine talks and how; null means the server's default.
@@ -393,6 +398,8 @@ impl CallsDocument {
             rtp_port_min: calls.rtp_port_min,
             rtp_port_max: calls.rtp_port_max,
             use_fixed_rtp_port: calls.use_fixed_rtp_port,
+            protect_greeting: calls.protect_greeting,
+            barge_in: calls.barge_in,
         }
     }
 }
