@@ -40,6 +40,16 @@ pub enum DeadAirStep {
     TakeOver,
 }
 
+/// What became of a barge-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BargeInOutcome {
+    /// The caller meant it: what the agent still had to say was dropped.
+    Interrupted,
+    /// It was nothing: the agent went on where it had stopped.
+    Resumed,
+}
+
 /// One event: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
@@ -88,6 +98,11 @@ pub enum CallFact {
         speaker: Speaker,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+    },
+    /// The caller spoke over the agent, which fell silent so many milliseconds into the call.
+    BargeIn {
+        at_ms: u64,
+        outcome: BargeInOutcome,
     },
     /// A turn is over and its words are known. A later one with the same index replaces it.
     Turn {

@@ -1,11 +1,12 @@
 //! The engine of one call: connecting while the phone rings, bridged once there is audio, replaced when it fails.
 
 use super::{
-    bridge::{Bridge, Fact, Line},
+    bridge::{Bridge, Fact, Line, TurnTaking},
     bridging,
     context::Chosen,
 };
 use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, LocalEngine, Prompt, Utterance, tools::Toolbox};
+use callie_media::engine::MediaEvent;
 use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn EngineSession>, EngineError>> + Send>>;
@@ -46,6 +47,7 @@ pub struct Agent {
     held: bool,
     /// To whom the caller goes when no engine of a service is left.
     when_lost: Option<String>,
+    turns: TurnTaking,
 }
 
 struct Standby {
@@ -68,7 +70,13 @@ impl Agent {
             started: false,
             held: false,
             when_lost,
+            turns: TurnTaking::default(),
         }
+    }
+
+    #[must_use]
+    pub fn taking_turns(self, turns: TurnTaking) -> Self {
+        Self { turns, ..self }
     }
 
     pub fn name(&self) -> &'static str {
@@ -169,6 +177,18 @@ impl Agent {
         }
     }
 
+    /// The line is to watch for a caller who speaks over the agent.
+    pub fn watches(&self) -> bool {
+        matches!(&self.state, State::Bridged(bridge) if bridge.watches())
+    }
+
+    /// What the line hears of the caller.
+    pub fn notice(&mut self, event: &MediaEvent) {
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.notice(event);
+        }
+    }
+
     pub fn dtmf(&mut self, digit: char) {
         if let State::Bridged(bridge) = &mut self.state {
             bridge.dtmf(digit);
@@ -245,6 +265,9 @@ impl Agent {
             bridge.attach(line);
         }
         bridge.hold(self.held);
+        // Who takes over does not greet again.
+        let protects_greeting = self.turns.protects_greeting && self.brief.history.is_empty();
+        bridge.take_turns(TurnTaking { protects_greeting, ..self.turns });
         if self.started {
             bridge.start();
         }

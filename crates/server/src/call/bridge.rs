@@ -4,10 +4,14 @@
 //!   Ear ─ 20 ms frames ─▶ session.hear()        session.poll_event() ─ Audio ─▶ backlog ─▶ Voice (paces itself)
 //! ```
 
-use super::rates::Converter;
+use super::{
+    barge_in::{BargeIn, Leftover, Step},
+    protection::Protection,
+    rates::Converter,
+};
 use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage, tools::ToolUse};
-use callie_domain::record::{Message, Speaker};
-use callie_media::engine::{Ear, MediaEngine, Voice};
+use callie_domain::record::{BargeInOutcome, Message, Speaker};
+use callie_media::engine::{Ear, MediaEngine, MediaEvent, Voice};
 use std::{collections::VecDeque, future::poll_fn, time::Duration};
 
 /// A frame of 20 ms at the highest rate, for an ear that is to hear nothing.
@@ -26,6 +30,15 @@ pub struct Line {
     pub voice_rate: u32,
 }
 
+/// How the agent takes turns with the caller, as the user's document says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TurnTaking {
+    /// The caller cannot interrupt the greeting.
+    pub protects_greeting: bool,
+    /// The line hears when the caller speaks over the agent.
+    pub barge_in: bool,
+}
+
 /// What the call's task learns from the bridge.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -36,7 +49,13 @@ pub enum Fact {
         ear_delay: Duration,
     },
     TurnComplete,
+    /// The engine says that it is interrupted, while nothing of it was to be heard.
     Interrupted,
+    /// The caller spoke over the agent, which fell silent at this time on the media clock.
+    BargeIn {
+        at: Duration,
+        outcome: BargeInOutcome,
+    },
     ToolUsed(ToolUse),
     MessageTaken(Message),
     Usage(Usage),
@@ -81,8 +100,16 @@ pub struct Bridge {
     draining: bool,
     /// The backlog ends with the end of a turn.
     turn_complete: bool,
+    /// The engine has given the whole of its last turn, and nothing of another.
+    turn_over: bool,
     ear_delay: Duration,
     held: bool,
+    barge_in: BargeIn,
+    leftover: Leftover,
+    protection: Protection,
+    turns: TurnTaking,
+    /// More than one came of an event.
+    facts: VecDeque<Fact>,
 }
 
 impl Bridge {
@@ -101,9 +128,26 @@ impl Bridge {
             drained_at: Duration::ZERO,
             draining: false,
             turn_complete: false,
+            turn_over: true,
             ear_delay: Duration::ZERO,
             held: false,
+            barge_in: BargeIn::default(),
+            leftover: Leftover::default(),
+            protection: Protection::default(),
+            turns: TurnTaking::default(),
+            facts: VecDeque::new(),
         }
+    }
+
+    /// Before it begins.
+    pub fn take_turns(&mut self, turns: TurnTaking) {
+        self.turns = turns;
+    }
+
+    /// The line is to watch for a caller who speaks over the agent: who cannot listen is not interrupted, and what plays while the
+    /// call is held is nobody.
+    pub fn watches(&self) -> bool {
+        self.turns.barge_in && self.rates.listens && self.begun && !self.held
     }
 
     pub fn attach(&mut self, line: Line) {
@@ -116,6 +160,7 @@ impl Bridge {
 
     /// For the engine that takes over.
     pub fn take_line(&mut self) -> Option<Line> {
+        self.go_on();
         self.line.take()
     }
 
@@ -123,6 +168,7 @@ impl Bridge {
     pub fn release_line(&mut self) -> Option<Line> {
         self.backlog.clear();
         self.draining = false;
+        self.barge_in = BargeIn::default();
         if std::mem::take(&mut self.speaking) {
             self.session.playout_drained();
         }
@@ -140,18 +186,55 @@ impl Bridge {
 
     fn begin(&mut self) {
         if self.started && self.line.is_some() && !std::mem::replace(&mut self.begun, true) {
+            if self.turns.protects_greeting {
+                self.protection.begins(MediaEngine::now());
+            }
             self.session.start();
         }
     }
 
-    /// Asks for [`Fact::Drained`].
+    /// Asks for [`Fact::Drained`]. The last words are heard to their end.
     pub fn drain(&mut self) {
         self.draining = true;
+        self.go_on();
     }
 
     /// While `held` the session hears silence.
     pub fn hold(&mut self, held: bool) {
         self.held = held;
+        if held {
+            self.go_on();
+        }
+    }
+
+    /// What the line hears of the caller.
+    pub fn notice(&mut self, event: &MediaEvent) {
+        match *event {
+            MediaEvent::BargeIn { at, .. } if self.may_be_interrupted() => {
+                if let Some(Line { voice, .. }) = &mut self.line {
+                    voice.pause();
+                    self.barge_in.begins(at);
+                }
+            }
+            MediaEvent::BargeInOver { at } => self.barge_in.caller(false, at),
+            MediaEvent::CallerSpeech { on, at } => self.barge_in.caller(on, at),
+            _ => {}
+        }
+    }
+
+    /// Something is being said, which is neither the last nor protected.
+    fn may_be_interrupted(&self) -> bool {
+        self.speaking && !self.draining && !self.held && !self.protection.is_on()
+    }
+
+    /// Whatever the caller does now, the agent speaks.
+    fn go_on(&mut self) {
+        if let Some(at) = self.barge_in.confirm() {
+            if let Some(Line { voice, .. }) = &mut self.line {
+                voice.resume();
+            }
+            self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Resumed });
+        }
     }
 
     pub fn dtmf(&mut self, digit: char) {
@@ -173,7 +256,10 @@ impl Bridge {
     /// Pumps until there is something to tell. Cancel safe: nothing taken is lost.
     pub async fn next(&mut self) -> Fact {
         loop {
-            let Self { session, line, backlog, speaking, draining, .. } = self;
+            if let Some(fact) = self.facts.pop_front() {
+                return fact;
+            }
+            let Self { session, line, backlog, speaking, draining, barge_in, .. } = self;
             let Some(Line { ear, voice, .. }) = line else {
                 if !self.begun {
                     return std::future::pending().await;
@@ -200,6 +286,10 @@ impl Bridge {
                     }
                     Wake::Drained => self.on_drained(),
                 },
+                () = until(barge_in.deadline()) => {
+                    self.on_barge_in();
+                    None
+                }
             };
             if let Some(fact) = fact {
                 return fact;
@@ -208,10 +298,16 @@ impl Bridge {
     }
 
     fn hear(&mut self) {
-        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, .. } = self else { return };
+        self.unprotect(false);
+        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, protection, .. } = self else {
+            return;
+        };
         while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
-                let frame = SILENCE.get(..frame.len()).filter(|_| *held).unwrap_or(frame);
+                if protection.is_on() && !*held {
+                    protection.hear(frame);
+                }
+                let frame = SILENCE.get(..frame.len()).filter(|_| *held || protection.is_on()).unwrap_or(frame);
                 match hearing {
                     Some(converter) => session.hear(&converter.convert(frame)),
                     None => session.hear(frame),
@@ -221,21 +317,41 @@ impl Bridge {
         }
     }
 
+    /// The greeting may have been heard: the session hears the caller from now on.
+    fn unprotect(&mut self, drained: bool) {
+        let now = MediaEngine::now();
+        for frame in self.protection.ends(drained, now).into_iter().flatten() {
+            match &mut self.hearing {
+                Some(converter) => self.session.hear(&converter.convert(&frame)),
+                None => self.session.hear(&frame),
+            }
+        }
+    }
+
     fn on_event(&mut self, event: EngineEvent) -> Option<Fact> {
         let fact = match event {
             EngineEvent::Audio(_) if self.line.is_none() => {
                 self.session.playout_drained();
                 return None;
             }
-            EngineEvent::Audio(samples) => return Some(self.take_audio(samples)),
+            EngineEvent::Audio(_) | EngineEvent::Said(_) if self.leftover.has(MediaEngine::now()) => return None,
+            EngineEvent::Audio(samples) => {
+                self.take_audio(samples);
+                return self.facts.pop_front();
+            }
             EngineEvent::TurnComplete => {
+                self.leftover.ends();
+                self.turn_over = true;
+                self.protection.turn_complete();
                 self.turn_complete = true;
                 self.speak_backlog();
                 Fact::TurnComplete
             }
             EngineEvent::Interrupted => {
-                self.interrupt();
-                Fact::Interrupted
+                self.leftover.ends();
+                self.turn_over = true;
+                self.interrupted(MediaEngine::now());
+                return self.facts.pop_front();
             }
             EngineEvent::Said(text) => Fact::Words(Speaker::Agent, text),
             EngineEvent::Heard(text) => Fact::Words(Speaker::Caller, text),
@@ -252,7 +368,11 @@ impl Bridge {
         Some(fact)
     }
 
-    fn take_audio(&mut self, samples: Vec<i16>) -> Fact {
+    fn take_audio(&mut self, samples: Vec<i16>) {
+        if std::mem::take(&mut self.turn_over) && self.barge_in.is_paused() {
+            // The answer to what the caller said over the turn before.
+            self.interrupted(MediaEngine::now());
+        }
         let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(self.rates.output_rate.max(1)));
         let samples = match &mut self.speech {
             Some(converter) => converter.convert(&samples),
@@ -262,7 +382,7 @@ impl Bridge {
         self.turn_complete = false;
         self.backlog.push_back(samples);
         self.speak_backlog();
-        Fact::Audio { length, ear_delay: self.ear_delay }
+        self.facts.push_back(Fact::Audio { length, ear_delay: self.ear_delay });
     }
 
     fn speak_backlog(&mut self) {
@@ -278,16 +398,47 @@ impl Bridge {
         }
     }
 
-    /// The caller speaks: what is queued is not played, and the session is told what was.
-    fn interrupt(&mut self) {
+    /// What came of a pause, now that it is known.
+    fn on_barge_in(&mut self) {
+        let now = MediaEngine::now();
+        match self.barge_in.step(now) {
+            Some(Step::Resume { at }) => {
+                if let Some(Line { voice, .. }) = &mut self.line {
+                    voice.resume();
+                }
+                self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Resumed });
+            }
+            Some(Step::CutOff { at }) => {
+                if !self.turn_over {
+                    self.leftover.begins(now);
+                }
+                self.interrupt(at, now);
+            }
+            None => {}
+        }
+    }
+
+    /// The caller is meant to be heard, says the engine.
+    fn interrupted(&mut self, now: Duration) {
+        let at = self.barge_in.confirm().unwrap_or(now);
+        if !self.speaking {
+            self.facts.push_back(Fact::Interrupted);
+        }
+        self.interrupt(at, now);
+    }
+
+    /// The caller speaks, and the agent has been silent since `at`: what is queued is not played, and the session is told what was.
+    fn interrupt(&mut self, at: Duration, now: Duration) {
         self.backlog.clear();
         self.turn_complete = false;
         let Some(Line { voice, .. }) = &mut self.line else { return };
-        let heard = voice.played().saturating_sub(self.drained_at).saturating_sub(NOT_HEARD_YET);
+        let not_heard = NOT_HEARD_YET.saturating_sub(now.saturating_sub(at));
+        let heard = voice.played().saturating_sub(self.drained_at).saturating_sub(not_heard);
         voice.flush();
         if self.speaking {
             self.session.cut_off(heard);
             self.tell_drained();
+            self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Interrupted });
         }
     }
 
@@ -302,6 +453,7 @@ impl Bridge {
 
     fn on_drained(&mut self) -> Option<Fact> {
         self.tell_drained();
+        self.unprotect(true);
         std::mem::take(&mut self.draining).then_some(Fact::Drained)
     }
 }
@@ -310,6 +462,14 @@ impl Bridge {
 enum Wake {
     Room,
     Drained,
+}
+
+/// On the media clock; for ever where there is none.
+async fn until(deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline.saturating_sub(MediaEngine::now())).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn voice_wake(voice: &mut Voice, backlog: bool, drain: bool) -> Wake {

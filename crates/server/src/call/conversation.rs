@@ -8,7 +8,7 @@ use super::{
 };
 use crate::records::Journal;
 use callie_ai::{Usage, Utterance, tools::ToolUse};
-use callie_domain::record::{CallFact, DeadAirStep, Speaker};
+use callie_domain::record::{BargeInOutcome, CallFact, DeadAirStep, Speaker};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -155,6 +155,19 @@ impl Conversation {
     pub fn interrupted(&mut self, journal: &mut Journal) {
         self.dead_air.agent_is_cut_off();
         self.mark(Mark::Interrupted, self.now_ms(), journal);
+    }
+
+    /// The caller spoke over the agent, which fell silent at `at` on the media clock.
+    pub fn barge_in(&mut self, at: Duration, outcome: BargeInOutcome, journal: &mut Journal) {
+        let at_ms = millis(at.saturating_sub(self.media_epoch));
+        journal.note(CallFact::BargeIn { at_ms, outcome });
+        match outcome {
+            BargeInOutcome::Interrupted => {
+                self.dead_air.agent_is_cut_off();
+                self.mark(Mark::Interrupted, at_ms, journal);
+            }
+            BargeInOutcome::Resumed => self.mark(Mark::Resumed, self.now_ms(), journal),
+        }
     }
 
     /// Waits until something is to be done about silence or dead air; for ever while somebody speaks. Cancel safe.

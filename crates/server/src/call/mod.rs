@@ -14,6 +14,8 @@
 //! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
 //! | `agent` | the engine of one call: connecting, then bridged |
 //! | `bridge` | pumps audio between media and engine; only facts rise |
+//! | `barge_in` | the caller speaks over the agent: stop, then go on or give way |
+//! | `protection` | a greeting that the caller cannot interrupt |
 //! | `bridging` | what an engine that takes over begins with |
 //! | `dead_air` | what to do when the caller has spoken and hears nothing |
 //! | `persona` | what an engine is told of one call |
@@ -30,6 +32,7 @@
 mod agent;
 mod audio;
 mod audio_evidence;
+mod barge_in;
 mod bridge;
 mod bridging;
 mod check;
@@ -40,6 +43,7 @@ mod ending;
 mod keys;
 mod own_call;
 mod persona;
+mod protection;
 pub mod rates;
 mod refer;
 pub mod registry;

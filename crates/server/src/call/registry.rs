@@ -2,6 +2,7 @@
 
 use super::{
     agent::Agent,
+    bridge::TurnTaking,
     check::Checks,
     context::{CallContext, Chosen},
     own_call::Expectations,
@@ -326,12 +327,13 @@ impl Registry {
             if let Some(text) = chosen.warning.clone() {
                 journal.note(CallFact::Warning { text });
             }
+            let turns = TurnTaking { protects_greeting: user.calls.protect_greeting, barge_in: user.calls.barge_in };
             let birth = Birth {
                 machine: Call::new(journal.cdr.direction, policy),
                 context,
                 user,
                 signalling,
-                agent: Agent::new(chosen, brief, when_lost),
+                agent: Agent::new(chosen, brief, when_lost).taking_turns(turns),
                 journal,
                 media_address: party.media_address,
                 inbox,

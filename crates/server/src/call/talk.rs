@@ -65,6 +65,7 @@ impl CallTask {
                 }
             }
             Fact::Interrupted => conversation.interrupted(journal),
+            Fact::BargeIn { at, outcome } => conversation.barge_in(at, outcome, journal),
             Fact::ToolUsed(tool) => {
                 conversation.tool_used();
                 journal.note(tool_used(tool));
@@ -147,5 +148,5 @@ impl CallTask {
 
 /// Whether it belongs into the transcript.
 fn is_conversation(fact: &Fact) -> bool {
-    matches!(fact, Fact::Words(..) | Fact::Audio { .. } | Fact::TurnComplete | Fact::Interrupted)
+    matches!(fact, Fact::Words(..) | Fact::Audio { .. } | Fact::TurnComplete | Fact::Interrupted | Fact::BargeIn { .. })
 }

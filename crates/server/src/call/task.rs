@@ -93,6 +93,8 @@ pub struct CallTask {
     /// The ACK for our 200 has come; later ones belong to re-INVITEs.
     pub(super) acknowledged: bool,
     keys: KeyFilter,
+    /// The line watches for a caller who speaks over the agent.
+    watches: bool,
     /// Inputs that carrying out an output has produced.
     pub(super) queue: VecDeque<Input>,
 }
@@ -129,6 +131,7 @@ impl CallTask {
             answer: None,
             acknowledged: false,
             keys: KeyFilter::new(),
+            watches: false,
             queue: VecDeque::new(),
         }
     }
@@ -143,6 +146,7 @@ impl CallTask {
                     break termination;
                 }
             } else if !self.step_transfer().await {
+                self.watch_for_barge_in();
                 let happening = self.wait().await;
                 self.take(happening).await;
             }
@@ -160,6 +164,15 @@ impl CallTask {
             }
         }
         None
+    }
+
+    /// It costs as much as the rest of the call's audio: it runs only while there is an agent who may be interrupted.
+    fn watch_for_barge_in(&mut self) {
+        let Audio::Open(open) = &self.audio else { return };
+        let wanted = self.birth.agent.watches() && self.agent_is_with_caller();
+        if std::mem::replace(&mut self.watches, wanted) != wanted {
+            open.control.watch_barge_in(wanted);
+        }
     }
 
     async fn wait(&mut self) -> Happening {
@@ -297,6 +310,9 @@ impl CallTask {
     }
 
     fn take_media_event(&mut self, event: Option<MediaEvent>) {
+        if let Some(event) = event.as_ref().filter(|_| self.agent_is_with_caller()) {
+            self.birth.agent.notice(event);
+        }
         match event {
             Some(MediaEvent::FirstRtp { from } | MediaEvent::Latched { from }) => {
                 self.birth.journal.note(CallFact::RtpLatched { address: from.to_string() });
@@ -321,7 +337,7 @@ impl CallTask {
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Event),
-            // Nobody has asked for them.
+            // Nobody has asked for them, or the agent has noticed.
             Some(
                 MediaEvent::Signal(_) | MediaEvent::Talk { .. } | MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. },
             ) => {}

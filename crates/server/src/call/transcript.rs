@@ -12,6 +12,9 @@ const SAME_TURN_PAUSE_MS: u64 = 1_500;
 /// A turn counts as played when so little of its audio is left: pauses at its end are not heard.
 const INAUDIBLE_END_MS: u64 = 500;
 
+/// The agent is heard again so soon after it was let go on.
+const RESUMES_WITHIN_MS: u64 = 500;
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mark {
@@ -31,8 +34,10 @@ pub enum Mark {
     Heard(String),
     /// The engine has given the whole turn.
     TurnComplete,
-    /// What was queued will not be played.
+    /// What was queued will not be played; nothing has been since this moment.
     Interrupted,
+    /// The agent goes on with the turn in which it was stopped.
+    Resumed,
 }
 
 /// Words of the agent with the place in the turn's audio at which they were given.
@@ -79,6 +84,8 @@ pub struct Transcript {
     ear_delay_ms: u32,
     /// Words of the caller came that were not told.
     hearing: bool,
+    /// When the agent was to go on with its turn.
+    resumed_at: Option<u64>,
 }
 
 impl Transcript {
@@ -93,6 +100,7 @@ impl Transcript {
             Mark::SpeechOff(speaker) => news.extend(self.speech_off(speaker, at_ms)),
             Mark::Heard(text) => self.heard(&text, at_ms),
             Mark::Interrupted => news.extend(self.interrupted(at_ms)),
+            Mark::Resumed => self.resumed_at = Some(at_ms),
             Mark::EarDelay { ms } => self.ear_delay_ms = ms,
             Mark::Audio { ms } => {
                 self.answer.first_audio_at.get_or_insert(at_ms);
@@ -130,6 +138,13 @@ impl Transcript {
     }
 
     fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Vec<Turn> {
+        if speaker == Speaker::Agent
+            && self.resumed_at.take().is_some_and(|resumed| at_ms.saturating_sub(resumed) < RESUMES_WITHIN_MS)
+            && let Some(open) = self.turns.iter_mut().rfind(|open| open.turn.speaker == speaker)
+        {
+            open.speaking = true;
+            return Vec::new();
+        }
         if let Some(last) = self.turns.last_mut()
             && last.turn.speaker == speaker
             && (speaker == Speaker::Caller || at_ms.saturating_sub(last.turn.ended_ms) < SAME_TURN_PAUSE_MS)
@@ -186,7 +201,9 @@ impl Transcript {
 
     /// The words whose audio was not reached are not in the transcript: nobody heard them.
     fn interrupted(&mut self, at_ms: u64) -> Option<Turn> {
-        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent && open.speaking);
+        // Who was stopped first has ceased to be heard by now.
+        let is_cut = |open: &&mut Open| open.speaking || open.turn.ended_ms >= at_ms;
+        let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent).filter(is_cut);
         let Some(open) = open else {
             self.answer = Answer::default();
             return None;
@@ -316,6 +333,48 @@ mod tests {
         let turns = run(&marks, 3_000);
         assert_eq!(lines(&turns), [(Agent, 40, "First sentence. Second sentence.")]);
         assert!(turns[0].interrupted);
+    }
+
+    #[test]
+    fn who_was_stopped_and_then_cut_off_has_said_what_was_heard_before() {
+        let marks = [
+            (0, said("First sentence.")),
+            (10, Mark::Audio { ms: 1_000 }),
+            (20, said("Second sentence.")),
+            (30, Mark::Audio { ms: 1_000 }),
+            (40, Mark::SpeechOn(Agent)),
+            (400, Mark::SpeechOn(Caller)),
+            (920, Mark::SpeechOff(Agent)),
+            (900, Mark::Interrupted),
+            (2_500, Mark::SpeechOff(Caller)),
+            (2_600, heard("no, wait")),
+        ];
+        let turns = run(&marks, 3_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "First sentence."), (Caller, 400, "no, wait")]);
+        assert!(turns[0].interrupted && turns[0].ended_ms == 900, "{turns:?}");
+    }
+
+    #[test]
+    fn who_was_stopped_and_goes_on_says_one_turn() {
+        let marks = [
+            (0, said("First sentence.")),
+            (10, Mark::Audio { ms: 1_000 }),
+            (20, said("Second sentence.")),
+            (30, Mark::Audio { ms: 1_000 }),
+            (35, Mark::TurnComplete),
+            (40, Mark::SpeechOn(Agent)),
+            (400, Mark::SpeechOn(Caller)),
+            (920, Mark::SpeechOff(Agent)),
+            (950, Mark::SpeechOff(Caller)),
+            (1_000, heard("mhm")),
+            (1_800, Mark::Resumed),
+            (1_830, Mark::SpeechOn(Agent)),
+            (3_000, Mark::SpeechOff(Agent)),
+            (5_000, Mark::SpeechOn(Agent)),
+        ];
+        let turns = run(&marks, 6_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "First sentence. Second sentence."), (Caller, 400, "mhm")]);
+        assert!(!turns[0].interrupted && turns[0].ended_ms == 3_000, "{turns:?}");
     }
 
     #[test]

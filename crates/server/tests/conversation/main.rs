@@ -7,6 +7,7 @@ mod failures;
 mod noise;
 mod offline;
 mod opening;
+mod overlap;
 mod silence;
 mod speech;
 #[path = "../support/steady.rs"]
@@ -40,6 +41,11 @@ fn main() {
         offline::a_message_is_taken,
         barge_in::the_agent_stops_at_once_and_goes_on_with_the_next_turn,
         barge_in::a_turn_that_is_never_closed_does_not_mute_the_next,
+        overlap::the_line_does_not_take_the_echo_of_a_loudspeaker_for_the_caller,
+        overlap::a_false_barge_in_stops_the_agent_who_then_goes_on_with_the_word,
+        overlap::who_speaks_on_is_given_the_word_though_the_engine_has_not_noticed,
+        overlap::a_line_that_does_not_watch_leaves_it_to_the_engine,
+        overlap::a_protected_greeting_is_not_interrupted_and_who_speaks_at_its_end_is_heard,
         talk::a_conversation_is_heard_and_written_down,
         talk::words_of_the_caller_that_come_late_stand_where_they_were_spoken,
         uplink::it_goes_on_over_a_bad_line,

@@ -37,7 +37,17 @@ impl Scene {
         Self::with(options, |_| ()).await
     }
 
+    /// The same, with settings of `alice`.
+    pub async fn of_alice(script: Converse, settings: serde_json::Value) -> Self {
+        let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
+        Self::start(options, settings, |_| ()).await
+    }
+
     pub async fn with(options: FakeGeminiOptions, tune: impl FnOnce(&mut Config)) -> Self {
+        Self::start(options, json!({}), tune).await
+    }
+
+    async fn start(options: FakeGeminiOptions, settings: serde_json::Value, tune: impl FnOnce(&mut Config)) -> Self {
         let key = Secret::new(FakeGeminiOptions::default().api_key);
         let model = options.models.first().cloned().unwrap_or_default();
         let fake = FakeGemini::start(options).await.expect("a free port");
@@ -49,7 +59,7 @@ impl Scene {
             tune(config);
         };
         let world = World::start(tune, |config| Talkers::start(&config.engines).expect("engines")).await;
-        world.add_alice(json!({})).await;
+        world.add_alice(settings).await;
         Self { world, fake }
     }
 
@@ -61,8 +71,13 @@ impl Scene {
     /// The same over a bad line.
     pub async fn call_over(&mut self, line: LineFaults, steps: impl IntoIterator<Item = Step>) -> Ended {
         let options = PhoneOptions::new(self.world.carrier.address(), "maria").with_line(line);
+        self.call_by(&options, steps).await
+    }
+
+    /// The same by this telephone.
+    pub async fn call_by(&mut self, options: &PhoneOptions, steps: impl IntoIterator<Item = Step>) -> Ended {
         let dialled = Instant::now();
-        let call = Phone::call(&options, "alice", phone::Script::new(steps)).await.expect("a telephone");
+        let call = Phone::call(options, "alice", phone::Script::new(steps)).await.expect("a telephone");
         ended(&mut self.world, dialled, call).await
     }
 

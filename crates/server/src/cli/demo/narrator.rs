@@ -3,7 +3,7 @@
 use crate::cli::terminal::say;
 use crate::exchange::LiveEvent;
 use anyhow::{Context, bail};
-use callie_domain::record::{CallFact, Cdr, Direction, Speaker, Turn};
+use callie_domain::record::{BargeInOutcome, CallFact, Cdr, Direction, Speaker, Turn};
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, UserId};
 use std::{
@@ -142,6 +142,8 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::Answered => "answered".to_owned(),
         CallFact::SpeechStarted { speaker: Speaker::Caller } => "the other side speaks …".to_owned(),
         CallFact::SpeechStarted { speaker: Speaker::Agent } => "Callie speaks …".to_owned(),
+        CallFact::BargeIn { outcome: BargeInOutcome::Interrupted, .. } => "Callie gives way to the other side".to_owned(),
+        CallFact::BargeIn { outcome: BargeInOutcome::Resumed, .. } => "Callie goes on".to_owned(),
         CallFact::ToolUsed { name, arguments, .. } => format!("tool {name} {arguments}"),
         CallFact::MessageTaken { message } => format!("message taken: {}", message.text),
         CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
