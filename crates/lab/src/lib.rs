@@ -7,7 +7,7 @@
 //! ```text
 //!   phone::Phone ──SIP──▶ carrier::Carrier ──SIP──▶ the product (or another phone)
 //!        └──────────────── RTP (over a line) ─────────────┘
-//!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product
+//!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product    (what they share: realtime)
 //!                             firestore::Firestore ◀────gRPC─── the product
 //!                               receiver::Receiver ◀────HTTP─── the product
 //! ```
@@ -23,6 +23,10 @@ pub mod line;
 pub mod message;
 pub mod openai;
 pub mod phone;
+mod realtime;
 pub mod receiver;
 pub mod samples;
+mod waiting;
 pub mod wire;
+
+pub use waiting::TooLate;

@@ -2,7 +2,7 @@
 
 use crate::caller::{Caller, brief, fake, ms, options, script, tone};
 use callie_ai::{EngineCause, EngineEvent, OpenAiOptions};
-use callie_lab::openai::{Act, Converse, Exchange, FakeOpenAi, FakeOpenAiOptions, Fault, Moment, Pace};
+use callie_lab::openai::{Act, Converse, Exchange, FakeOpenAi, FakeOpenAiOptions, Fault, Moment, Pace, Side};
 use callie_lab::samples::Line;
 use std::time::Duration;
 
@@ -93,7 +93,8 @@ async fn a_session_whose_time_is_nearly_over_is_replaced_beside_the_old_one_in_a
     let few = fake.wait_until("the old ones are left", Duration::from_secs(5), |fake| fake.live_sockets() <= 2).await;
     few.expect("closed");
     for session in fake.sessions() {
-        session.look(|log| assert!(log.closed.as_ref().is_none_or(|closed| !closed.by_fake) && log.errors().is_empty()));
+        session
+            .look(|log| assert!(log.closed.as_ref().is_none_or(|closed| closed.by == Side::Client) && log.errors().is_empty()));
     }
 }
 

@@ -28,6 +28,7 @@ pub use fault::Fault;
 pub use ledger::{CarrierEvent, SeenRegister};
 
 use crate::certificate::Authority;
+use crate::waiting::TooLate;
 use crate::wire::Wire;
 use std::io;
 use std::net::SocketAddr;
@@ -104,14 +105,6 @@ impl Secure {
         wire.listen_tls(listener, acceptor);
         Ok(Self { local, authority })
     }
-}
-
-/// The condition waited for did not come true in time.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{what} did not happen within {waited:?}")]
-pub struct TooLate {
-    pub what: String,
-    pub waited: Duration,
 }
 
 /// A running carrier. Dropping it ends its tasks; [`Carrier::stop`] also waits for them.
@@ -253,7 +246,7 @@ impl Carrier {
                 }
             }
         };
-        tokio::time::timeout(deadline, waiting).await.map_err(|_| TooLate { what: what.to_owned(), waited: deadline })
+        tokio::time::timeout(deadline, waiting).await.map_err(|_| TooLate::new(what, deadline))
     }
 
     fn set_fault(&self, username: Option<&str>, fault: Fault) {

@@ -32,6 +32,7 @@ pub use faults::{Data, Faults, ListenStyle, Refusal};
 pub use gcloud_sdk::google::firestore::v1::{ArrayValue, Document, MapValue, Value, value::ValueType};
 pub use rpc::Rpc;
 
+use crate::waiting::{self, TooLate};
 use faults::Plan;
 use gcloud_sdk::google::firestore::v1::{Write, write::Operation};
 use socket::Socket;
@@ -64,14 +65,6 @@ impl Default for FirestoreOptions {
             listen_style: ListenStyle::Deltas,
         }
     }
-}
-
-/// The condition waited for did not come true in time.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{what} did not happen within {waited:?}")]
-pub struct TooLate {
-    pub what: String,
-    pub waited: Duration,
 }
 
 /// A running server. Dropping it ends its tasks; [`Firestore::stop`] also waits for them.
@@ -169,13 +162,7 @@ impl Firestore {
     /// # Errors
     /// [`TooLate`] with `what`, if it does not within `deadline`.
     pub async fn wait_until(&self, what: &str, deadline: Duration, condition: impl Fn(&Self) -> bool) -> Result<(), TooLate> {
-        let waiting = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while !condition(self) {
-                ticks.tick().await;
-            }
-        };
-        tokio::time::timeout(deadline, waiting).await.map_err(|_| TooLate { what: what.to_owned(), waited: deadline })
+        waiting::until(what, deadline, || condition(self)).await
     }
 
     fn name(&self, path: &str) -> String {

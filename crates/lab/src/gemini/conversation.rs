@@ -7,7 +7,7 @@
 
 mod turn;
 
-use super::office::Resume;
+use super::memory::Resume;
 use super::reply::Reply;
 use super::script::{Converse, Exchange, Hearing, Script, Step, ToolCall, TurnEnd};
 use super::setup::Terms;

@@ -1,6 +1,7 @@
-//! What goes wrong on purpose, and when.
+//! What can go wrong on purpose, and when.
 
 use super::script::{Exchange, Script};
+use crate::realtime::{self, Cue};
 use std::time::Duration;
 
 /// Something a session does that no script says.
@@ -91,60 +92,13 @@ pub enum Moment {
     ToolCall,
 }
 
+impl Cue for Moment {
+    const UPGRADE: Self = Self::Upgrade;
+
+    fn delay(self) -> Option<Duration> {
+        if let Self::After(delay) = self { Some(delay) } else { None }
+    }
+}
+
 /// An [`Act`] at its [`Moment`].
-#[derive(Clone, Debug)]
-pub struct Fault {
-    pub at: Moment,
-    pub act: Act,
-}
-
-impl Fault {
-    pub fn new(at: Moment, act: Act) -> Self {
-        Self { at, act }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    /// With the number of times they may still happen; `None` is always.
-    active: Vec<(Fault, Option<u32>)>,
-}
-
-impl Faults {
-    pub fn set(&mut self, fault: Fault, times: Option<u32>) {
-        self.active.push((fault, times));
-    }
-
-    pub fn clear(&mut self) {
-        self.active.clear();
-    }
-
-    /// What happens at this moment; uses up one of the times.
-    pub fn take(&mut self, at: Moment) -> Vec<Act> {
-        self.take_if(|moment| moment == at).into_iter().map(|fault| fault.act).collect()
-    }
-
-    /// What is to happen so long after the setup.
-    pub fn take_timed(&mut self) -> Vec<(Duration, Act)> {
-        let delay = |fault: Fault| match fault.at {
-            Moment::After(delay) => Some((delay, fault.act)),
-            _ => None,
-        };
-        self.take_if(|moment| matches!(moment, Moment::After(_))).into_iter().filter_map(delay).collect()
-    }
-
-    fn take_if(&mut self, wanted: impl Fn(Moment) -> bool) -> Vec<Fault> {
-        let mut taken = Vec::new();
-        self.active.retain_mut(|(fault, times)| {
-            if !wanted(fault.at) {
-                return true;
-            }
-            taken.push(fault.clone());
-            times.as_mut().is_none_or(|times| {
-                *times = times.saturating_sub(1);
-                *times > 0
-            })
-        });
-        taken
-    }
-}
+pub type Fault = realtime::Fault<Moment, Act>;

@@ -2,10 +2,9 @@
 //! cue and a record of everything.
 //!
 //! ```text
-//!   TCP ─▶ upgrade (key, path) ─▶ session (task) ─▶ attendant ─▶ setup, wire (what a client may send)
-//!                                      still (no task) ─┘  │      conversation, stream (what to say when)
-//!                                                          │      endpoint (where the caller speaks)
-//!                                  desk (a test's side) ◀─ record
+//!   TCP ─▶ realtime: upgrade (key, path) ─▶ session (task) ─▶ attendant ─▶ setup, wire (what a client may send)
+//!                                           still (no task) ─┘  │      conversation, stream (what to say when)
+//!                                       desk (a test's side) ◀─ record
 //! ```
 //!
 //! From the attendant on it is pure, with time as argument: [`StillGemini`] is the same service without sockets and clock.
@@ -13,9 +12,8 @@
 
 mod conversation;
 mod desk;
-pub(crate) mod endpoint;
 mod fault;
-mod office;
+mod memory;
 mod record;
 mod reply;
 mod script;
@@ -29,21 +27,20 @@ mod tests;
 mod upgrade;
 mod wire;
 
-pub use desk::Desk;
+pub use crate::realtime::{Closed, Side, UPLINK_RATE_HZ, Uplink};
 pub use fault::{Act, Fault, Moment};
-pub use record::{Closed, Sent, Session, SessionLog, Side, UPLINK_RATE_HZ, Uplink};
+pub use record::{Sent, SessionLog};
 pub use script::{CONTINUOUS_TONE_HZ, Converse, Exchange, Hearing, Interruption, Script, Step, ToolCall, TurnEnd};
 pub use speech::{SPEECH_RATE_HZ, Speech};
 pub use still::{StillGemini, StillLine, Word};
 
-use std::io;
+use crate::realtime::{self, End, Entrance, Fake, Line, Office, Service};
+use memory::Memory;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use upgrade::Door;
 
 /// How the fake is set up.
 #[derive(Clone, Debug)]
@@ -102,78 +99,62 @@ impl Default for FakeGeminiOptions {
     }
 }
 
-/// The condition waited for did not come true in time.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{what} did not happen within {waited:?}")]
-pub struct TooLate {
-    pub what: String,
-    pub waited: Duration,
-}
+/// The service, as the common part of the fakes sees it.
+#[derive(Clone, Debug)]
+pub struct Gemini;
 
-/// A running fake. Dropping it ends its tasks; [`FakeGemini::stop`] also waits for them.
-#[derive(Debug)]
-pub struct FakeGemini {
-    address: SocketAddr,
-    desk: Desk,
-    tracker: TaskTracker,
-    _running: DropGuard,
-}
+/// A running fake.
+pub type FakeGemini = Fake<Gemini>;
+/// The side of the fake that a test stands at.
+pub type Desk = realtime::Desk<Gemini>;
+pub type Session = realtime::Session<Gemini>;
 
 impl FakeGemini {
-    /// Binds and begins to serve.
-    pub async fn start(options: FakeGeminiOptions) -> io::Result<Self> {
-        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
-        let listener = TcpListener::bind(options.listen).await?;
-        let address = listener.local_addr()?;
-        let desk = Desk::new(options);
-        let accepting = session::accept(listener, Arc::clone(desk.office()), tracker.clone(), token.clone());
-        tracker.spawn(token.clone().run_until_cancelled_owned(accepting));
-        Ok(Self { address, desk, tracker, _running: token.drop_guard() })
-    }
-
-    /// Ends every task and socket.
-    pub async fn stop(self) {
-        let Self { tracker, _running, .. } = self;
-        drop(_running);
-        tracker.close();
-        tracker.wait().await;
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// What a client takes for `wss://generativelanguage.googleapis.com`.
     pub fn base_url(&self) -> String {
-        format!("ws://{}", self.address)
-    }
-
-    /// Waits until `condition` holds; it is asked every 5 ms.
-    pub async fn wait_until(&self, what: &str, deadline: Duration, condition: impl Fn(&Self) -> bool) -> Result<(), TooLate> {
-        let waiting = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while !condition(self) {
-                ticks.tick().await;
-            }
-        };
-        tokio::time::timeout(deadline, waiting).await.map_err(|_| TooLate { what: what.to_owned(), waited: deadline })
-    }
-
-    /// Waits until the condition holds for the newest session.
-    pub async fn wait_latest(
-        &self,
-        what: &str,
-        deadline: Duration,
-        condition: impl Fn(&SessionLog) -> bool,
-    ) -> Result<(), TooLate> {
-        self.wait_until(what, deadline, |fake| fake.latest().is_some_and(|session| session.look(&condition))).await
+        format!("ws://{}", self.address())
     }
 }
 
-impl Deref for FakeGemini {
-    type Target = Desk;
+impl Service for Gemini {
+    type Options = FakeGeminiOptions;
+    type Door = Door;
+    type Moment = Moment;
+    type Act = Act;
+    type Log = SessionLog;
+    type Memory = Memory;
 
-    fn deref(&self) -> &Desk {
-        &self.desk
+    fn listen(options: &FakeGeminiOptions) -> SocketAddr {
+        options.listen
+    }
+
+    fn keep_sessions(options: &FakeGeminiOptions) -> usize {
+        options.keep_sessions
+    }
+
+    fn memory(options: &FakeGeminiOptions) -> Memory {
+        Memory::new(options.script.clone())
+    }
+
+    fn log(options: &FakeGeminiOptions, number: u64, now: Instant) -> SessionLog {
+        SessionLog::new(number, now, options.keep_audio)
+    }
+
+    fn at_the_door(act: Act) -> Entrance {
+        match act {
+            Act::Refuse { status, body } => Entrance::Refused(status, body),
+            Act::Stall => Entrance::Ignored,
+            _ => Entrance::Broken,
+        }
+    }
+
+    async fn attend(
+        office: &Arc<Office<Self>>,
+        session: &Session,
+        door: &Door,
+        line: &mut Line<Self>,
+        wishes: mpsc::Receiver<Act>,
+    ) -> End {
+        session::attend(office, session, door, line, wishes).await
     }
 }

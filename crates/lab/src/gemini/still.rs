@@ -1,14 +1,10 @@
 //! The fake without sockets and clock, for tests whose time jumps: hours of a call in seconds. The same sessions, the same
 //! strictness, the same faults; what belongs to a socket (frames, pings, HTTP) is not there.
 
-use super::FakeGeminiOptions;
-use super::desk::Desk;
 use super::fault::{Act, Moment};
-use super::office::Seat;
-use super::record::{Closed, Session, Side};
-use super::session::attendant::{Attendant, Out};
-use super::session::line::{End, Trick};
-use super::wire::Refusal;
+use super::session::attendant::{Attendant, Out, Trick};
+use super::{Desk, FakeGeminiOptions, Gemini, Session};
+use crate::realtime::{Closed, End, Log, Seat, Side};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -41,7 +37,7 @@ pub struct StillLine {
     complete_at: Option<Instant>,
     words: VecDeque<Word>,
     stalled: bool,
-    _seat: Seat,
+    _seat: Seat<Gemini>,
 }
 
 impl StillGemini {
@@ -55,7 +51,7 @@ impl StillGemini {
         let (session, wishes, seat) = office.open(now);
         let acts = office.state().faults.take(Moment::Upgrade);
         if let Some(act) = acts.into_iter().next() {
-            session.note(|log| log.closed = Some(Closed { at: now, by: Side::Fake, code: None, reason: String::new() }));
+            session.note(|log| log.close(Closed { at: now, by: Side::Fake, code: None, reason: String::new() }));
             return Err(if let Act::Refuse { status, .. } = act { status } else { 0 });
         }
         let set_up = Attendant::set_up(office, &session, setup, Ok("v1beta"), now);
@@ -145,7 +141,7 @@ impl StillLine {
         self.attendant = None;
         self.complete_at = None;
         let (code, reason) = match end {
-            End::Refused(Refusal { code, reason }) => (Some(code), reason),
+            End::Closes { code, reason } => (Some(code), reason),
             End::Left | End::Dropped => (None, String::new()),
         };
         self.close(now, Side::Fake, code, &reason);
@@ -153,15 +149,16 @@ impl StillLine {
     }
 
     fn close(&self, at: Instant, by: Side, code: Option<u16>, reason: &str) {
-        self.session.note(|log| _ = log.closed.get_or_insert(Closed { at, by, code, reason: reason.to_owned() }));
+        self.session.note(|log| log.close(Closed { at, by, code, reason: reason.to_owned() }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::client::{caller, setup};
+    use super::super::tests::client::setup;
     use super::*;
     use crate::gemini::{Converse, Exchange, Fault, Script, Speech};
+    use crate::realtime::callers::caller;
     use crate::samples::Line;
     use serde_json::{Value, json};
     use std::time::Duration;

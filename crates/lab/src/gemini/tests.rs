@@ -8,7 +8,8 @@ mod talk;
 mod tools;
 
 use super::*;
-use client::{Client, Event, caller, setup, silence};
+use crate::realtime::callers::{caller, silence};
+use client::{Client, Event, setup};
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -1,14 +1,14 @@
 //! The HTTP upgrade: path, version, and key or token.
 
-use super::FakeGeminiOptions;
 use super::record::SessionLog;
 use super::wire::Refusal;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use super::{FakeGeminiOptions, Gemini};
+use crate::realtime::Knock;
+use tokio_tungstenite::tungstenite::handshake::server::Request;
 
 /// What the request said.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Door {
+pub struct Door {
     path: String,
     /// `v1beta` or `v1alpha`; of Vertex `v1beta1` or `v1`.
     version: String,
@@ -19,8 +19,8 @@ pub(super) struct Door {
     token: Option<String>,
 }
 
-impl Door {
-    pub fn of(request: &Request) -> Self {
+impl Knock<Gemini> for Door {
+    fn of(request: &Request) -> Self {
         let uri = request.uri();
         let query = uri.query().unwrap_or_default();
         let in_query = query.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::to_owned);
@@ -41,22 +41,13 @@ impl Door {
         }
     }
 
-    pub fn note(&self, log: &mut SessionLog) {
+    fn note(&self, log: &mut SessionLog) {
         log.path.clone_from(&self.path);
         log.headers.clone_from(&self.headers);
         log.key_in_query = self.key_in_query;
     }
 
-    /// The version, for who has the key.
-    pub fn open(&self, options: &FakeGeminiOptions) -> Result<&str, Refusal> {
-        if options.vertex.is_some() || self.key.as_ref() == Some(&options.api_key) {
-            return Ok(&self.version);
-        }
-        Err(Refusal::invalid(WRONG_KEY))
-    }
-
-    /// Status and message with which the upgrade is refused.
-    pub fn refusal(&self, options: &FakeGeminiOptions) -> Option<(u16, String)> {
+    fn refusal(&self, options: &FakeGeminiOptions) -> Option<(u16, String)> {
         if self.version.is_empty() || self.vertex != options.vertex.is_some() {
             return Some((404, "Not Found".to_owned()));
         }
@@ -72,6 +63,16 @@ impl Door {
     }
 }
 
+impl Door {
+    /// The version, for who has the key.
+    pub(super) fn open(&self, options: &FakeGeminiOptions) -> Result<&str, Refusal> {
+        if options.vertex.is_some() || self.key.as_ref() == Some(&options.api_key) {
+            return Ok(&self.version);
+        }
+        Err(Refusal::invalid(WRONG_KEY))
+    }
+}
+
 const WRONG_KEY: &str = "API key not valid. Please pass a valid API key.";
 const KEY_HEADER: &str = "x-goog-api-key";
 
@@ -83,17 +84,6 @@ fn version_of(path: &str) -> Option<&str> {
 fn vertex_version_of(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/ws/google.cloud.aiplatform.")?;
     rest.strip_suffix(".LlmBidiService/BidiGenerateContent").filter(|version| ["v1beta1", "v1"].contains(version))
-}
-
-/// The answer to the upgrade.
-#[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-pub(super) fn answer(refusal: Option<(u16, String)>, accepted: Response) -> Result<Response, ErrorResponse> {
-    let Some((status, body)) = refusal else {
-        return Ok(accepted);
-    };
-    let mut refused = ErrorResponse::new(Some(body));
-    *refused.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Err(refused)
 }
 
 #[cfg(test)]

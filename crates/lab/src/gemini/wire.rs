@@ -1,6 +1,7 @@
 //! What a client may send, field by field, as the service reads proto3 JSON: canonical or snake_case names, nothing unknown,
 //! nothing of a wrong type. Which of it a model understands is in `setup`.
 
+use crate::realtime::End;
 use serde_json::{Map, Value};
 
 /// Why the socket is closed.
@@ -14,6 +15,12 @@ impl Refusal {
     /// 1007: what was sent makes no sense.
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self { code: 1007, reason: reason.into() }
+    }
+}
+
+impl From<Refusal> for End {
+    fn from(Refusal { code, reason }: Refusal) -> Self {
+        Self::Closes { code, reason }
     }
 }
 

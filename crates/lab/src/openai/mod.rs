@@ -2,9 +2,9 @@
 //! faults on cue and a record of everything.
 //!
 //! ```text
-//!   TCP ─▶ upgrade (key, path, model) ─▶ session (task) ─▶ input (what a client may send) ─▶ terms (what it asked for)
-//!                                            │                 conversation, response (pure: what to say when)
-//!                                            └─▶ record        items (what was said)
+//!   TCP ─▶ realtime: upgrade (key, path, model) ─▶ session (task) ─▶ input (what a client may send) ─▶ terms (what it asked for)
+//!                                                     │                 conversation, response (pure: what to say when)
+//!                                                     └─▶ record        items (what was said)
 //! ```
 //!
 //! It understands no speech: it hears where the caller speaks, and takes the words from its script. It has no memory beyond a
@@ -15,8 +15,6 @@ mod event;
 mod fault;
 mod input;
 mod items;
-mod line;
-mod office;
 mod record;
 mod response;
 mod script;
@@ -27,19 +25,17 @@ mod tests;
 mod upgrade;
 
 pub use crate::gemini::Speech;
+pub use crate::realtime::{Closed, Side};
 pub use fault::{Act, Fault, Moment};
-pub use record::{Closed, Sent, Session, SessionLog};
+pub use record::{Sent, SessionLog};
 pub use script::{Converse, Exchange, Hearing, Pace, Step, ToolCall};
 
-use crate::gemini::TooLate;
-use office::Office;
-use std::io;
+use crate::realtime::{self, End, Entrance, Fake, Line, Office, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use upgrade::Door;
 
 /// How the fake is set up.
 #[derive(Clone, Debug)]
@@ -75,105 +71,70 @@ impl Default for FakeOpenAiOptions {
     }
 }
 
-/// A running fake. Dropping it ends its tasks; [`FakeOpenAi::stop`] also waits for them.
-#[derive(Debug)]
-pub struct FakeOpenAi {
-    address: SocketAddr,
-    office: Arc<Office>,
-    tracker: TaskTracker,
-    _running: DropGuard,
-}
+/// The service, as the common part of the fakes sees it.
+#[derive(Clone, Debug)]
+pub struct OpenAi;
+
+/// A running fake.
+pub type FakeOpenAi = Fake<OpenAi>;
+/// The side of the fake that a test stands at.
+pub type Desk = realtime::Desk<OpenAi>;
+pub type Session = realtime::Session<OpenAi>;
 
 impl FakeOpenAi {
-    /// Binds and begins to serve.
-    pub async fn start(options: FakeOpenAiOptions) -> io::Result<Self> {
-        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
-        let listener = TcpListener::bind(options.listen).await?;
-        let address = listener.local_addr()?;
-        let office = Arc::new(Office::new(options));
-        let accepting = session::accept(listener, Arc::clone(&office), tracker.clone(), token.clone());
-        tracker.spawn(token.clone().run_until_cancelled_owned(accepting));
-        Ok(Self { address, office, tracker, _running: token.drop_guard() })
-    }
-
-    /// Ends every task and socket.
-    pub async fn stop(self) {
-        let Self { tracker, _running, .. } = self;
-        drop(_running);
-        tracker.close();
-        tracker.wait().await;
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// What a client takes for `wss://api.openai.com/v1`.
     pub fn base_url(&self) -> String {
-        format!("ws://{}/v1", self.address)
+        format!("ws://{}/v1", self.address())
     }
+}
 
+impl Desk {
     /// The script of sessions that are set up from now on.
     pub fn set_script(&self, script: Converse) {
-        self.office.state().script = script;
+        self.office().state().memory = script;
+    }
+}
+
+impl Service for OpenAi {
+    type Options = FakeOpenAiOptions;
+    type Door = Door;
+    type Moment = Moment;
+    type Act = Act;
+    type Log = SessionLog;
+    /// The script.
+    type Memory = Converse;
+
+    fn listen(options: &FakeOpenAiOptions) -> SocketAddr {
+        options.listen
     }
 
-    /// Makes a fault happen in every session from now on.
-    pub fn fault(&self, fault: Fault) {
-        self.office.state().faults.set(fault, None);
+    fn keep_sessions(options: &FakeOpenAiOptions) -> usize {
+        options.keep_sessions
     }
 
-    /// Makes a fault happen so many times, in the first sessions that come to its moment.
-    pub fn fault_times(&self, fault: Fault, times: u32) {
-        self.office.state().faults.set(fault, Some(times));
+    fn memory(options: &FakeOpenAiOptions) -> Converse {
+        options.script.clone()
     }
 
-    pub fn fault_once(&self, fault: Fault) {
-        self.fault_times(fault, 1);
+    fn log(options: &FakeOpenAiOptions, number: u64, now: Instant) -> SessionLog {
+        SessionLog::new(number, now, options.keep_audio)
     }
 
-    pub fn clear_faults(&self) {
-        self.office.state().faults.clear();
+    fn at_the_door(act: Act) -> Entrance {
+        match act {
+            Act::Refuse { status, body } => Entrance::Refused(status, body),
+            Act::Stall => Entrance::Ignored,
+            _ => Entrance::Broken,
+        }
     }
 
-    /// The sessions whose records are kept, oldest first, refused ones too.
-    pub fn sessions(&self) -> Vec<Session> {
-        self.office.state().sessions.iter().cloned().collect()
-    }
-
-    /// The newest session.
-    pub fn latest(&self) -> Option<Session> {
-        self.office.state().sessions.back().cloned()
-    }
-
-    /// Connections so far, refused ones too.
-    pub fn connections(&self) -> u64 {
-        self.office.state().connections
-    }
-
-    /// Sockets that are open.
-    pub fn live_sockets(&self) -> usize {
-        self.office.live()
-    }
-
-    /// Waits until `condition` holds; it is asked every 5 ms.
-    pub async fn wait_until(&self, what: &str, deadline: Duration, condition: impl Fn(&Self) -> bool) -> Result<(), TooLate> {
-        let waiting = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while !condition(self) {
-                ticks.tick().await;
-            }
-        };
-        tokio::time::timeout(deadline, waiting).await.map_err(|_| TooLate { what: what.to_owned(), waited: deadline })
-    }
-
-    /// Waits until the condition holds for the newest session.
-    pub async fn wait_latest(
-        &self,
-        what: &str,
-        deadline: Duration,
-        condition: impl Fn(&SessionLog) -> bool,
-    ) -> Result<(), TooLate> {
-        self.wait_until(what, deadline, |fake| fake.latest().is_some_and(|session| session.look(&condition))).await
+    async fn attend(
+        office: &Arc<Office<Self>>,
+        session: &Session,
+        door: &Door,
+        line: &mut Line<Self>,
+        wishes: mpsc::Receiver<Act>,
+    ) -> End {
+        session::Call::new(office, session, door).run(line, wishes).await
     }
 }

@@ -1,41 +1,11 @@
 //! What the fake saw of a session and did in it, with times, for tests and measurements.
 
-use super::fault::Act;
-use crate::gemini::Uplink;
+use crate::realtime::{Closed, Log, Uplink};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 /// Per session and list; what is beyond is not kept.
 const MARKS: usize = 20_000;
-
-/// A session, running or over. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Session {
-    log: Arc<Mutex<SessionLog>>,
-    acts: mpsc::Sender<Act>,
-}
-
-impl Session {
-    pub(super) fn new(log: SessionLog, acts: mpsc::Sender<Act>) -> Self {
-        Self { log: Arc::new(Mutex::new(log)), acts }
-    }
-
-    /// Looks at the record as it is now. Keep it short: the session waits meanwhile.
-    pub fn look<T>(&self, look: impl FnOnce(&SessionLog) -> T) -> T {
-        look(&self.log.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn note(&self, note: impl FnOnce(&mut SessionLog)) {
-        note(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Does this now. False if the session is over, or 16 such wishes are waiting.
-    pub fn act(&self, act: Act) -> bool {
-        self.acts.try_send(act).is_ok()
-    }
-}
 
 /// The record of one session.
 #[derive(Debug)]
@@ -90,14 +60,14 @@ pub enum Sent {
     Other,
 }
 
-/// How a session ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
-    pub at: Instant,
-    /// By the fake, not by the client.
-    pub by_fake: bool,
-    /// `None`: without a close frame.
-    pub code: Option<u16>,
+impl Log for SessionLog {
+    fn close(&mut self, closed: Closed) {
+        self.closed.get_or_insert(closed);
+    }
+
+    fn ping(&mut self) {
+        self.pings += 1;
+    }
 }
 
 impl SessionLog {

@@ -1,87 +1,25 @@
-//! One connection: upgrade, then a loop that carries what comes in to the conversation and what it says out.
+//! One connection that was let in: a loop that carries what comes in to the conversation and what it says out.
 
 use super::conversation::{Conversation, Instead};
 use super::event::Reply;
 use super::fault::{Act, Moment};
 use super::input::{Ear, Input, read};
-use super::line::{End, Line};
-use super::office::Office;
-use super::record::{Sent, Session};
+use super::record::Sent;
 use super::terms::{Refusal, Terms};
-use super::upgrade::{Door, answer};
-use crate::gemini::endpoint::{Endpoint, Voice};
+use super::upgrade::Door;
+use super::{OpenAi, Session};
+use crate::realtime::endpoint::{Endpoint, Voice};
+use crate::realtime::{End, Line, Office};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
-use tokio_tungstenite::accept_hdr_async_with_config;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-/// Serves until it is dropped.
-pub(super) async fn accept(listener: TcpListener, office: Arc<Office>, tracker: TaskTracker, token: CancellationToken) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let serving = serve(stream, Arc::clone(&office));
-                tracker.spawn(token.clone().run_until_cancelled_owned(serving));
-            }
-            Err(error) => tracing::warn!(%error, "the fake could not accept a connection"),
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, office: Arc<Office>) {
-    let (session, wishes, _seat) = office.open();
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    let Some((mut line, door)) = upgrade(stream, &office, &session).await else {
-        return;
-    };
-    let end = Call::new(&office, &session, &door).run(&mut line, wishes).await;
-    line.end(end).await;
-}
-
-async fn upgrade(mut stream: TcpStream, office: &Office, session: &Session) -> Option<(Line, Door)> {
-    let mut forced = None;
-    let acts = office.state().faults.take(Moment::Upgrade);
-    for act in acts {
-        match act {
-            Act::Refuse { status, body } => forced = Some((status, body)),
-            Act::Stall => return wait_for_end(&mut stream).await,
-            _ => return None,
-        }
-    }
-    let mut door = Door::default();
-    let options = &office.options;
-    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let callback = |request: &Request, response: Response| {
-        door = Door::of(request);
-        session.note(|log| door.note(log));
-        answer(forced.or_else(|| door.refusal(&options.api_key, &options.models)), response)
-    };
-    // Small buffers: there are hundreds of sessions in one process.
-    let config = WebSocketConfig::default().read_buffer_size(8 << 10).write_buffer_size(8 << 10);
-    let socket = accept_hdr_async_with_config(stream, callback, Some(config)).await.ok()?;
-    Some((Line::new(socket, session.clone()), door))
-}
-
-/// Reads on until the client gives up.
-async fn wait_for_end<T>(stream: &mut TcpStream) -> Option<T> {
-    let mut buffer = [0; 1024];
-    while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
-    None
-}
+use tokio_tungstenite::tungstenite::Message;
 
 /// A session in progress.
-struct Call<'a> {
-    office: &'a Arc<Office>,
+pub(super) struct Call<'a> {
+    office: &'a Arc<Office<OpenAi>>,
     session: &'a Session,
     model: String,
     terms: Terms,
@@ -98,14 +36,14 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(office: &'a Arc<Office>, session: &'a Session, door: &Door) -> Self {
+    pub fn new(office: &'a Arc<Office<OpenAi>>, session: &'a Session, door: &Door) -> Self {
         let terms = Terms::default();
         Self {
             office,
             session,
             model: door.model.clone(),
             updated: false,
-            conversation: Conversation::new(office.state().script.clone()),
+            conversation: Conversation::new(office.state().memory.clone()),
             ear: Ear::new(),
             endpoint: Endpoint::new(terms.silence),
             terms,
@@ -116,9 +54,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn run(mut self, line: &mut Line, mut wishes: mpsc::Receiver<Act>) -> End {
+    pub async fn run(mut self, line: &mut Line<OpenAi>, mut wishes: mpsc::Receiver<Act>) -> End {
         let created = self.shown("session.created", Sent::Created);
-        if let Err(end) = line.send(created).await {
+        if let Err(end) = put(line, created).await {
             return end;
         }
         loop {
@@ -150,7 +88,7 @@ impl<'a> Call<'a> {
         self.conversation.events.event(kind, json!({"session": session}), sent)
     }
 
-    async fn take(&mut self, message: &[u8], line: &mut Line) -> Result<(), End> {
+    async fn take(&mut self, message: &[u8], line: &mut Line<OpenAi>) -> Result<(), End> {
         let now = Instant::now();
         match read(message) {
             Ok(Input::Audio(audio)) => self.hear(&audio, now, line).await,
@@ -166,12 +104,18 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn refuse(&mut self, refusal: &Refusal, id: Option<&str>, line: &mut Line) -> Result<(), End> {
+    async fn refuse(&mut self, refusal: &Refusal, id: Option<&str>, line: &mut Line<OpenAi>) -> Result<(), End> {
         let error = self.conversation.events.error("invalid_request_error", refusal, id);
-        line.send(error).await
+        put(line, error).await
     }
 
-    async fn on_event(&mut self, kind: &str, event: Value, now: Instant, line: &mut Line) -> Result<Result<(), Refusal>, End> {
+    async fn on_event(
+        &mut self,
+        kind: &str,
+        event: Value,
+        now: Instant,
+        line: &mut Line<OpenAi>,
+    ) -> Result<Result<(), Refusal>, End> {
         let mut out = Vec::new();
         let result = match kind {
             "session.update" => return self.update(&event["session"], line).await,
@@ -195,7 +139,7 @@ impl<'a> Call<'a> {
         Ok(result)
     }
 
-    async fn update(&mut self, session: &Value, line: &mut Line) -> Result<Result<(), Refusal>, End> {
+    async fn update(&mut self, session: &Value, line: &mut Line<OpenAi>) -> Result<Result<(), Refusal>, End> {
         let mut terms = self.terms.clone();
         if let Err(refusal) = terms.update(session) {
             return Ok(Err(refusal));
@@ -226,7 +170,7 @@ impl<'a> Call<'a> {
         }
         self.terms = terms;
         let updated = self.shown("session.updated", Sent::Updated);
-        line.send(updated).await?;
+        put(line, updated).await?;
         if !std::mem::replace(&mut self.updated, true) {
             let now = Instant::now();
             self.session.note(|log| log.ready = (!line.stalled).then_some(now));
@@ -246,7 +190,7 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn hear(&mut self, audio: &str, now: Instant, line: &mut Line) -> Result<(), End> {
+    async fn hear(&mut self, audio: &str, now: Instant, line: &mut Line<OpenAi>) -> Result<(), End> {
         if !self.updated {
             self.session.note(|log| log.misread += 1);
         }
@@ -282,7 +226,7 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn tick(&mut self, line: &mut Line) -> Result<(), End> {
+    async fn tick(&mut self, line: &mut Line<OpenAi>) -> Result<(), End> {
         let (now, mut out) = (Instant::now(), Vec::new());
         if now >= self.expires {
             return Box::pin(self.act(Act::Expire, line, now)).await;
@@ -297,10 +241,10 @@ impl<'a> Call<'a> {
         self.send(out, line).await
     }
 
-    async fn send(&mut self, replies: Vec<Reply>, line: &mut Line) -> Result<(), End> {
+    async fn send(&mut self, replies: Vec<Reply>, line: &mut Line<OpenAi>) -> Result<(), End> {
         for reply in replies {
             let sent = reply.sent.clone();
-            line.send(reply).await?;
+            put(line, reply).await?;
             match sent {
                 Sent::Audio { .. } if !self.audible => {
                     self.audible = true;
@@ -313,7 +257,7 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn moment(&mut self, at: Moment, line: &mut Line) -> Result<(), End> {
+    async fn moment(&mut self, at: Moment, line: &mut Line<OpenAi>) -> Result<(), End> {
         let acts = self.office.state().faults.take(at);
         for act in acts {
             self.act(act, line, Instant::now()).await?;
@@ -321,24 +265,24 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn act(&mut self, act: Act, line: &mut Line, now: Instant) -> Result<(), End> {
+    async fn act(&mut self, act: Act, line: &mut Line<OpenAi>, now: Instant) -> Result<(), End> {
         match act {
-            Act::Close { code, reason } => return Err(End::Closes(code, reason)),
+            Act::Close { code, reason } => return Err(End::Closes { code, reason }),
             Act::Drop => return Err(End::Dropped),
             Act::Expire => {
                 let refusal = Refusal::new("session_expired", "Your session hit the maximum duration of 60 minutes.");
                 let error = self.conversation.events.error("invalid_request_error", &refusal, None);
-                line.send(error).await?;
-                return Err(End::Closes(1001, refusal.message));
+                put(line, error).await?;
+                return Err(End::Closes { code: 1001, reason: refusal.message });
             }
             Act::Error { kind, code } => {
                 let error = self.conversation.events.error(&kind, &Refusal::new(&code, "An error on cue."), None);
-                line.send(error).await?;
+                put(line, error).await?;
             }
             Act::Stall => line.stalled = true,
             Act::Deaf => line.deaf = true,
-            Act::Raw(text) => line.send(Reply::raw(text)).await?,
-            Act::Junk(bytes) => line.send_bytes(bytes).await?,
+            Act::Raw(text) => put(line, Reply::raw(text)).await?,
+            Act::Junk(bytes) => line.send(Message::Binary(bytes.into()), |_| ()).await?,
             Act::Empty => self.conversation.instead = Some(Instead::Empty),
             Act::Fail { kind, code } => self.conversation.instead = Some(Instead::Fail { kind, code }),
             Act::Incomplete(reason) => self.conversation.instead = Some(Instead::Incomplete(reason)),
@@ -347,4 +291,8 @@ impl<'a> Call<'a> {
         }
         Ok(())
     }
+}
+
+async fn put(line: &mut Line<OpenAi>, reply: Reply) -> Result<(), End> {
+    line.send(Message::Text(reply.body.into()), |log| log.send(reply.sent, Instant::now())).await
 }

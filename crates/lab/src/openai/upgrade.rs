@@ -1,21 +1,22 @@
 //! The HTTP upgrade: path, model and key.
 
 use super::record::SessionLog;
+use super::{FakeOpenAiOptions, OpenAi};
+use crate::realtime::Knock;
 use serde_json::json;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::handshake::server::Request;
 
 /// What the request said.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Door {
+pub struct Door {
     path: String,
-    pub model: String,
+    pub(super) model: String,
     headers: Vec<(String, String)>,
     key: Option<String>,
 }
 
-impl Door {
-    pub fn of(request: &Request) -> Self {
+impl Knock<OpenAi> for Door {
+    fn of(request: &Request) -> Self {
         let uri = request.uri();
         let query = uri.query().unwrap_or_default();
         let model = query.split('&').find_map(|pair| pair.strip_prefix("model=")).unwrap_or_default();
@@ -32,13 +33,12 @@ impl Door {
         Self { path: uri.path().to_owned(), model: model.to_owned(), headers, key }
     }
 
-    pub fn note(&self, log: &mut SessionLog) {
+    fn note(&self, log: &mut SessionLog) {
         log.headers.clone_from(&self.headers);
         log.model.clone_from(&self.model);
     }
 
-    /// Status and body with which the upgrade is refused.
-    pub fn refusal(&self, key: &str, models: &[String]) -> Option<(u16, String)> {
+    fn refusal(&self, FakeOpenAiOptions { api_key: key, models, .. }: &FakeOpenAiOptions) -> Option<(u16, String)> {
         let body = |message: String, code: &str| {
             json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}}).to_string()
         };
@@ -59,15 +59,4 @@ impl Door {
         }
         None
     }
-}
-
-/// The answer to the upgrade.
-#[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-pub(super) fn answer(refusal: Option<(u16, String)>, accepted: Response) -> Result<Response, ErrorResponse> {
-    let Some((status, body)) = refusal else {
-        return Ok(accepted);
-    };
-    let mut refused = ErrorResponse::new(Some(body));
-    *refused.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Err(refused)
 }

@@ -8,8 +8,8 @@ use super::script::Script;
 use super::sdp::LocalSdp;
 use super::task::{Beginning, CallTask};
 use super::{Order, PhoneOptions, Progress};
-use crate::carrier::TooLate;
 use crate::message::Message;
+use crate::waiting::TooLate;
 use crate::wire::{Flow, Heard, Wire};
 use std::collections::HashMap;
 use std::io;
@@ -91,7 +91,7 @@ impl Listener {
         let mut registered = self.registered.clone();
         match tokio::time::timeout(deadline, registered.wait_for(|registered| *registered)).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(TooLate { what: "registration of the telephone".to_owned(), waited: deadline }),
+            _ => Err(TooLate::new("registration of the telephone", deadline)),
         }
     }
 
@@ -99,7 +99,7 @@ impl Listener {
     pub async fn next_report(&mut self, deadline: Duration) -> Result<PhoneReport, TooLate> {
         match tokio::time::timeout(deadline, self.reports.recv()).await {
             Ok(Some(report)) => Ok(report),
-            _ => Err(TooLate { what: "end of a call".to_owned(), waited: deadline }),
+            _ => Err(TooLate::new("end of a call", deadline)),
         }
     }
 

@@ -32,8 +32,8 @@ pub use report::{Ending, PhoneReport, RtpReport};
 pub use script::{Script, Step};
 pub use threads::Promptness;
 
-use crate::carrier::TooLate;
 use crate::line::LineFaults;
+use crate::waiting::TooLate;
 use crate::wire::{Flow, Transport, Wire};
 use dialog::Dialog;
 use identity::Identity;
@@ -268,13 +268,13 @@ impl PhoneCall {
     /// Waits until the call has come this far, or is over.
     pub async fn wait_for(&self, wanted: PhoneState, deadline: Duration) -> Result<PhoneState, TooLate> {
         let reached = self.wait_until(deadline, |progress| progress.state >= wanted).await;
-        reached.map(|progress| progress.state).ok_or_else(|| TooLate { what: format!("call state {wanted:?}"), waited: deadline })
+        reached.map(|progress| progress.state).ok_or_else(|| TooLate::new(format!("call state {wanted:?}"), deadline))
     }
 
     /// Waits until a voice has been heard, whenever that was, or the call is over. `false` if it is over without one.
     pub async fn wait_for_voice(&self, deadline: Duration) -> Result<bool, TooLate> {
         let reached = self.wait_until(deadline, |progress| progress.heard_voice || progress.state == PhoneState::Over).await;
-        reached.map(|progress| progress.heard_voice).ok_or_else(|| TooLate { what: "a voice".to_owned(), waited: deadline })
+        reached.map(|progress| progress.heard_voice).ok_or_else(|| TooLate::new("a voice", deadline))
     }
 
     async fn wait_until(&self, deadline: Duration, wanted: impl FnMut(&Progress) -> bool) -> Option<Progress> {

@@ -1,17 +1,18 @@
 //! One session without its socket: messages of the client in, replies and tricks of the line out. Pure: time is an argument.
 
 use super::input::{Input, Reader};
-use super::line::{End, Trick};
 use crate::gemini::conversation::Conversation;
-use crate::gemini::endpoint::{Endpoint, Voice};
 use crate::gemini::fault::{Act, Moment};
-use crate::gemini::office::{Office, Resume};
-use crate::gemini::record::{Sent, Session};
+use crate::gemini::memory::Resume;
+use crate::gemini::record::Sent;
 use crate::gemini::reply::Reply;
 use crate::gemini::script::{Converse, Exchange, Script, TurnEnd};
 use crate::gemini::setup::Terms;
 use crate::gemini::stream::Stream;
 use crate::gemini::wire::{self, Refusal};
+use crate::gemini::{Gemini, Session};
+use crate::realtime::endpoint::{Endpoint, Voice};
+use crate::realtime::{End, Office};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +24,22 @@ pub(in crate::gemini) enum Out {
     Trick(Trick),
 }
 
+/// How the line behaves from now on, or a frame that no message is in.
+#[derive(Debug)]
+pub(in crate::gemini) enum Trick {
+    /// Nothing more is sent.
+    Stall,
+    /// Nothing more is read.
+    Deaf,
+    /// Messages go out in frames of so many bytes, with a pause after each.
+    Drip(usize, Duration),
+    /// A text frame.
+    Text(String),
+    Ping,
+}
+
 pub(in crate::gemini) struct Attendant {
-    office: Arc<Office>,
+    office: Arc<Office<Gemini>>,
     session: Session,
     terms: Terms,
     script: Script,
@@ -45,7 +60,7 @@ pub(in crate::gemini) struct Attendant {
 impl Attendant {
     /// The first message has come; `has_key`: with the right key. [`Self::begin`] follows after [`Self::setup_time`].
     pub fn set_up(
-        office: &Arc<Office>,
+        office: &Arc<Office<Gemini>>,
         session: &Session,
         first: &[u8],
         door: Result<&str, Refusal>,
@@ -66,14 +81,11 @@ impl Attendant {
         Ok(attendant)
     }
 
-    fn new(office: &Arc<Office>, session: &Session, terms: Terms) -> Result<Self, End> {
+    fn new(office: &Arc<Office<Gemini>>, session: &Session, terms: Terms) -> Result<Self, End> {
         let resume = resume(office, &terms)?;
         let script = match &resume {
             Some(resume) => resume.script.clone(),
-            None => {
-                let mut state = office.state();
-                state.queued.pop_front().unwrap_or_else(|| state.script.clone())
-            }
+            None => office.state().memory.next_script(),
         };
         let mut conversation = conversation(&script, &terms);
         if let Some(resume) = resume {
@@ -178,7 +190,7 @@ impl Attendant {
     pub fn act(&mut self, act: Act, now: Instant) -> Result<(), End> {
         let mut out = Vec::new();
         match act {
-            Act::Close { code, reason } => return Err(End::Refused(Refusal { code, reason })),
+            Act::Close { code, reason } => return Err(End::Closes { code, reason }),
             Act::Drop => return Err(End::Dropped),
             Act::Stall => {
                 self.stalled = true;
@@ -284,7 +296,8 @@ impl Attendant {
         if self.terms.resumption.is_none() {
             return;
         }
-        let handle = self.office.handle(self.conversation.resume_point(&self.terms.model, &self.script), &self.session);
+        let point = self.conversation.resume_point(&self.terms.model, &self.script);
+        let handle = self.office.state().memory.handle(point, &self.session);
         self.out.push(Out::Say(Reply::resumption(&handle)));
     }
 
@@ -309,11 +322,11 @@ fn conversation(script: &Script, terms: &Terms) -> Conversation {
 }
 
 /// What the handle of the setup stands for.
-fn resume(office: &Office, terms: &Terms) -> Result<Option<Resume>, Refusal> {
+fn resume(office: &Office<Gemini>, terms: &Terms) -> Result<Option<Resume>, Refusal> {
     let Some(Some(handle)) = &terms.resumption else {
         return Ok(None);
     };
-    let known = office.state().handles.get(handle).cloned();
+    let known = office.state().memory.handles.get(handle).cloned();
     let (resume, giver) =
         known.ok_or_else(|| Refusal::invalid("Invalid session resumption handle: it is unknown or has expired."))?;
     if resume.model != terms.model {

@@ -1,9 +1,9 @@
 //! What a client sends after the setup, read and checked.
 
-use crate::gemini::endpoint::Voice;
-use crate::gemini::record::UPLINK_RATE_HZ;
 use crate::gemini::setup::{Family, Terms};
 use crate::gemini::wire::{self, Refusal};
+use crate::realtime::UPLINK_RATE_HZ;
+use crate::realtime::endpoint::Voice;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use callie_media::resample::Up8To16;

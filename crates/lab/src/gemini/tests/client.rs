@@ -1,10 +1,8 @@
 //! A client without manners: it sends what it is told and shows what comes.
 
 use super::*;
-use crate::samples::Line;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use callie_media::resample::Up8To16;
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -41,19 +39,6 @@ pub fn setup() -> Value {
             {"name": "current_time", "behavior": "NON_BLOCKING"},
         ]}],
     }})
-}
-
-/// A caller's line at 16 kHz with the silence that ends a turn.
-pub fn caller(line: Line) -> Vec<i16> {
-    let narrow: Vec<f32> = line.samples().iter().copied().map(f32::from).collect();
-    let mut wide = vec![0.0; narrow.len() * 2];
-    Up8To16::new().process(&narrow, &mut wide);
-    let voice = wide.into_iter().map(|sample| sample as i16);
-    voice.chain(silence(900)).collect()
-}
-
-pub fn silence(milliseconds: usize) -> Vec<i16> {
-    vec![3; milliseconds * 16]
 }
 
 impl Client {

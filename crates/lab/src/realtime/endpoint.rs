@@ -54,7 +54,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gemini::tests::client::caller;
+    use crate::realtime::callers::caller;
     use crate::samples::Line;
 
     fn check(milliseconds: &[(bool, usize)], wanted: &[Voice]) {

@@ -1,9 +1,7 @@
-//! What all sessions share: the key, the script, the faults, the records.
+//! What all sessions of a fake share: its options, the faults, the records.
 
-use super::FakeOpenAiOptions;
 use super::fault::Faults;
-use super::record::{Session, SessionLog};
-use super::script::Converse;
+use super::{Service, Session};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,46 +9,45 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 #[derive(Debug)]
-pub(super) struct Office {
-    pub options: FakeOpenAiOptions,
+pub struct Office<S: Service> {
+    pub options: S::Options,
     live: AtomicUsize,
     /// Taken shortly, never across an await.
-    state: Mutex<State>,
+    state: Mutex<State<S>>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub script: Converse,
-    pub faults: Faults,
-    pub sessions: VecDeque<Session>,
+pub(crate) struct State<S: Service> {
+    pub faults: Faults<S::Moment, S::Act>,
+    pub sessions: VecDeque<Session<S>>,
     pub connections: u64,
+    pub memory: S::Memory,
 }
 
-impl Office {
-    pub fn new(options: FakeOpenAiOptions) -> Self {
-        let state =
-            State { script: options.script.clone(), faults: Faults::default(), sessions: VecDeque::new(), connections: 0 };
+impl<S: Service> Office<S> {
+    pub(super) fn new(options: S::Options) -> Self {
+        let memory = S::memory(&options);
+        let state = State { faults: Faults::default(), sessions: VecDeque::new(), connections: 0, memory };
         Self { options, live: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
     }
 
     /// Begins a record, with the wishes that will be made of the session.
-    pub fn open(self: &Arc<Self>) -> (Session, mpsc::Receiver<super::Act>, Seat) {
+    pub(crate) fn open(self: &Arc<Self>, now: Instant) -> (Session<S>, mpsc::Receiver<S::Act>, Seat<S>) {
         // Wishes of a test: few, and refused visibly when there are more.
         let (acts, wishes) = mpsc::channel(16);
         let mut state = self.state();
         state.connections += 1;
-        let log = SessionLog::new(state.connections, Instant::now(), self.options.keep_audio);
-        let session = Session::new(log, acts);
+        let session = Session::new(S::log(&self.options, state.connections, now), acts);
         state.sessions.push_back(session.clone());
-        while state.sessions.len() > self.options.keep_sessions.max(1) {
+        while state.sessions.len() > S::keep_sessions(&self.options).max(1) {
             state.sessions.pop_front();
         }
         self.live.fetch_add(1, Ordering::Relaxed);
@@ -60,9 +57,9 @@ impl Office {
 
 /// Counts one open socket.
 #[derive(Debug)]
-pub(super) struct Seat(Arc<Office>);
+pub struct Seat<S: Service>(Arc<Office<S>>);
 
-impl Drop for Seat {
+impl<S: Service> Drop for Seat<S> {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,8 +1,6 @@
 //! The socket of a session: whole messages in and out, and the ways in which it behaves badly.
 
-use crate::gemini::record::{Closed, Session, Side};
-use crate::gemini::reply::Reply;
-use crate::gemini::wire::Refusal;
+use super::{Closed, Log, Service, Session, Side};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use std::time::{Duration, Instant};
@@ -20,58 +18,29 @@ const REASON_BYTES: usize = 123;
 
 /// Why a session ends.
 #[derive(Debug)]
-pub(in crate::gemini) enum End {
+pub enum End {
     /// The client has gone; the record says how.
     Left,
-    /// The fake closes.
-    Refused(Refusal),
+    /// The fake closes; the reason is cut to 123 bytes.
+    Closes { code: u16, reason: String },
     /// The fake goes without a word.
     Dropped,
 }
 
-impl From<Refusal> for End {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-/// How the line behaves from now on, or a frame that no message is in.
-#[derive(Debug)]
-pub(in crate::gemini) enum Trick {
-    /// Nothing more is sent.
-    Stall,
-    /// Nothing more is read.
-    Deaf,
-    /// Messages go out in frames of so many bytes, with a pause after each.
-    Drip(usize, Duration),
-    /// A text frame.
-    Text(String),
-    Ping,
-}
-
-pub(super) struct Line {
+pub struct Line<S: Service> {
     socket: WebSocketStream<TcpStream>,
-    session: Session,
-    stalled: bool,
-    deaf: bool,
-    drip: Option<(usize, Duration)>,
+    session: Session<S>,
+    /// Nothing more is sent.
+    pub stalled: bool,
+    /// Nothing more is read.
+    pub deaf: bool,
+    /// Messages go out in frames of so many bytes, with a pause after each.
+    pub drip: Option<(usize, Duration)>,
 }
 
-impl Line {
-    pub fn new(socket: WebSocketStream<TcpStream>, session: Session) -> Self {
+impl<S: Service> Line<S> {
+    pub(super) fn new(socket: WebSocketStream<TcpStream>, session: Session<S>) -> Self {
         Self { socket, session, stalled: false, deaf: false, drip: None }
-    }
-
-    pub async fn play(&mut self, trick: Trick) -> Result<(), End> {
-        match trick {
-            Trick::Stall => self.stalled = true,
-            Trick::Deaf => self.deaf = true,
-            Trick::Drip(frame_bytes, pause) => self.drip = Some((frame_bytes.max(1), pause)),
-            Trick::Text(text) if !self.stalled => self.write(Message::Text(text.into())).await?,
-            Trick::Text(_) => {}
-            Trick::Ping => self.write(Message::Ping(Bytes::from_static(b"are you there"))).await?,
-        }
-        Ok(())
     }
 
     /// The next message, text or binary. Cancel-safe.
@@ -83,6 +52,7 @@ impl Line {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text.into()),
                 Some(Ok(Message::Binary(bytes))) => return Ok(bytes),
+                Some(Ok(Message::Ping(_))) => self.session.note(Log::ping),
                 Some(Ok(Message::Close(frame))) => {
                     self.close_noted(Side::Client, frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str())));
                     // Sends our answer to it.
@@ -90,32 +60,36 @@ impl Line {
                     return Err(End::Left);
                 }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => {
-                    self.close_noted(Side::Client, None);
-                    return Err(End::Left);
-                }
+                Some(Err(_)) | None => return Err(self.broken()),
             }
         }
     }
 
-    /// Sends in a binary frame, as the service does, and notes it.
-    pub async fn send(&mut self, reply: &Reply) -> Result<(), End> {
+    /// Sends a text or bytes, and notes it.
+    pub async fn send(&mut self, message: Message, note: impl FnOnce(&mut S::Log) + Send) -> Result<(), End> {
         if self.stalled {
             return Ok(());
         }
         match self.drip {
-            None => self.write(Message::Binary(reply.body.clone())).await?,
-            Some((frame_bytes, pause)) => self.send_in_drops(&reply.body, frame_bytes, pause).await?,
+            None => self.write(message).await?,
+            Some((frame_bytes, pause)) => self.send_in_drops(message, frame_bytes.max(1), pause).await?,
         }
-        self.session.note(|log| log.sent(Instant::now(), reply.sent.clone()));
+        self.session.note(note);
         Ok(())
     }
 
-    async fn send_in_drops(&mut self, body: &Bytes, frame_bytes: usize, pause: Duration) -> Result<(), End> {
+    /// Sends a ping, also when stalled.
+    pub async fn ping(&mut self) -> Result<(), End> {
+        self.write(Message::Ping(Bytes::from_static(b"are you there"))).await
+    }
+
+    async fn send_in_drops(&mut self, message: Message, frame_bytes: usize, pause: Duration) -> Result<(), End> {
+        let first = if message.is_text() { Data::Text } else { Data::Binary };
+        let body = message.into_data();
         let mut from = 0;
         while from < body.len() {
             let to = body.len().min(from + frame_bytes);
-            let data = if from == 0 { Data::Binary } else { Data::Continue };
+            let data = if from == 0 { first } else { Data::Continue };
             self.write(Message::Frame(Frame::message(body.slice(from..to), OpCode::Data(data), to == body.len()))).await?;
             tokio::time::sleep(pause).await;
             from = to;
@@ -125,21 +99,18 @@ impl Line {
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
         let written = self.socket.send(message).await;
-        written.map_err(|_| {
-            self.close_noted(Side::Client, None);
-            End::Left
-        })
+        written.map_err(|_| self.broken())
     }
 
     /// Ends the connection as it is to end.
-    pub async fn end(mut self, end: End) {
+    pub(super) async fn end(mut self, end: End) {
         match end {
             End::Left => {}
             End::Dropped => self.close_noted(Side::Fake, None),
-            End::Refused(refusal) => {
-                let reason = cut(&refusal.reason);
-                self.close_noted(Side::Fake, Some((refusal.code, reason)));
-                let frame = CloseFrame { code: refusal.code.into(), reason: reason.into() };
+            End::Closes { code, reason } => {
+                let reason = cut(&reason);
+                self.close_noted(Side::Fake, Some((code, reason)));
+                let frame = CloseFrame { code: code.into(), reason: reason.into() };
                 _ = timeout(CLOSING, self.closing(frame)).await;
             }
         }
@@ -152,11 +123,14 @@ impl Line {
         }
     }
 
+    fn broken(&self) -> End {
+        self.close_noted(Side::Client, None);
+        End::Left
+    }
+
     fn close_noted(&self, by: Side, close: Option<(u16, &str)>) {
-        self.session.note(|log| {
-            let (code, reason) = (close.map(|(code, _)| code), close.map_or("", |(_, reason)| reason).to_owned());
-            log.closed.get_or_insert(Closed { at: Instant::now(), by, code, reason });
-        });
+        let (code, reason) = (close.map(|(code, _)| code), close.map_or("", |(_, reason)| reason).to_owned());
+        self.session.note(|log| log.close(Closed { at: Instant::now(), by, code, reason }));
     }
 }
 
