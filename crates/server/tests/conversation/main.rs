@@ -6,6 +6,7 @@ mod closing;
 mod failures;
 mod noise;
 mod offline;
+mod openai;
 mod opening;
 mod overlap;
 mod silence;
@@ -59,6 +60,13 @@ fn main() {
         offline::a_cough_does_not_interrupt,
         offline::speech_does,
         silence::who_says_nothing_is_asked_then_said_goodbye_to,
+        openai::a_conversation_is_heard_and_written_down,
+        openai::words_of_the_caller_that_come_late_stand_where_they_were_spoken,
+        openai::a_dialect_without_g711_is_served_at_its_rate,
+        openai::what_was_heard_of_an_interrupted_answer_is_told_to_the_millisecond,
+        openai::a_session_that_breaks_in_mid_call_is_replaced_without_a_second_greeting,
+        openai::the_offline_engine_takes_over_when_there_is_no_credit,
+        openai::the_goodbye_is_heard_to_its_end,
     ];
     let others = trials![once =>
         failures::a_call_goes_on_in_another_session,
