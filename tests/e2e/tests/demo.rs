@@ -77,6 +77,12 @@ fn the_stand_in_for_gemini_holds_a_conversation() {
 }
 
 #[test]
+fn the_stand_in_for_openai_holds_a_conversation() {
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    check(start(folder.path(), "openai"), &[&MATTER[..], &["tool end_call", "Goodbye"]].concat(), 1);
+}
+
+#[test]
 fn the_offline_engine_holds_a_conversation() {
     let Some(models) = models() else { return };
     let folder = tempfile::tempdir().expect("the temporary folder is writable");
