@@ -13,6 +13,7 @@
 //! | [`pem`] | certificates and keys as texts: their shape |
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
 //! | [`registration`] | the states a registration can be in, as shown to people |
+//! | [`contact`] | whom a user knows |
 //! | [`dial`] | what may be dialled |
 //! | [`examination`] | what is found when a line is examined |
 //! | [`call`] | one call as a pure machine: inputs and time in, outputs out |
@@ -21,6 +22,7 @@
 pub mod account;
 pub mod audio;
 pub mod call;
+pub mod contact;
 pub mod dial;
 pub mod examination;
 pub mod fault;
@@ -32,6 +34,7 @@ pub mod secret;
 pub mod user;
 
 pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings, Transport};
+pub use contact::Contact;
 pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
 pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, UserId};

@@ -18,9 +18,11 @@ use crate::{
         ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent, TransferError, TransferOrder,
     },
     first_version::lay_over,
+    outside::GuardedClient,
     records::{LiveFeed, Metrics, RecordSink, Traces},
     stores::Stores,
     switchboard::Switchboard,
+    tools::ToolShop,
 };
 use aftercare::Aftercare;
 use anyhow::Context;
@@ -96,6 +98,7 @@ impl App {
             (TaskTracker::new(), TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
         let primary = config.first_version.primary.as_ref();
         let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
+        let outside = GuardedClient::new(config.private_targets.clone()).context("no HTTP client for tools")?;
         let aftercare = Aftercare::new(config, &stores.records, &users).await?;
         close_orphans(&stores.records, &recordings).await?;
 
@@ -120,6 +123,7 @@ impl App {
             media: Arc::new(media),
             ports: ports.clone(),
             engines,
+            tools: ToolShop::new(outside, stores.records.clone()),
             sink,
             traces,
             feed: feed.clone(),
@@ -155,6 +159,7 @@ impl App {
         let state = ApiState {
             users,
             records: stores.records.clone(),
+            contacts: stores.records.clone(),
             exchange,
             hooks: aftercare.hooks.clone(),
             metrics: metrics.clone(),

@@ -18,6 +18,7 @@
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
 //! | [`hooks`] | webhooks: who is told, and the queue to them |
 //! | [`outside`] | requests to addresses that users name |
+//! | [`tools`] | what agents can do with the call, the store and the network |
 //! | [`records`] | what is kept of calls, and the live feed |
 
 pub mod accounts;
@@ -36,3 +37,4 @@ pub mod records;
 pub mod stores;
 pub mod switchboard;
 pub mod telemetry;
+pub mod tools;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
+//! | [`contact`] | [`ContactStore`]: whom the users know |
 //! | [`delivery`] | [`DeliveryStore`]: what is told to users' receivers, and what became of it |
 //! | [`migration`] | carrying all documents to another store |
 //! | [`rotation`] | which key seals what, and sealing anew |
@@ -15,6 +16,7 @@
 //! | [`suite`] | the tests that every backend must pass |
 
 pub mod config;
+pub mod contact;
 pub mod delivery;
 pub mod doc;
 pub mod document;
@@ -29,6 +31,7 @@ pub mod suite;
 mod tls;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
+pub use contact::ContactStore;
 pub use delivery::{Delivery, DeliveryFilter, DeliveryState, DeliveryStore, NewDelivery};
 pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};
 pub use error::StoreError;

@@ -4,24 +4,29 @@ use super::{Behaviour, Object, Outcome, Tool, Work};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
 
-/// Date, time and weekday in a time zone of the IANA database; without one, in the machine's.
-#[derive(Debug, Clone, Copy)]
+/// Date, time and weekday in a time zone of the IANA database; without one, at home.
+#[derive(Debug, Clone)]
 pub struct CurrentTime {
     clock: fn() -> Timestamp,
+    home: TimeZone,
 }
 
 impl Default for CurrentTime {
     fn default() -> Self {
-        Self { clock: Timestamp::now }
+        Self::at_home_in(TimeZone::system())
     }
 }
 
 impl CurrentTime {
     pub const NAME: &'static str = "current_time";
 
-    fn in_zone(self, name: Option<&str>) -> Result<Zoned, String> {
+    pub fn at_home_in(home: TimeZone) -> Self {
+        Self { clock: Timestamp::now, home }
+    }
+
+    fn in_zone(&self, name: Option<&str>) -> Result<Zoned, String> {
         let zone = match name {
-            None => TimeZone::system(),
+            None => self.home.clone(),
             Some(name) => TimeZone::get(name)
                 .map_err(|_| "unknown time zone: give a name of the IANA database such as Europe/Berlin".to_owned())?,
         };
@@ -70,9 +75,11 @@ fn spoken(time: &Zoned) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::tz::offset;
 
     fn check(arguments: Value, expected: &str) {
-        let tool = CurrentTime { clock: || Timestamp::from_second(1_794_315_900).expect("in range") };
+        let tool =
+            CurrentTime { clock: || Timestamp::from_second(1_794_315_900).expect("in range"), home: TimeZone::fixed(offset(-3)) };
         let Value::Object(arguments) = arguments else { panic!("an object") };
         let result = Value::from(tool.call(&arguments).done().result).to_string();
         assert!(result.contains(expected), "{result}");
@@ -84,7 +91,7 @@ mod tests {
         check(json!({"time_zone": "Europe/Berlin"}), "Tuesday, 2026-11-10 14:05 (Europe/Berlin)");
         check(json!({"time_zone": "Middle/Earth"}), "unknown time zone");
         check(json!({"time_zone": "../../etc/passwd"}), "unknown time zone");
-        check(json!({"time_zone": 7}), "2026-11-1");
-        check(json!({}), "2026-11-1");
+        check(json!({"time_zone": 7}), "Tuesday, 2026-11-10 10:05 (local time)");
+        check(json!({}), "Tuesday, 2026-11-10 10:05 (local time)");
     }
 }

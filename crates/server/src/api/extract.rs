@@ -11,8 +11,8 @@ use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Bytes. A user's document has 24,000 characters at the very most.
-pub const BODY_LIMIT: usize = 64 * 1024;
+/// Bytes. The schemas of a user's tools are the longest that anybody sends, and the list of whom they know.
+pub const BODY_LIMIT: usize = 512 * 1024;
 
 /// A JSON body. `curl -d` calls JSON a form; the content type is therefore not looked at.
 pub struct JsonBody(pub Value);

@@ -28,6 +28,7 @@
 pub mod access_log;
 pub mod ai;
 pub mod calls;
+pub mod contacts;
 pub mod dial;
 pub mod doctor;
 pub mod engines;

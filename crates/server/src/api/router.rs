@@ -1,8 +1,8 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, calls, dial, doctor, error, events, first_version, guard, health, lines, metrics, openapi, presets,
-    recording, root, signalling, status, users, webhooks,
+    ApiState, access_log, ai, calls, contacts, dial, doctor, error, events, first_version, guard, health, lines, metrics,
+    openapi, presets, recording, root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,6 +36,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::preamble())
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(contacts::show, contacts::replace))
         .routes(routes!(presets::list))
         .routes(routes!(metrics::metrics))
         .routes(routes!(metrics::latency))

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::hooks::Meters;
 use crate::records::Metrics;
 use axum::extract::FromRef;
-use callie_store::{ConfigStore, DeliveryStore, RecordStore};
+use callie_store::{ConfigStore, ContactStore, DeliveryStore, RecordStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 pub struct ApiState {
     pub users: Users,
     pub records: Records,
+    pub contacts: Contacts,
     pub exchange: Lines,
     pub hooks: Hooks,
     pub metrics: Metrics,
@@ -27,6 +28,7 @@ pub struct ApiState {
 
 pub type Users = Arc<dyn ConfigStore>;
 pub type Records = Arc<dyn RecordStore>;
+pub type Contacts = Arc<dyn ContactStore>;
 pub type Lines = Arc<dyn Exchange>;
 
 /// What receivers are told, and how that goes.
@@ -151,6 +153,7 @@ macro_rules! handles {
 handles! {
     users: Users,
     records: Records,
+    contacts: Contacts,
     exchange: Lines,
     hooks: Hooks,
     metrics: Metrics,

@@ -1,7 +1,8 @@
 //! Whether a user's engine could hold a call now: a session is opened as for a call, and hung up at once.
 
-use super::{context::Engines, persona};
+use super::{context::CallContext, persona};
 use crate::exchange::{CallWords, EngineCheck, EngineFault};
+use crate::tools::Keypad;
 use callie_ai::{EngineCause, EngineError};
 use callie_domain::{User, record::Direction};
 use jiff::Timestamp;
@@ -24,12 +25,13 @@ impl Default for Checks {
 }
 
 impl Checks {
-    pub async fn check(&self, engines: &Engines, user: &User) -> EngineCheck {
+    pub async fn check(&self, context: &CallContext, user: &User) -> EngineCheck {
         // The semaphore is never closed.
         let _turn = self.0.acquire().await;
-        let chosen = engines.choose(&user.ai.engine_order());
-        // As for a call of nobody.
-        let brief = persona::brief(user, Direction::Inbound, String::new(), &CallWords::default(), Timestamp::now());
+        let chosen = context.engines.choose(&user.ai.engine_order());
+        // As for a call of nobody, with the tools that the service must take.
+        let tools = context.tools.tools(user, Keypad::of_no_call()).toolbox;
+        let brief = persona::brief(user, Direction::Inbound, String::new(), &CallWords::default(), tools, Timestamp::now());
         let model = chosen.engine.model(&brief);
         let begun = Instant::now();
         let checked = timeout(PATIENCE, chosen.engine.check(brief)).await;

@@ -1,6 +1,7 @@
 //! What every call is given: handles to the parts it uses, and the limits of this server.
 
 use crate::records::{LiveFeed, SinkHandle, Traces};
+use crate::tools::ToolShop;
 use callie_ai::Engine;
 use callie_media::{engine::MediaEngine, ports::RtpPorts};
 use callie_sip::SipStack;
@@ -13,6 +14,7 @@ pub struct CallContext {
     pub media: Arc<MediaEngine>,
     pub ports: Arc<RtpPorts>,
     pub engines: Engines,
+    pub tools: ToolShop,
     pub sink: SinkHandle,
     /// Where the SIP messages of a leg go.
     pub traces: Traces,

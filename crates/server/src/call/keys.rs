@@ -2,13 +2,15 @@
 //! one after the other.
 
 use super::audio::Audio;
-use super::task::CallTask;
+use super::task::{CallTask, Command};
 use crate::exchange::KeysError;
+use crate::tools::Keypad;
 use callie_domain::audio::DtmfMode;
 use callie_media::dtmf::DtmfWay;
 use callie_media::engine::DtmfError;
 use callie_sip::{LegControl, RequestFailure};
 use std::{collections::VecDeque, future::Future, pin::Pin};
+use tokio::sync::{mpsc, oneshot};
 
 /// Keys that may wait for the answers to those before them.
 const MAX_WAITING: usize = 64;
@@ -57,6 +59,21 @@ impl InfoKeys {
             }
         }
     }
+}
+
+/// The keys of a call, for its agent. It does not keep the call's inbox open.
+pub(super) fn keypad(commands: &mpsc::Sender<Command>) -> Keypad {
+    let commands = commands.downgrade();
+    Keypad::new(move |keys| {
+        let commands = commands.clone();
+        Box::pin(async move {
+            let commands = commands.upgrade().ok_or(KeysError::NoSuchCall)?;
+            let (reply, replied) = oneshot::channel();
+            commands.try_send(Command::SendKeys(keys, reply)).map_err(|_| KeysError::TooMany)?;
+            drop(commands);
+            replied.await.unwrap_or(Err(KeysError::NoSuchCall))
+        })
+    })
 }
 
 impl CallTask {

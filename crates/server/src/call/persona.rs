@@ -8,7 +8,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use std::collections::BTreeMap;
 
 /// `remote`: number or name of the other side, as signalled.
-pub fn brief(user: &User, direction: Direction, remote: String, words: &CallWords, now: Timestamp) -> Brief {
+pub fn brief(user: &User, direction: Direction, remote: String, words: &CallWords, tools: Toolbox, now: Timestamp) -> Brief {
     let values = values(user, direction, &remote, words, now);
     let greeting = words.message.as_deref().unwrap_or(&user.calls.default_greeting);
     let instructions = words.instructions.as_deref().or(user.ai.instructions.as_deref());
@@ -22,7 +22,7 @@ pub fn brief(user: &User, direction: Direction, remote: String, words: &CallWord
         language: user.ai.language.clone(),
         remote_party: remote,
         outbound: direction == Direction::Outbound,
-        tools: Toolbox::default().for_call(&transfer_targets),
+        tools,
         transfer_targets,
         temperature: user.ai.temperature.map(|temperature| temperature.value() as f32),
         history: Vec::new(),
@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn the_words_of_the_call_stand_over_those_of_the_user() {
         let said = |words: &CallWords| {
-            let brief = brief(&user(), Direction::Inbound, "Maria <+43 1 234>".into(), words, Timestamp::UNIX_EPOCH);
+            let brief =
+                brief(&user(), Direction::Inbound, "Maria <+43 1 234>".into(), words, Toolbox::default(), Timestamp::UNIX_EPOCH);
             (brief.greeting, brief.instructions.expect("some"))
         };
         let own = said(&CallWords::default());

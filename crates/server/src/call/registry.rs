@@ -5,6 +5,7 @@ use super::{
     bridge::TurnTaking,
     check::Checks,
     context::{CallContext, Chosen},
+    keys::keypad,
     own_call::Expectations,
     persona,
     task::{Birth, CallTask, Command, Signalling},
@@ -234,7 +235,7 @@ impl Registry {
 
     /// Whether this user's engine could hold a call now.
     pub async fn check_engine(&self, user: &User) -> EngineCheck {
-        self.0.checks.check(&self.0.context.engines, user).await
+        self.0.checks.check(&self.0.context, user).await
     }
 
     /// Tells every call to end, and waits until they have, at most until `deadline`. Returns how many were left.
@@ -264,6 +265,7 @@ impl Registry {
         let (commands, inbox) = mpsc::channel(INBOX);
         let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
+        let tools = self.0.context.tools.tools(&user, keypad(&commands));
         let entry = Entry {
             user: user.id.clone(),
             direction: party.direction,
@@ -282,7 +284,7 @@ impl Registry {
         };
         let when_lost = user.ai.when_lost.as_deref().and_then(|name| user.routing.named(name));
         let when_lost = when_lost.map(|target| target.name.clone());
-        let brief = persona::brief(&user, party.direction, party.remote, &words, started_at);
+        let brief = persona::brief(&user, party.direction, party.remote, &words, tools.toolbox, started_at);
         let cdr = Cdr {
             id,
             user_id: user.id.clone(),
@@ -324,7 +326,7 @@ impl Registry {
                 let from = journal.cdr.from.clone();
                 journal.note(CallFact::Invited { from });
             }
-            if let Some(text) = chosen.warning.clone() {
+            for text in chosen.warning.iter().chain(&tools.complaints).cloned() {
                 journal.note(CallFact::Warning { text });
             }
             let turns = TurnTaking { protects_greeting: user.calls.protect_greeting, barge_in: user.calls.barge_in };

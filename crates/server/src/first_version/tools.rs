@@ -1,7 +1,9 @@
 //! What an agent can do in a call besides talking, as the first version described it.
 
-use callie_ai::{GeminiEngine, OpenAiEngine, tools::Toolbox};
+use callie_ai::tools::{Tool, Toolbox, calculate::Calculate, take_message::TakeMessage};
+use callie_ai::{GeminiEngine, OpenAiEngine};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// One tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,9 +20,9 @@ pub fn are_offered_to(engine: &str) -> bool {
     [GeminiEngine::NAME, OpenAiEngine::NAME].contains(&engine)
 }
 
-/// The tools of every agent that is offered any.
-pub fn all() -> Vec<ToolInfo> {
-    let toolbox = Toolbox::default();
+/// The tools of an agent that is offered any and whose user chooses none.
+pub fn usual() -> Vec<ToolInfo> {
+    let toolbox = Toolbox::default().with([Arc::new(Calculate) as Arc<dyn Tool>, Arc::new(TakeMessage)]);
     let tools = toolbox.iter();
     tools
         .map(|tool| ToolInfo {

@@ -48,7 +48,7 @@ pub enum OutsideError {
     Refused(String),
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, String),
-    #[error("{host} did not answer within {} s", .within.as_secs_f32())]
+    #[error("{host} did not answer within {:.1} s", .within.as_secs_f32())]
     TooSlow { host: String, within: Duration },
     #[error("the connection to {0} broke: {1}")]
     Broken(String, String),

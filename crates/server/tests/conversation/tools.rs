@@ -1,11 +1,15 @@
 //! The model uses tools in the middle of its turn.
 
 use crate::speech::tone_seconds;
-use crate::world::{Scene, converse, lines, listen};
-use callie_domain::record::{CallFact, Speaker};
-use callie_lab::gemini::{Exchange, Sent, Speech, Step as Act, ToolCall};
+use crate::world::{Ended, Scene, converse, lines, listen};
+use callie_domain::record::{CallFact, Speaker, ToolEnd};
+use callie_domain::{Contact, UserId};
+use callie_lab::gemini::{Exchange, FakeGeminiOptions, Script, Sent, Speech, Step as Act, ToolCall};
 use callie_lab::phone::Step;
+use callie_lab::receiver::{Manner, Receiver};
 use callie_lab::samples::Line;
+use callie_server::config::PrivateTargets;
+use callie_store::{ContactStore, RecordStore};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -44,4 +48,133 @@ pub async fn every_call_of_a_tool_is_answered() {
     let heard = tone_seconds(ended.report.heard(), ANSWER_HZ);
     assert!(heard > 0.9, "the answer was heard for {heard} s");
     scene.everything_is_freed_at_once().await;
+}
+
+const SECRET: &str = "s3cr3t-of-the-shop";
+
+/// Asks `receiver` for an order.
+fn find_order(receiver: &Receiver) -> Value {
+    json!({"name": "find_order", "description": "Finds an order by its number.", "url": receiver.url("/orders/{number}"),
+        "parameters": {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"],
+            "additionalProperties": false},
+        "headers": {"Authorization": format!("Bearer {SECRET}")}, "timeout_s": 1, "filler": "One moment, I look that up."})
+}
+
+/// A scene in which the model uses these tools after the caller's first words, and speaks once they are answered.
+async fn scene(calls: Vec<ToolCall>, tools: Value) -> Scene {
+    let tone = |words, hz| Speech::tone(words, hz, Duration::from_secs(1));
+    let exchange = Exchange::of(Line::Tom2.words(), vec![Act::Call(calls), Act::Say(tone("There it is.", ANSWER_HZ))]);
+    let script = Script::Converse(converse(tone("Hello.", GREETING_HZ), vec![exchange]));
+    let options = FakeGeminiOptions { script, ..FakeGeminiOptions::default() };
+    let loopback = PrivateTargets { nets: vec!["127.0.0.0/8".parse().expect("a net")], hosts: Vec::new() };
+    Scene::start(options, json!({"ai": {"tools": tools}}), |config| config.private_targets = loopback).await
+}
+
+/// The caller says something once and hears the answer.
+async fn talk(scene: &mut Scene) -> Ended {
+    let ended = scene.call([Step::WaitAnswer, listen(), Step::Play(Line::Tom2.samples()), listen(), Step::HangUp]).await;
+    let heard = tone_seconds(ended.report.heard(), ANSWER_HZ);
+    assert!(heard > 0.9, "the answer was heard for {heard} s");
+    ended
+}
+
+/// What the model was answered, by the tool.
+fn answer(scene: &Scene, tool: &str) -> Value {
+    let responses = scene.fake.latest().expect("a session").look(|log| log.tool_responses.clone());
+    let mut of_tool = responses.into_iter().filter(|(_, response)| response["name"] == tool);
+    let (_, response) = of_tool.next().unwrap_or_else(|| panic!("{tool} was not answered"));
+    assert_eq!(of_tool.next(), None, "{tool} was answered twice");
+    response["response"].clone()
+}
+
+fn ends(ended: &Ended) -> Vec<(String, ToolEnd)> {
+    let end = |fact: &CallFact| match fact {
+        CallFact::ToolUsed { name, outcome, .. } => Some((name.clone(), outcome.expect("there is one"))),
+        _ => None,
+    };
+    let mut ends: Vec<_> = ended.facts.iter().filter_map(end).collect();
+    ends.sort_by(|one, other| one.0.cmp(&other.0));
+    ends
+}
+
+/// A web service, the user's contacts, the keys, a message and a sum, in one message of the model.
+pub async fn what_the_document_names_is_used_and_its_secret_is_nowhere() {
+    let receiver = Receiver::start().await.expect("a receiver");
+    let body = json!({"state": "sent", "echo": format!("Bearer {SECRET}")}).to_string();
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    receiver.behave(Manner::Answer { status: 200, headers, body });
+    let calls = vec![
+        ToolCall::new("find_order", json!({"number": "A 7"})),
+        ToolCall::new("lookup_contact", json!({"who": "maria"})),
+        ToolCall::new("send_dtmf", json!({"digits": "12#"})),
+        ToolCall::new("take_message", json!({"message": "Call me back.", "name": "Tom"})),
+        ToolCall::new("calculate", json!({"expression": "17*3"})),
+    ];
+    let enabled = ["end_call", "lookup_contact", "send_dtmf", "take_message", "calculate"];
+    let mut scene = scene(calls, json!({"enabled": enabled, "http": [find_order(&receiver)]})).await;
+    let alice: UserId = "alice".parse().expect("an id");
+    let maria = Contact { name: "Maria Lopez".into(), numbers: vec!["+43 1 2345678".into()], note: None };
+    scene.world.app.stores.records.put_contacts(&alice, vec![maria]).await.expect("stored");
+    let ended = talk(&mut scene).await;
+
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    let bearer = format!("Bearer {SECRET}");
+    assert_eq!((received[0].line.as_str(), received[0].header("authorization")), ("GET /orders/A%207", Some(bearer.as_str())));
+    assert_eq!(answer(&scene, "find_order"), json!({"output": {"state": "sent", "echo": "***"}, "status": 200}));
+    assert_eq!(answer(&scene, "lookup_contact")["output"][0]["numbers"][0], "+43 1 2345678");
+    assert!(answer(&scene, "calculate").to_string().contains("51"));
+    assert!(answer(&scene, "send_dtmf")["output"].is_string() && answer(&scene, "take_message")["output"].is_string());
+    assert_eq!(ended.report.keys, "12#");
+    let message = ended.facts.iter().find_map(|fact| match fact {
+        CallFact::MessageTaken { message } => Some((message.name.as_deref(), message.text.as_str())),
+        _ => None,
+    });
+    assert_eq!(message, Some((Some("Tom"), "Call me back.")));
+    let names = ["calculate", "find_order", "lookup_contact", "send_dtmf", "take_message"];
+    assert_eq!(ends(&ended), names.map(|name| (name.to_owned(), ToolEnd::Result)));
+
+    let offered = scene.fake.latest().expect("a session").look(|log| format!("{log:?}"));
+    assert!(offered.contains("find_order") && !offered.contains("transfer_call") && !offered.contains("current_time"));
+    let events = RecordStore::events(&*scene.world.app.stores.records, ended.cdr.id).await.expect("read");
+    let record = format!("{} {events:?} {:?}", serde_json::to_string(&events).expect("JSON"), ended.cdr);
+    for (what, text) in [("the record", record), ("the model's session", offered)] {
+        assert!(!text.contains(SECRET), "the secret is in {what}");
+    }
+}
+
+/// One that hangs, one behind the firewall and one that is no service, each for itself.
+pub async fn a_web_service_that_fails_is_told_and_the_conversation_goes_on() {
+    let (hangs, dies) = (Receiver::start().await.expect("a receiver"), Receiver::start().await.expect("a receiver"));
+    hangs.behave(Manner::Hang);
+    dies.behave(Manner::Die);
+    let named = |name: &str, mut tool: Value| {
+        tool["name"] = json!(name);
+        tool
+    };
+    let inside = json!({"description": "Reads the cloud's secrets.", "url": "http://169.254.169.254/latest"});
+    let tools = json!({"http": [named("hangs", find_order(&hangs)), named("dies", find_order(&dies)), named("inside", inside)]});
+    let number = json!({"number": "7"});
+    let calls = vec![
+        ToolCall::new("hangs", number.clone()),
+        ToolCall::new("dies", number.clone()),
+        ToolCall::new("inside", json!({})),
+        ToolCall::new("dies_not", number),
+    ];
+    let mut scene = scene(calls, tools).await;
+    let ended = talk(&mut scene).await;
+    for (tool, retryable, words) in [
+        ("hangs", true, "within 1.0 s"),
+        ("dies", true, "broke"),
+        ("inside", false, "no public address"),
+        ("dies_not", false, "no such tool"),
+    ] {
+        let answer = answer(&scene, tool);
+        let error = answer["error"].as_str().unwrap_or_default();
+        assert!(error.contains(words) && answer["retryable"] == retryable, "{tool}: {answer}");
+    }
+    assert_eq!(ends(&ended), ["dies", "dies_not", "hangs", "inside"].map(|name| (name.to_owned(), ToolEnd::Error)));
+    assert_eq!((hangs.received().len(), dies.received().len()), (1, 1));
+    let log = serde_json::to_string(&ended.facts).expect("JSON");
+    assert!(!log.contains(SECRET));
 }

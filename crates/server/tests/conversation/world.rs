@@ -11,7 +11,7 @@ use callie_server::config::Config;
 use callie_server::config::engines::{DefaultEngine, Gemini};
 use callie_server::engines::Talkers;
 use callie_store::RecordStore;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A server that asks the lab's Gemini.
@@ -38,7 +38,7 @@ impl Scene {
     }
 
     /// The same, with settings of `alice`.
-    pub async fn of_alice(script: Converse, settings: serde_json::Value) -> Self {
+    pub async fn of_alice(script: Converse, settings: Value) -> Self {
         let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
         Self::start(options, settings, |_| ()).await
     }
@@ -47,7 +47,8 @@ impl Scene {
         Self::start(options, json!({}), tune).await
     }
 
-    async fn start(options: FakeGeminiOptions, settings: serde_json::Value, tune: impl FnOnce(&mut Config)) -> Self {
+    /// The same, with settings of `alice`.
+    pub async fn start(options: FakeGeminiOptions, settings: Value, tune: impl FnOnce(&mut Config)) -> Self {
         let key = Secret::new(FakeGeminiOptions::default().api_key);
         let model = options.models.first().cloned().unwrap_or_default();
         let fake = FakeGemini::start(options).await.expect("a free port");

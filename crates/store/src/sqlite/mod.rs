@@ -14,6 +14,7 @@
 //! | `view` | the live view of the users |
 //! | `poll` | noticing other programs' commits |
 //! | `config` | [`crate::ConfigStore`] |
+//! | `contact` | [`crate::ContactStore`] |
 //! | `delivery` | [`crate::DeliveryStore`] |
 //! | `documents` | [`crate::DocumentStore`] |
 //! | `record` | [`crate::RecordStore`] |
@@ -24,6 +25,7 @@
 //! | `fault` | SQLite's errors with file and remedy |
 
 mod config;
+mod contact;
 mod delivery;
 mod documents;
 mod fault;

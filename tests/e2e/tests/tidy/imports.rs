@@ -40,7 +40,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
     &["hooks"],
-    &["records"],
+    &["records", "tools"],
     &["exchange"],
     &["telemetry", "outside"],
     &["config"],

@@ -116,15 +116,50 @@ fn thinking(family: Family) -> Option<Value> {
 /// `behaves`: the model knows that there are tools to wait for and tools to talk beside; without it all are waited for.
 fn declaration(tool: &dyn Tool, family: Family, behaves: bool) -> Value {
     let waits = tool.behaviour() == Behaviour::Waits && !family.tools_only_beside();
-    let mut declaration = json!({
-        "name": tool.name(),
-        "description": tool.description(),
-        "parameters": openapi(tool.parameters()),
-    });
+    let mut declaration = json!({"name": tool.name(), "description": tool.description()});
+    let parameters = tool.parameters();
+    if is_in_subset(&parameters) {
+        declaration["parameters"] = openapi(parameters);
+    } else {
+        declaration["parametersJsonSchema"] = parameters;
+    }
     if behaves {
         declaration["behavior"] = json!(if waits { "BLOCKING" } else { "NON_BLOCKING" });
     }
     declaration
+}
+
+/// What the service's own subset of JSON Schema knows. One word more, and the session is refused (1007).
+const SUBSET: [&str; 16] = [
+    "type",
+    "title",
+    "description",
+    "enum",
+    "items",
+    "minItems",
+    "maxItems",
+    "properties",
+    "required",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "default",
+    "anyOf",
+];
+
+/// Whether every model takes it as `parameters`. Others go as `parametersJsonSchema`, whole.
+fn is_in_subset(schema: &Value) -> bool {
+    let is_known = |(name, value): (&String, &Value)| match name.as_str() {
+        "type" => value.is_string(),
+        "enum" => value.as_array().is_some_and(|values| values.iter().all(Value::is_string)),
+        "items" => is_in_subset(value),
+        "properties" => value.as_object().is_some_and(|named| named.values().all(is_in_subset)),
+        "anyOf" => value.as_array().is_some_and(|schemas| schemas.iter().all(is_in_subset)),
+        name => SUBSET.contains(&name),
+    };
+    schema.as_object().is_some_and(|fields| fields.iter().all(is_known))
 }
 
 /// JSON Schema to the service's own subset, which every model takes: the types are written in capitals.
@@ -204,6 +239,29 @@ mod tests {
             let setup = value(&bare(model, &tools));
             assert!(setup["contextWindowCompression"]["slidingWindow"].is_object(), "{model}");
             assert_eq!(setup["sessionResumption"], json!({}), "{model}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_the_subset_does_not_know_go_whole() {
+        let object = |properties: Value| json!({"type": "object", "properties": properties});
+        for (schema, is_known) in [
+            (object(json!({})), true),
+            (
+                object(json!({"type": {"type": "string", "enum": ["a"]}, "n": {"type": "array", "items": {"type": "number"}}})),
+                true,
+            ),
+            (object(json!({"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}})), true),
+            (json!({"type": "object", "additionalProperties": false}), false),
+            (json!({"type": "object", "$schema": "https://json-schema.org/draft/2020-12/schema"}), false),
+            (object(json!({"a": {"type": ["string", "null"]}})), false),
+            (object(json!({"a": {"enum": [1, 2]}})), false),
+            (object(json!({"a": {"$ref": "#/$defs/A"}})), false),
+            (object(json!({"a": {"type": "array", "items": true}})), false),
+            (object(json!({"a": {"anyOf": [{"const": 1}]}})), false),
+            (object(json!({"a": {"type": "string", "format": "uri"}})), false),
+        ] {
+            assert_eq!(is_in_subset(&schema), is_known, "{schema}");
         }
     }
 

@@ -53,12 +53,12 @@ pub async fn tools(
     Json(Tools { function_calling_enabled: enabled, tool_count: tools.len(), tools, summary })
 }
 
-/// Of every agent that uses tools.
+/// Of an agent that uses tools and whose user chooses none.
 pub fn documents() -> BTreeMap<String, ToolDocument> {
     let document = |ToolInfo { name, description, parameters }| (name.clone(), ToolDocument { name, description, parameters });
-    toolbox::all().into_iter().map(document).collect()
+    toolbox::usual().into_iter().map(document).collect()
 }
 
 fn names(tools: &BTreeMap<String, ToolDocument>) -> String {
-    tools.keys().map(String::as_str).collect::<Vec<_>>().join(" and ")
+    tools.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

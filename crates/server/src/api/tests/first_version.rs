@@ -226,13 +226,13 @@ async fn info_and_tools_describe_what_there_is() {
     assert!(tools["summary"].as_str().is_some_and(|summary| summary.contains("end_call")), "{tools}");
     let world = World::with_gemini();
     let tools = world.get("/tools").await.json();
-    assert_eq!((&tools["function_calling_enabled"], &tools["tool_count"]), (&json!(true), &json!(2)));
+    assert_eq!((&tools["function_calling_enabled"], &tools["tool_count"]), (&json!(true), &json!(4)));
     assert_has(&tools["tools"]["end_call"], "name description parameters");
     assert_eq!(tools["tools"]["current_time"]["parameters"]["type"], "object");
     world.post("/users", PRIMARY).await;
     let info = world.get("/info").await.json();
     assert_eq!(
-        (&info["ai_configuration"]["model"], &info["capabilities"]["ai_tools"][1]),
+        (&info["ai_configuration"]["model"], &info["capabilities"]["ai_tools"][2]),
         (&json!("gemini-x-live"), &json!("end_call"))
     );
     world.put("/users/primary", r#"{"ai": {"engine": "local"}}"#).await;

@@ -18,6 +18,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod signalling;
+mod tools;
 mod transfer;
 mod users;
 mod webhooks;

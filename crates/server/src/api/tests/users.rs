@@ -2,6 +2,7 @@
 
 use super::guide::ALICE;
 use super::world::World;
+use crate::api::extract::BODY_LIMIT;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -55,11 +56,11 @@ async fn bodies_that_cannot_be_read_are_refused_with_the_place() {
 #[tokio::test]
 async fn large_bodies_are_refused_announced_or_not() {
     let world = World::with_alice().await;
-    let large = format!("{{\"greeting\": \"{}\"}}", "x".repeat(64 * 1024));
+    let large = format!("{{\"greeting\": \"{}\"}}", "x".repeat(BODY_LIMIT));
     let length = large.len().to_string();
     assert_eq!(world.send("PUT", "/users/alice", &[("content-length", &length)], large.clone()).await.status, 413);
     assert_eq!(world.put("/users/alice", &large).await.status, 413);
-    let fitting = format!("{}{}", r#"{"greeting": "Hi"}"#, " ".repeat(64 * 1024 - 18));
+    let fitting = format!("{}{}", r#"{"greeting": "Hi"}"#, " ".repeat(BODY_LIMIT - 18));
     assert_eq!(world.put("/users/alice", &fitting).await.status, 200);
 }
 
@@ -96,7 +97,9 @@ async fn an_engine_that_there_is_not_is_refused_with_those_that_there_are() {
         "engines": ["openai", "local"], "temperature": 0.7, "variables": {"shop": "Lamps"}, "time_zone": "Europe/Vienna", "dead_air": 5,
         "when_lost": "sales"});
     let changed = world.put("/users/alice", &json!({ "ai": ai }).to_string()).await;
-    assert_eq!((changed.status, &changed.json()["ai"]), (200, &ai));
+    let mut shown = changed.json()["ai"].clone();
+    shown.as_object_mut().expect("a map").remove("tools");
+    assert_eq!((changed.status, &shown), (200, &ai));
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ impl World {
         let state = ApiState {
             users: store.clone(),
             records: store.clone(),
+            contacts: queue.clone(),
             exchange: exchange.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),

@@ -1,6 +1,7 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
 //! Whatever is shown here is accepted back by PUT. Secrets are never shown.
 
+use super::tools::ToolsDocument;
 use super::webhooks::WebhookDocument;
 use crate::api::error::FieldProblem;
 use crate::api::words::{
@@ -9,7 +10,7 @@ use crate::api::words::{
 use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
-use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, TransferMode};
+use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode};
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
@@ -235,6 +236,8 @@ pub struct AiDocument {
     pub dead_air: Option<u32>,
     /// The transfer target who gets the caller when no engine of a service is left.
     pub when_lost: Option<String>,
+    /// What the agent can do besides talking.
+    pub tools: ToolsDocument,
 }
 
 /// To whom a call may be handed over.
@@ -292,7 +295,7 @@ impl UserDocument {
             sip: user.map(|u| SipDocument::of(u, &u.sip)),
             device: user.map(|u| DeviceDocument::of(&u.id, &u.device)),
             calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
-            ai: user.map(|u| AiDocument::of(&u.ai)),
+            ai: user.map(|u| AiDocument::of(&u.ai, &u.tools)),
             routing: user.map(|u| RoutingDocument::of(&u.routing)),
             webhooks: user.map(|u| u.webhooks.iter().map(WebhookDocument::of).collect()),
         }
@@ -405,7 +408,7 @@ impl CallsDocument {
 }
 
 impl AiDocument {
-    fn of(ai: &AiSettings) -> Self {
+    fn of(ai: &AiSettings, tools: &ToolSettings) -> Self {
         let ai = ai.clone();
         Self {
             engine: ai.engine,
@@ -419,6 +422,7 @@ impl AiDocument {
             time_zone: ai.time_zone,
             dead_air: ai.dead_air_s,
             when_lost: ai.when_lost,
+            tools: ToolsDocument::of(tools),
         }
     }
 }

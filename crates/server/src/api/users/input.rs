@@ -2,6 +2,7 @@
 //! stored document.
 
 use super::document::UserDocument;
+use super::tools::ToolsChange;
 use super::webhooks::WebhookChange;
 use crate::api::error::Problem;
 use crate::api::words::{AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord};
@@ -271,6 +272,7 @@ pub struct AiChange {
     dead_air: Option<u32>,
     /// The transfer target who gets the caller when no engine of a service is left; otherwise the offline engine takes a message.
     when_lost: Option<String>,
+    tools: Option<ToolsChange>,
 }
 
 /// To whom a call may be handed over.

@@ -4,12 +4,13 @@ pub mod change;
 pub mod document;
 pub mod input;
 pub mod revision;
+pub mod tools;
 pub mod webhooks;
 
 use super::error::Problem;
 use super::extract::{JsonBody, UserPath};
 use super::openapi::{BodyProblems, StoreProblems, UserProblems};
-use super::state::{Clock, Lines, Users};
+use super::state::{Clock, Contacts, Lines, Users};
 use axum::{
     Json,
     extract::State,
@@ -50,6 +51,7 @@ pub async fn create(
     }
     let mac = input::free_mac(&view, rand::random).ok_or_else(|| Problem::internal("no MAC address is free"))?;
     let user = input.create(clock.now(), mac)?;
+    tools::check(&user)?;
     let stored = users.create(&user).await?;
     tracing::info!(user.id = %user.id, "created user {}", user.id);
     let location = [(header::LOCATION, format!("/users/{}", user.id))];
@@ -129,7 +131,9 @@ pub async fn update(
             return Err(Faults::one(input::mac_field(&body), problem).into());
         }
         let applied = input.apply(&old.user, clock.now());
-        Ok(applied.map_err(|faults| input::as_written(&body, faults))?)
+        let user = applied.map_err(|faults| input::as_written(&body, faults))?;
+        tools::check(&user)?;
+        Ok(user)
     })
     .await?;
     tracing::info!(user.id = %id, revision = stored.revision, "user {id} is at revision {}", stored.revision);
@@ -147,7 +151,7 @@ pub struct Deleted {
     pub success: bool,
 }
 
-/// Deletes a user. Its line goes down; the records of its calls stay.
+/// Deletes a user. Its line goes down and its contacts are deleted; the records of its calls stay.
 ///
 /// With `If-Match` it is refused when somebody else has changed the document since.
 #[utoipa::path(delete, path = "/users/{user_id}", operation_id = "delete_user", tag = "users",
@@ -157,12 +161,18 @@ pub struct Deleted {
         (status = 412, body = Problem, content_type = "application/problem+json",
             description = "The document is not at the revision of If-Match"),
         UserProblems, StoreProblems))]
-pub async fn remove(State(users): State<Users>, UserPath(id): UserPath, wanted: IfMatch) -> Result<Json<Deleted>, Problem> {
+pub async fn remove(
+    State(users): State<Users>,
+    State(contacts): State<Contacts>,
+    UserPath(id): UserPath,
+    wanted: IfMatch,
+) -> Result<Json<Deleted>, Problem> {
     match wanted {
         IfMatch::Any if !users.delete(&id).await? => return Err(Problem::no_such_user(id.as_str())),
         IfMatch::Any => {}
         IfMatch::One(revisions) => remove_at(&users, &id, &revisions).await?,
     }
+    contacts.put_contacts(&id, Vec::new()).await?;
     tracing::info!(user.id = %id, "deleted user {id}");
     Ok(Json(Deleted { user_id: id, status: "deleted", success: true }))
 }

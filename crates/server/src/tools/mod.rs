@@ -1,0 +1,18 @@
+//! Tools that need the call, the store or the network: what a user's document adds to the tools of every agent
+//! (`callie_ai::tools`). A model may be talked into anything; what its tools reach is what the document names and the operator
+//! allows.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`shop`] | [`ToolShop`]: the tools of one call |
+//! | [`keys`] | pressing keys on the line |
+//! | [`contacts`] | looking up whom the user knows |
+//! | [`http`] | asking a web service |
+
+pub mod contacts;
+pub mod http;
+pub mod keys;
+pub mod shop;
+
+pub use keys::Keypad;
+pub use shop::ToolShop;
