@@ -1,4 +1,4 @@
-//! The call's side of a session: a caller who speaks and hears in real time, with a playout of samples as the bridge has one.
+//! The call's side of a session: a caller who speaks and hears frame by frame, with a playout of samples as the bridge has one.
 
 use callie_ai::{Brief, Engine, EngineCause, EngineError, EngineEvent, EngineSession, OpenAiEngine, OpenAiOptions};
 use callie_domain::Secret;

@@ -26,25 +26,25 @@ async fn answered_despite(at: Moment, act: Act, bound: Duration) -> Caller {
     caller
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_response_is_asked_for_again() {
     let caller = answered_despite(Moment::Response, Act::Empty, ms(1_500)).await;
     assert!(caller.notices()[0].contains("empty"), "{:?}", caller.notices());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_response_is_asked_for_again() {
     let caller = answered_despite(Moment::Response, Act::fail("server_error", ""), ms(1_500)).await;
     assert!(caller.notices()[0].contains("failed to answer"), "{:?}", caller.notices());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rate_limit_is_waited_for() {
     let caller = answered_despite(Moment::Response, Act::fail("tokens", "rate_limit_exceeded"), ms(2_500)).await;
     assert!(caller.notices()[0].contains("rate limit"), "{:?}", caller.notices());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unknown_events_and_malformed_frames_are_passed_over() {
     for act in [
         Act::Raw(r#"{"type":"response.smell.delta","event_id":"e","strength":{"a":[1]}}"#.into()),
@@ -58,14 +58,14 @@ async fn unknown_events_and_malformed_frames_are_passed_over() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_falls_silent_is_left_for_another_session() {
     let caller = answered_despite(Moment::Committed, Act::Stall, Duration::from_secs(10)).await;
     assert!(caller.notices()[0].contains("silent though an answer was due"), "{:?}", caller.notices());
     assert_eq!(caller.changes(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_that_ends_while_an_answer_is_owed_is_replaced() {
     for act in [
         Act::close(1011, "internal error"),
@@ -80,7 +80,7 @@ async fn a_session_that_ends_while_an_answer_is_owed_is_replaced() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_reads_no_more_is_left_and_the_caller_asked_what_they_said() {
     let again = Exchange::new("", tone("Could you say that again, please?", 1_100.0, 600));
     let fake = fake(Converse { texts: vec![("words were lost".into(), again)], ..script(&["Never said."]) }).await;
@@ -104,7 +104,7 @@ async fn fails(act: Act, times: u32, cause: EngineCause) {
     fake.wait_until("its sockets are closed", Duration::from_secs(5), |fake| fake.live_sockets() == 0).await.expect("hung up");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_cured_is_the_end_with_its_cause() {
     fails(Act::fail("insufficient_quota", "insufficient_quota"), 1, EngineCause::QuotaExceeded).await;
     fails(Act::fail("tokens", "rate_limit_exceeded"), 2, EngineCause::QuotaExceeded).await;
@@ -112,7 +112,7 @@ async fn what_cannot_be_cured_is_the_end_with_its_cause() {
     fails(Act::close(3000, "invalid_request_error.invalid_api_key"), 1, EngineCause::KeyRefused).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_fails_again_and_again_is_given_up() {
     let fake = fake(script(&["Never said."])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -122,7 +122,7 @@ async fn a_service_that_fails_again_and_again_is_given_up() {
     assert_eq!(caller.failure(), Some(EngineCause::ServiceFailed), "{:#?}", caller.story());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_the_service_cuts_off_is_heard_as_far_as_it_goes() {
     let fake = fake(script(&["One two three four five six."])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -132,7 +132,7 @@ async fn an_answer_that_the_service_cuts_off_is_heard_as_far_as_it_goes() {
     assert!(caller.notices()[0].contains("max_output_tokens"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_greeting_that_comes_to_nothing_is_asked_for_again() {
     for act in [Act::Empty, Act::fail("server_error", "")] {
         let fake = fake(Converse { beyond: Some(crate::caller::tone("Hello!", 500.0, 700)), ..script(&[]) }).await;

@@ -13,7 +13,7 @@ async fn refused(options: OpenAiOptions) -> EngineError {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_service_gets_the_session_that_the_user_wants() {
     let fake = fake(Converse::default()).await;
     let brief = Brief { voice: Some("cedar".into()), language: Some("de-DE".into()), ..brief() };
@@ -32,7 +32,7 @@ async fn the_service_gets_the_session_that_the_user_wants() {
     fake.wait_until("the socket is closed", Duration::from_secs(5), |fake| fake.live_sockets() == 0).await.expect("hung up");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refusals_at_the_door_have_their_causes_and_never_the_key() {
     let fake = fake(Converse::default()).await;
     let wrong_key = OpenAiOptions { api_key: Secret::new("sk-wrong"), ..options(&fake) };
@@ -56,7 +56,7 @@ async fn refusals_at_the_door_have_their_causes_and_never_the_key() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_service_refuses_of_a_session_is_told_with_its_own_words() {
     let fake = fake(Converse::default()).await;
     let engine = OpenAiEngine::new(options(&fake)).expect("options");
@@ -67,7 +67,7 @@ async fn what_the_service_refuses_of_a_session_is_told_with_its_own_words() {
     assert_eq!(engine.model(&brief()).as_deref(), Some("gpt-realtime-2.1"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_does_not_answer_is_given_up_in_time() {
     let fake = fake(Converse::default()).await;
     let short = || OpenAiOptions {
@@ -85,7 +85,7 @@ async fn who_does_not_answer_is_given_up_in_time() {
     assert_eq!(refused(OpenAiOptions { base_url: Some(url), ..options(&fake) }).await.cause, EngineCause::Unreachable);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_that_is_closed_while_it_is_set_up_tells_why() {
     let fake = fake(Converse::default()).await;
     for (act, cause) in [
@@ -98,7 +98,7 @@ async fn a_session_that_is_closed_while_it_is_set_up_tells_why() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_setup_is_waited_for_and_nothing_is_said_too_early() {
     let fake = fake(script(&[])).await;
     fake.fault_once(Fault::new(Moment::Setup, Act::SlowSetup(Duration::from_millis(700))));
@@ -107,7 +107,7 @@ async fn a_slow_setup_is_waited_for_and_nothing_is_said_too_early() {
     assert!(fake.latest().expect("a session").look(|log| log.misread == 0 && log.errors().is_empty()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn options_that_cannot_be_right_are_told_at_once() {
     let base = || OpenAiOptions::new(Secret::new("k"));
     for (options, words) in [
@@ -122,7 +122,7 @@ async fn options_that_cannot_be_right_are_told_at_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_takes_over_tells_the_service_what_was_said() {
     let take_over = Converse {
         texts: vec![(

@@ -6,7 +6,7 @@ use callie_lab::openai::{Act, Converse, Exchange, FakeOpenAi, FakeOpenAiOptions,
 use callie_lab::samples::Line;
 use std::time::Duration;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_session_is_replaced_and_the_conversation_goes_on_where_it_was() {
     let fake = fake(script(&["First answer.", "Second answer."])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -23,7 +23,7 @@ async fn a_lost_session_is_replaced_and_the_conversation_goes_on_where_it_was() 
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_caller_says_while_there_is_no_session_is_heard_afterwards() {
     let fake = fake(script(&["I heard you."])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -37,7 +37,7 @@ async fn what_the_caller_says_while_there_is_no_session_is_heard_afterwards() {
     assert_eq!(caller.words_heard(), [Line::Maria1.words()]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_broke_off_is_gone_on_with() {
     let go_on = Exchange::new("", tone("and the rest of it.", 1_100.0, 800));
     let mut script = script(&[""]);
@@ -53,7 +53,7 @@ async fn an_answer_that_broke_off_is_gone_on_with() {
     assert!(told[2].starts_with("One two") && told[2].ends_with('…'), "{told:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn words_that_nobody_has_written_down_are_asked_for() {
     let again = Exchange::new("", tone("Sorry, could you say that again?", 1_100.0, 600));
     let mut script = script(&["Never said."]);
@@ -65,7 +65,7 @@ async fn words_that_nobody_has_written_down_are_asked_for() {
     caller.until("they are asked", |caller| caller.hears(1_100.0) > ms(500)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_whose_time_is_nearly_over_is_replaced_beside_the_old_one_in_a_quiet_moment() {
     let options_of_fake = FakeOpenAiOptions {
         script: script(&["One.", "Two.", "Three."]),
@@ -98,7 +98,7 @@ async fn a_session_whose_time_is_nearly_over_is_replaced_beside_the_old_one_in_a
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_be_reached_again_is_tried_for_its_budget() {
     let fake = fake(script(&[])).await;
     let impatient = OpenAiOptions { reconnect_budget: Duration::from_secs(3), ..options(&fake) };
@@ -113,7 +113,7 @@ async fn a_service_that_cannot_be_reached_again_is_tried_for_its_budget() {
     assert!((3..8).contains(&(fake.connections() - before)), "{} tries", fake.connections() - before);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_service_that_comes_back_within_the_budget_talks_on() {
     let fake = fake(script(&["Back again."])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -125,7 +125,7 @@ async fn a_service_that_comes_back_within_the_budget_talks_on() {
     assert_eq!(caller.failure(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_that_is_refused_in_mid_call_is_the_end_at_once() {
     let fake = fake(script(&[])).await;
     let mut caller = Caller::greeted(&fake).await;

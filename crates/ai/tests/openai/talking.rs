@@ -7,7 +7,7 @@ use callie_lab::samples::Line;
 use callie_media::codec::G711;
 use serde_json::json;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_whole_call() {
     let goodbye = Exchange::new(Line::Maria3.words(), tone("Thank you, goodbye.", 900.0, 600)).then_end_call();
     let mut script = script(&["What is it about?"]);
@@ -37,7 +37,7 @@ async fn a_whole_call() {
 }
 
 /// G.711 goes up as it came.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_codes_of_a_pcmu_call_reach_the_service_bit_for_bit() {
     let fake = fake(script(&["Yes?"])).await;
     let mut caller = Caller::greeted(&fake).await;
@@ -54,7 +54,7 @@ async fn the_codes_of_a_pcmu_call_reach_the_service_bit_for_bit() {
     assert!(whole, "not a code is different");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn words_torn_by_the_service_are_whole_and_late_ones_in_their_place() {
     let mut script = script(&["Certainly, two persons at half past seven.", "Yes?"]);
     script.exchanges[0] = script.exchanges[0].clone().hearing(Hearing::Late(ms(3_000)));
@@ -73,7 +73,7 @@ async fn words_torn_by_the_service_are_whole_and_late_ones_in_their_place() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn words_that_are_never_written_down_cost_nothing() {
     for hearing in [Hearing::Failed, Hearing::Never] {
         let mut script = script(&["Yes?"]);
@@ -111,17 +111,17 @@ async fn interrupted(pace: Pace, late_pieces: usize) {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_still_sent_is_cut_where_it_was_heard() {
     interrupted(Pace::Every(ms(60)), 5).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_came_in_a_burst_is_cut_where_it_was_heard() {
     interrupted(Pace::Burst, 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_call_of_a_tool_is_answered_whatever_is_wrong_with_it() {
     let calls = vec![
         ToolCall::new("current_time", &json!({"time_zone": "UTC"})),
@@ -146,7 +146,7 @@ async fn every_call_of_a_tool_is_answered_whatever_is_wrong_with_it() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_transfer_is_told_with_its_words() {
     let steps = vec![
         Step::Say(tone("I connect you.", 700.0, 500)),
@@ -163,7 +163,7 @@ async fn a_transfer_is_told_with_its_words() {
     caller.until("the words are over", |caller| caller.count(|event| *event == EngineEvent::TurnComplete) == 2).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_line_can_have_things_said_and_keys_are_told() {
     let texts = [("still there", 600.0), ("pressed 4 2 #", 800.0), ("Say goodbye", 1_000.0)];
     let texts = texts.map(|(words, hz)| (words.to_owned(), Exchange::new("", tone("Said.", hz, 400)))).to_vec();
@@ -178,7 +178,7 @@ async fn the_line_can_have_things_said_and_keys_are_told() {
     assert!(fake.latest().expect("a session").look(|log| log.errors().is_empty()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn somebody_we_called_is_greeted_after_their_hello() {
     let mut script = script(&[]);
     script.beyond = script.greeting.clone();

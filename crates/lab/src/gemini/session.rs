@@ -6,10 +6,10 @@ mod input;
 use super::fault::Act;
 use super::upgrade::Door;
 use super::{Gemini, Session};
-use crate::realtime::{End, Line, Office};
+use crate::realtime::{End, Line, Office, now};
 use attendant::{Attendant, Out, Trick};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -29,24 +29,24 @@ pub(super) async fn attend(
 
 async fn set_up(line: &mut Line<Gemini>, door: &Door, office: &Arc<Office<Gemini>>, session: &Session) -> Result<Attendant, End> {
     let first = line.receive().await?;
-    let mut attendant = Attendant::set_up(office, session, &first, door.open(&office.options), Instant::now())?;
+    let mut attendant = Attendant::set_up(office, session, &first, door.open(&office.options), now())?;
     carry_out(&mut attendant, line).await?;
     // The real service is not instant either, and who speaks too early is caught.
     if let Ok(early) = timeout(attendant.setup_time(), line.receive()).await {
         return Err(Attendant::too_early(&early?));
     }
-    let begun = attendant.begin(Instant::now());
+    let begun = attendant.begin(now());
     carry_out(&mut attendant, line).await?;
     begun.map(|()| attendant)
 }
 
 async fn run(mut attendant: Attendant, line: &mut Line<Gemini>, mut wishes: mpsc::Receiver<Act>) -> End {
     loop {
-        let wake = attendant.wake().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let wake = attendant.wake().unwrap_or_else(|| now() + Duration::from_secs(3600));
         let passed = tokio::select! {
-            message = line.receive() => message.and_then(|message| attendant.take(&message, Instant::now())),
-            Some(wish) = wishes.recv() => attendant.act(wish, Instant::now()),
-            () = sleep_until(wake.into()) => attendant.tick(Instant::now()),
+            message = line.receive() => message.and_then(|message| attendant.take(&message, now())),
+            Some(wish) = wishes.recv() => attendant.act(wish, now()),
+            () = sleep_until(wake.into()) => attendant.tick(now()),
         };
         // What was said before the end goes out before it.
         if let Err(end) = carry_out(&mut attendant, line).await.and(passed) {
@@ -59,7 +59,7 @@ async fn carry_out(attendant: &mut Attendant, line: &mut Line<Gemini>) -> Result
     for out in attendant.take_out() {
         match out {
             // In a binary frame, as the service does it.
-            Out::Say(reply) => line.send(Message::Binary(reply.body), |log| log.sent(Instant::now(), reply.sent)).await?,
+            Out::Say(reply) => line.send(Message::Binary(reply.body), |log| log.sent(now(), reply.sent)).await?,
             Out::Trick(trick) => play(trick, line).await?,
         }
     }

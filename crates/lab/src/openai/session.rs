@@ -9,7 +9,7 @@ use super::terms::{Refusal, Terms};
 use super::upgrade::Door;
 use super::{OpenAi, Session};
 use crate::realtime::endpoint::{Endpoint, Voice};
-use crate::realtime::{End, Line, Office};
+use crate::realtime::{self, End, Line, Office};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
             terms,
             heard_samples: 0,
             timed: Vec::new(),
-            expires: Instant::now() + office.options.session_life,
+            expires: realtime::now() + office.options.session_life,
             audible: false,
         }
     }
@@ -66,7 +66,7 @@ impl<'a> Call<'a> {
                     Ok(message) => self.take(&message, line).await,
                     Err(end) => Err(end),
                 },
-                Some(wish) = wishes.recv() => self.act(wish, line, Instant::now()).await,
+                Some(wish) = wishes.recv() => self.act(wish, line, realtime::now()).await,
                 () = sleep_until(wake.into()) => self.tick(line).await,
             };
             if let Err(end) = passed {
@@ -80,7 +80,7 @@ impl<'a> Call<'a> {
     }
 
     fn shown(&mut self, kind: &str, sent: Sent) -> Reply {
-        let life = self.expires.saturating_duration_since(Instant::now());
+        let life = self.expires.saturating_duration_since(realtime::now());
         let expires_at = (SystemTime::now() + life).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut session = self.terms.shown();
         (session["type"], session["object"]) = (json!("realtime"), json!("realtime.session"));
@@ -89,7 +89,7 @@ impl<'a> Call<'a> {
     }
 
     async fn take(&mut self, message: &[u8], line: &mut Line<OpenAi>) -> Result<(), End> {
-        let now = Instant::now();
+        let now = realtime::now();
         match read(message) {
             Ok(Input::Audio(audio)) => self.hear(&audio, now, line).await,
             Ok(Input::Event { kind, event }) => {
@@ -155,12 +155,12 @@ impl<'a> Call<'a> {
             for act in acts {
                 match act {
                     Act::SlowSetup(longer) => setup_time += longer,
-                    act => self.act(act, line, Instant::now()).await?,
+                    act => self.act(act, line, realtime::now()).await?,
                 }
             }
             // The real service is not instant either, and who speaks too early is caught: what waits in the socket is heard
             // with the old terms.
-            let until = Instant::now() + setup_time;
+            let until = realtime::now() + setup_time;
             while let Ok(early) = tokio::time::timeout_at(until.into(), line.receive()).await {
                 if let Ok(Input::Audio(_)) = read(&early?) {
                     self.session.note(|log| log.misread += 1);
@@ -172,7 +172,7 @@ impl<'a> Call<'a> {
         let updated = self.shown("session.updated", Sent::Updated);
         put(line, updated).await?;
         if !std::mem::replace(&mut self.updated, true) {
-            let now = Instant::now();
+            let now = realtime::now();
             self.session.note(|log| log.ready = (!line.stalled).then_some(now));
             let timed = self.office.state().faults.take_timed();
             self.timed.extend(timed.into_iter().map(|(delay, act)| (now + delay, act)));
@@ -227,7 +227,7 @@ impl<'a> Call<'a> {
     }
 
     async fn tick(&mut self, line: &mut Line<OpenAi>) -> Result<(), End> {
-        let (now, mut out) = (Instant::now(), Vec::new());
+        let (now, mut out) = (realtime::now(), Vec::new());
         if now >= self.expires {
             return Box::pin(self.act(Act::Expire, line, now)).await;
         }
@@ -260,7 +260,7 @@ impl<'a> Call<'a> {
     async fn moment(&mut self, at: Moment, line: &mut Line<OpenAi>) -> Result<(), End> {
         let acts = self.office.state().faults.take(at);
         for act in acts {
-            self.act(act, line, Instant::now()).await?;
+            self.act(act, line, realtime::now()).await?;
         }
         Ok(())
     }
@@ -294,5 +294,5 @@ impl<'a> Call<'a> {
 }
 
 async fn put(line: &mut Line<OpenAi>, reply: Reply) -> Result<(), End> {
-    line.send(Message::Text(reply.body.into()), |log| log.send(reply.sent, Instant::now())).await
+    line.send(Message::Text(reply.body.into()), |log| log.send(reply.sent, realtime::now())).await
 }

@@ -1,9 +1,9 @@
 //! The socket of a session: whole messages in and out, and the ways in which it behaves badly.
 
-use super::{Closed, Log, Service, Session, Side};
+use super::{Closed, Log, Service, Session, Side, now};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -130,7 +130,7 @@ impl<S: Service> Line<S> {
 
     fn close_noted(&self, by: Side, close: Option<(u16, &str)>) {
         let (code, reason) = (close.map(|(code, _)| code), close.map_or("", |(_, reason)| reason).to_owned());
-        self.session.note(|log| log.close(Closed { at: Instant::now(), by, code, reason }));
+        self.session.note(|log| log.close(Closed { at: now(), by, code, reason }));
     }
 }
 

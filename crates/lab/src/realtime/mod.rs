@@ -36,6 +36,11 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
+/// By the runtime's clock, which tests can turn.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// A service that a fake stands in for.
 pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     type Options: Debug + Send + Sync;

@@ -1,8 +1,7 @@
 //! From a TCP connection to a session: the HTTP upgrade, and who is let in.
 
-use super::{Cue, Line, Office, Service, Session};
+use super::{Cue, Line, Office, Service, Session, now};
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_hdr_async_with_config;
@@ -52,7 +51,7 @@ pub(super) async fn accept<S: Service>(
 }
 
 async fn serve<S: Service>(stream: TcpStream, office: Arc<Office<S>>) {
-    let (session, wishes, _seat) = office.open(Instant::now());
+    let (session, wishes, _seat) = office.open(now());
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
