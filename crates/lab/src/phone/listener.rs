@@ -25,6 +25,8 @@ use tokio_util::task::TaskTracker;
 const REPORTS_BOUND: usize = 1024;
 /// Messages for one call that its task has not read; later ones are lost, as on a network.
 const CALL_BOUND: usize = 64;
+/// How long a telephone that is stopped may take to unregister; a busy machine is forgiven.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// A waiting telephone. Dropping it ends it without a word.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl Listener {
             // Its task may have ended by itself.
             let _ = goodbye.send(());
             let mut registered = self.registered.clone();
-            let _ = tokio::time::timeout(Duration::from_secs(2), registered.wait_for(|registered| !registered)).await;
+            let _ = tokio::time::timeout(GOODBYE, registered.wait_for(|registered| !registered)).await;
         }
         let Self { tracker, running, .. } = self;
         drop(running);
@@ -146,9 +148,12 @@ impl ListenTask {
                     Some(Heard::Closed(_)) => {}
                     None => return,
                 },
-                _ = &mut farewell, if !leaving => {
+                asked = &mut farewell, if !leaving => {
                     leaving = true;
-                    self.leave();
+                    // One that is dropped goes without a word, and its end comes a moment later.
+                    if asked.is_ok() {
+                        self.leave();
+                    }
                 }
             }
         }
@@ -241,5 +246,28 @@ impl ListenTask {
     fn reply(&self, flow: Flow, request: &Message, code: u16) {
         let reply = request.reply(code).with_to_tag(&super::identity::token());
         self.wire.send(reply_flow(flow, &reply), reply.to_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::carrier::{Carrier, CarrierOptions, Fault, Subscriber};
+    use crate::phone::{Phone, PhoneOptions, Step};
+    use std::time::Duration;
+
+    /// Between the two halves of a drop any time may pass.
+    #[tokio::test]
+    async fn a_telephone_that_is_dropped_says_no_goodbye() {
+        let subscribers = vec![Subscriber::new("alice", "secret")];
+        let carrier = Carrier::start(CarrierOptions { subscribers, ..CarrierOptions::default() }).await.expect("carrier");
+        carrier.fault(Fault::GrantExpires(1));
+        let options = PhoneOptions::new(carrier.address(), "alice").with_password("secret");
+        let mut alice = Phone::listen(&options, [Step::Answer]).await.expect("listens");
+        alice.wait_registered(Duration::from_secs(20)).await.expect("registered");
+        drop(alice.goodbye.take());
+        let registers = carrier.registers("alice").len();
+        let refreshed = |carrier: &Carrier| carrier.registers("alice").len() >= registers + 2;
+        carrier.wait_until("another REGISTER", Duration::from_secs(20), refreshed).await.expect("refreshed");
+        assert!(carrier.registers("alice").iter().all(|seen| seen.expires_s != Some(0)), "{:?}", carrier.registers("alice"));
     }
 }
