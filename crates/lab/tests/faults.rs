@@ -64,9 +64,9 @@ async fn a_delay_delays_and_a_short_grant_expires() {
     drop(bob);
     let over = async {
         loop {
-            match events.recv().await.expect("the carrier runs") {
-                event @ (CarrierEvent::Expired { .. } | CarrierEvent::Unregistered { .. }) => return event,
-                _ => {}
+            let event = events.recv().await.expect("the carrier runs");
+            if matches!(event, CarrierEvent::Expired { .. } | CarrierEvent::Unregistered { .. }) {
+                return event;
             }
         }
     };

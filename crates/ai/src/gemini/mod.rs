@@ -6,7 +6,6 @@
 //! | [`access`] | the API key, or the token of a project on Vertex |
 //! | [`engine`] | the engine at the seam: opens sessions |
 //! | [`family`] | what the generations of models accept |
-//! | [`instruction`] | what the model is told about its job, and when |
 //! | [`plan`] | what the sessions of a call are set up with |
 //! | [`wire`] | the messages, pure |
 //! | [`conversation`] | the conversation's decisions, without IO and without a clock |
@@ -21,7 +20,6 @@ pub mod access;
 pub mod conversation;
 pub mod engine;
 pub mod family;
-pub mod instruction;
 pub mod options;
 pub mod wire;
 

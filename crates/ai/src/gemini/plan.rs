@@ -1,14 +1,11 @@
 //! What the sessions of one call are set up with: the same for all of them, save what they know of the call already.
 
-use super::{
-    access::Access,
-    continuity::Dial,
-    family::Family,
-    instruction::{self, renewal},
-    options::GeminiOptions,
-    wire::setup::Setup,
+use super::{access::Access, continuity::Dial, family::Family, options::GeminiOptions, wire::setup::Setup};
+use crate::{
+    Brief, Utterance,
+    realtime::instruction::{self, renewal},
+    tools::Toolbox,
 };
-use crate::{Brief, Utterance, tools::Toolbox};
 use jiff::Zoned;
 
 #[derive(Debug)]

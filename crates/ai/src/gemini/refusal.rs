@@ -16,10 +16,14 @@
 
 use crate::{
     EngineCause, EngineError,
-    realtime::{dial::DialError, evidence::Evidence, socket::Closed},
+    realtime::{
+        dial::DialError,
+        evidence::Evidence,
+        socket::{Closed, cause_of},
+    },
 };
 use callie_domain::Secret;
-use tokio_tungstenite::tungstenite::{Error as SocketError, error::ProtocolError};
+use tokio_tungstenite::tungstenite::Error as SocketError;
 
 /// When it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,14 +140,9 @@ impl Refusals {
 
     /// The WebSocket broke.
     pub fn of_socket(&self, error: &SocketError, phase: Phase) -> EngineError {
-        let cause = match error {
-            _ if phase == Phase::GoingAway => EngineCause::SessionExpired,
-            SocketError::ConnectionClosed | SocketError::AlreadyClosed | SocketError::Io(_) | SocketError::Tls(_) => {
-                EngineCause::ConnectionLost
-            }
-            SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => EngineCause::ConnectionLost,
-            // Frames out of order, text that is none, messages beyond all bounds.
-            _ => EngineCause::ServiceFailed,
+        let cause = match phase {
+            Phase::GoingAway => EngineCause::SessionExpired,
+            Phase::Setup | Phase::Talking => cause_of(error),
         };
         self.error(cause, &error.to_string())
     }

@@ -9,7 +9,10 @@ use super::{
     session::{OpenAiSession, Opener},
     wire::setup::Setup,
 };
-use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, gemini::instruction, realtime::alarm::now};
+use crate::{
+    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession,
+    realtime::{alarm::now, instruction},
+};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;

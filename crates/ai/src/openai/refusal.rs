@@ -15,10 +15,13 @@
 use super::wire::server::ErrorBody;
 use crate::{
     EngineCause, EngineError,
-    realtime::{dial::DialError, evidence::Evidence, socket::Closed},
+    realtime::{
+        dial::DialError,
+        evidence::Evidence,
+        socket::{Closed, cause_of},
+    },
 };
 use callie_domain::Secret;
-use tokio_tungstenite::tungstenite::{Error as SocketError, error::ProtocolError};
 
 /// How a session, or the attempt to have one, ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,20 +122,8 @@ impl Refusals {
             Closed::ByService(Some(frame)) => self.of_close(frame.code.into(), &frame.reason),
             // Closed without a word: 1006 is what RFC 6455 §7.1.5 calls it.
             Closed::ByService(None) => self.of_close(1006, "without a close frame"),
-            Closed::Broken(error) => self.of_socket(error),
+            Closed::Broken(error) => self.error(cause_of(error), &error.to_string()).into(),
         }
-    }
-
-    fn of_socket(&self, error: &SocketError) -> Ending {
-        let cause = match error {
-            SocketError::ConnectionClosed | SocketError::AlreadyClosed | SocketError::Io(_) | SocketError::Tls(_) => {
-                EngineCause::ConnectionLost
-            }
-            SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => EngineCause::ConnectionLost,
-            // Frames out of order, text that is none, messages beyond all bounds.
-            _ => EngineCause::ServiceFailed,
-        };
-        self.error(cause, &error.to_string()).into()
     }
 }
 

@@ -2,6 +2,7 @@
 //! it drives it.
 
 use super::{dial::Stream, outbox::Outbox};
+use crate::EngineCause;
 use bytes::Bytes;
 use futures::{Sink, Stream as _};
 use std::{
@@ -10,7 +11,7 @@ use std::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{self, Message, protocol::CloseFrame},
+    tungstenite::{self, Message, error::ProtocolError, protocol::CloseFrame},
 };
 
 /// Why no more frames come.
@@ -19,6 +20,17 @@ pub enum Closed {
     /// The service said why, or at least that.
     ByService(Option<CloseFrame>),
     Broken(tungstenite::Error),
+}
+
+/// Of a WebSocket that broke.
+pub fn cause_of(error: &tungstenite::Error) -> EngineCause {
+    use tungstenite::Error::{AlreadyClosed, ConnectionClosed, Io, Protocol, Tls};
+    match error {
+        ConnectionClosed | AlreadyClosed | Io(_) | Tls(_) => EngineCause::ConnectionLost,
+        Protocol(ProtocolError::ResetWithoutClosingHandshake) => EngineCause::ConnectionLost,
+        // Frames out of order, text that is none, messages beyond all bounds.
+        _ => EngineCause::ServiceFailed,
+    }
 }
 
 pub struct Socket {

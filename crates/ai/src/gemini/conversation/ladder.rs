@@ -2,7 +2,7 @@
 //! and another takes over. Whatever can be heard of the agent leads back to the ground.
 
 use super::{Conversation, renewal::Owed};
-use crate::{EngineCause, EngineError, gemini::instruction};
+use crate::{EngineCause, EngineError, realtime::instruction};
 use std::time::Instant;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,6 @@
 //! | module | decides |
 //! |---|---|
 //! | [`turn`] | what belongs to the agent's current turn, and what comes too late to be played |
-//! | [`greeting`] | when to ask for the first words, and whether again |
-//! | [`farewell`] | when the last words have been said |
 //! | [`vigil`] | when an answer is overdue |
 //! | [`ladder`] | what is done about it |
 //! | [`renewal`] | what another session has to be told |
@@ -23,8 +21,6 @@
 //!
 //! [`Failed`]: EngineEvent::Failed
 
-pub mod farewell;
-pub mod greeting;
 pub mod history;
 pub mod ladder;
 pub mod ledger;
@@ -38,10 +34,16 @@ mod tools;
 
 pub use incoming::News;
 
-use super::{family::Family, instruction, wire};
-use crate::{Brief, EngineError, EngineEvent, Prompt, Utterance, tools::Bench};
-use farewell::Farewell;
-use greeting::{Ask, Greeting};
+use super::{family::Family, wire};
+use crate::{
+    Brief, EngineError, EngineEvent, Prompt, Utterance,
+    realtime::{
+        farewell::Farewell,
+        greeting::{Ask, Greeting},
+        instruction,
+    },
+    tools::Bench,
+};
 use history::History;
 use ladder::Rung;
 use ledger::Ledger;
@@ -254,11 +256,6 @@ impl Conversation {
     fn notice(&mut self, text: impl Into<String>) {
         self.events.push_back(EngineEvent::Notice(text.into()));
     }
-}
-
-/// `since` plus `patience`, where there is a `since`.
-fn after(since: Option<Instant>, patience: Duration) -> Option<Instant> {
-    since.map(|since| since + patience)
 }
 
 #[cfg(test)]

@@ -2,10 +2,7 @@
 //! nothing of it has been heard.
 
 use super::{Conversation, Turn};
-use crate::{
-    EngineEvent, Utterance,
-    gemini::{instruction, wire::client},
-};
+use crate::{EngineEvent, Utterance, gemini::wire::client, realtime::instruction};
 use std::time::Instant;
 
 /// Longest words of the caller that are repeated to the model, bytes.

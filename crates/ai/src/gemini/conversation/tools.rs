@@ -5,13 +5,11 @@
 
 use super::Conversation;
 use crate::{
-    gemini::{
-        instruction::renewal,
-        wire::{
-            client::{FunctionResponse, tool_response},
-            server::{FunctionCall, ToolCallCancellation},
-        },
+    gemini::wire::{
+        client::{FunctionResponse, tool_response},
+        server::{FunctionCall, ToolCallCancellation},
     },
+    realtime::instruction::renewal,
     tools::{Bench, Outcome, ToolCall, Used},
 };
 use std::{

@@ -2,9 +2,9 @@
 //!
 //! A field that has another type than we expect costs that field, not the message: [`salvage`] reads around it.
 
-use crate::tools::Object;
+use crate::{realtime::frame, tools::Object};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{borrow::Cow, time::Duration};
 
 /// One message; any of its fields may be there together. Empty texts are absent ones.
@@ -220,26 +220,12 @@ impl<'de> Deserialize<'de> for Count {
 
 /// Reads a frame. On an error try [`salvage`].
 pub fn parse(frame: &[u8]) -> Result<ServerMessage<'_>, serde_json::Error> {
-    // A derived reader would take a list for an object without names.
-    if frame.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(serde::de::Error::custom("no object"));
-    }
-    serde_json::from_slice(frame)
+    frame::parse(frame)
 }
 
 /// What is left of a message when the fields that we cannot read are taken out; `None` when it is no JSON object at all.
 pub fn salvage(frame: &[u8]) -> Option<Value> {
-    let mut value: Value = serde_json::from_slice(frame).ok()?;
-    let message = value.as_object_mut()?;
-    if let Some(content) = message.get_mut("serverContent").and_then(Value::as_object_mut) {
-        content.retain(|name, field| is_readable(&json!({"serverContent": {name: field}})));
-    }
-    message.retain(|name, field| is_readable(&json!({name: field})));
-    Some(value)
-}
-
-fn is_readable(message: &Value) -> bool {
-    ServerMessage::deserialize(message).is_ok()
+    frame::salvage(frame, "serverContent", |value| ServerMessage::deserialize(value).is_ok())
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@
 use super::{Conversation, responses::Wish};
 use crate::{
     EngineCause,
-    gemini::instruction,
     openai::{
         refusal::Ending,
         wire::{
@@ -20,6 +19,7 @@ use crate::{
             server::{ErrorBody, RateLimit},
         },
     },
+    realtime::instruction,
 };
 use std::time::{Duration, Instant};
 

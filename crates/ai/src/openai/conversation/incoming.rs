@@ -3,8 +3,8 @@
 use super::{Conversation, responses::Active};
 use crate::{
     EngineEvent, Usage,
-    gemini::instruction,
     openai::wire::server::{self, Item, Response, ServerEvent, TokenDetails},
+    realtime::instruction,
 };
 use serde::Deserialize;
 use std::time::Instant;

@@ -5,7 +5,7 @@ use super::{
     renewal::Step,
     responses::{Responses, Wish},
 };
-use crate::{EngineError, EngineEvent, gemini::conversation::greeting::Greeting, openai::wire::client::Item};
+use crate::{EngineError, EngineEvent, openai::wire::client::Item, realtime::greeting::Greeting};
 use std::time::{Duration, Instant};
 
 /// Nobody has been heard for so long: the moment is quiet.

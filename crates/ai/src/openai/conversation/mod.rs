@@ -41,11 +41,9 @@ use super::{
 };
 use crate::{
     Brief, EngineCause, EngineError, EngineEvent, Prompt, Usage,
-    gemini::{
-        conversation::{
-            farewell::Farewell,
-            greeting::{Ask, Greeting},
-        },
+    realtime::{
+        farewell::Farewell,
+        greeting::{Ask, Greeting},
         instruction,
     },
     tools::Bench,
@@ -326,7 +324,7 @@ impl Conversation {
         match ask {
             Some(Ask::First { outbound }) => {
                 let text = match self.takes_over {
-                    true => cue::take_over(&self.greeting_words),
+                    true => instruction::renewal::take_over(&self.greeting_words),
                     false => instruction::greet(&self.greeting_words, outbound),
                 };
                 self.vigil.answer_is_due(now);

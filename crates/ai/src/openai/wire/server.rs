@@ -4,6 +4,7 @@
 //! out, and any of them may send events of next year. A field that has another type than we expect costs that field, not the
 //! event: [`salvage`] reads around it.
 
+use crate::realtime::frame;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -184,26 +185,12 @@ fn owned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error>
 
 /// Reads a frame. On an error try [`salvage`].
 pub fn parse(frame: &[u8]) -> Result<ServerEvent<'_>, serde_json::Error> {
-    // A derived reader would take a list for an object without names.
-    if frame.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(serde::de::Error::custom("no object"));
-    }
-    serde_json::from_slice(frame)
+    frame::parse(frame)
 }
 
 /// What is left of an event when the fields that we cannot read are taken out; `None` when it is no JSON object at all.
 pub fn salvage(frame: &[u8]) -> Option<Value> {
-    let mut value: Value = serde_json::from_slice(frame).ok()?;
-    let event = value.as_object_mut()?;
-    if let Some(response) = event.get_mut("response").and_then(Value::as_object_mut) {
-        response.retain(|name, field| is_readable(&serde_json::json!({"response": {name: field}})));
-    }
-    event.retain(|name, field| is_readable(&serde_json::json!({name: field})));
-    Some(value)
-}
-
-fn is_readable(event: &Value) -> bool {
-    ServerEvent::deserialize(event).is_ok()
+    frame::salvage(frame, "response", |value| ServerEvent::deserialize(value).is_ok())
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ fn who_takes_over_knows_what_was_said_and_does_not_greet() {
     world.conversation.start(world.now);
     let asked = world.messages();
     let instructions = asked[0]["response"]["instructions"].as_str().expect("at once, though we have called");
-    assert!(instructions.contains("Say exactly this now: One moment, please.") && instructions.contains("Do not greet"));
+    assert!(instructions.contains("where the conversation was: One moment, please.") && instructions.contains("Do not greet"));
 }
 
 #[test]

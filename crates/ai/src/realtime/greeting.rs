@@ -1,6 +1,5 @@
 //! When the model is asked for the first words. A caller hears us at once; somebody we called says hello first.
 
-use super::after;
 use std::time::{Duration, Instant};
 
 /// How long the called side may take to say hello.
@@ -93,7 +92,7 @@ impl Greeting {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Listening { since, heard } => {
-                let patient = after(heard, ANSWER_TO_HELLO).unwrap_or(since + HELLO);
+                let patient = heard.map_or(since + HELLO, |heard| heard + ANSWER_TO_HELLO);
                 Some(patient.max(since + HELLO).min(since + LONGEST))
             }
             State::Asked { at } => Some(at + ASK_AGAIN),
