@@ -166,6 +166,8 @@ pub enum Prompt {
     /// From now on the agent speaks to the human to whom the caller is to be handed over, while the caller waits and hears
     /// nothing of it: say who calls and why, and ask whether they take the call.
     BriefHuman { target: String, message: Option<String> },
+    /// An answering machine records: say exactly this, then [`EngineEvent::Goodbye`].
+    LeaveMessage { message: String },
     /// The agent is with the caller again, who could not be handed over.
     TransferFailed { target: String, reason: String },
 }

@@ -62,6 +62,11 @@ macro_rules! ulid_names {
                 let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
                 Self(ulid::Ulid::from_parts(ms, entropy))
             }
+
+            /// The time that it was given, to the millisecond.
+            pub fn began_at(&self) -> Option<jiff::Timestamp> {
+                jiff::Timestamp::from_millisecond(i64::try_from(self.0.timestamp_ms()).ok()?).ok()
+            }
         }
         impl TryFrom<String> for $name {
             type Error = $bad;
@@ -91,6 +96,8 @@ macro_rules! ulid_names {
 ulid_names! {
     /// A call's name: a ULID, so that names sort by the time the call began.
     CallId, BadCallId, "must be a call id: 26 characters of Crockford's base 32";
+    /// The name of a call that was ordered with rules for trying it again: a ULID.
+    OrderId, BadOrderId, "must be the id of a pending call: 26 characters of Crockford's base 32";
     /// The name of one thing told to one receiver.
     DeliveryId, BadDeliveryId, "must be the id of a delivery: 26 characters of Crockford's base 32";
 }

@@ -15,6 +15,7 @@
 //! | [`registration`] | the states a registration can be in, as shown to people |
 //! | [`contact`] | whom a user knows |
 //! | [`dial`] | what may be dialled |
+//! | [`retry`] | calls that are tried again |
 //! | [`examination`] | what is found when a line is examined |
 //! | [`call`] | one call as a pure machine: inputs and time in, outputs out |
 //! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
@@ -30,6 +31,7 @@ pub mod ids;
 pub mod pem;
 pub mod record;
 pub mod registration;
+pub mod retry;
 pub mod secret;
 pub mod user;
 
@@ -37,6 +39,6 @@ pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings
 pub use contact::Contact;
 pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
-pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, UserId};
+pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, OrderId, UserId};
 pub use secret::Secret;
 pub use user::User;

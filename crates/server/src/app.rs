@@ -15,11 +15,13 @@ use crate::{
     doctor::Doctor,
     engines::Talkers,
     exchange::{
-        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, LiveEvent, TransferError, TransferOrder,
+        ActiveCall, DialError, DialRequest, ExaminationError, ExaminationRequest, Exchange, LiveEvent, TransferError,
+        TransferOrder,
     },
     first_version::lay_over,
     outside::GuardedClient,
     records::{LiveFeed, Metrics, RecordSink, Traces},
+    redial::Redialler,
     stores::Stores,
     switchboard::Switchboard,
     tools::ToolShop,
@@ -144,7 +146,7 @@ impl App {
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
         let doctor = Doctor::new(stack.clone(), view.clone(), directory.clone(), registry.clone(), stores.records.clone());
-        let exchange = Arc::new(Switchboard {
+        let exchange: Arc<dyn Exchange> = Arc::new(Switchboard {
             view,
             directory: directory.clone(),
             registry: registry.clone(),
@@ -160,9 +162,10 @@ impl App {
             users,
             records: stores.records.clone(),
             contacts: stores.records.clone(),
-            exchange,
+            exchange: exchange.clone(),
             hooks: aftercare.hooks.clone(),
             metrics: metrics.clone(),
+            orders: stores.records.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {
@@ -177,6 +180,9 @@ impl App {
         };
         http.spawn(serve_http(listener, api::router(state), Phases(phases)));
         aftercare.run(line_news, &stack_tasks, &stack_cancel);
+        let redialler =
+            Redialler { orders: stores.records.clone(), records: stores.records.clone(), exchange, feed: feed.subscribe() };
+        lines.spawn(redialler.run(lines_cancel.child_token()));
         phase.send_replace(Phase::Running);
         let sip_address = stack.local_address();
         Ok(Self {

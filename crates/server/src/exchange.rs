@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
-use callie_domain::user::TransferMode;
+use callie_domain::user::{TransferMode, VoicemailWish};
 use callie_domain::{CallId, DialTarget, User, UserId};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,15 +37,24 @@ pub struct ActiveCall {
 }
 
 /// What the API asks for when a user is to call somebody.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DialRequest {
     pub user: UserId,
+    #[serde(with = "as_dialled")]
     pub target: DialTarget,
+    #[serde(default)]
     pub words: CallWords,
+    /// What is done about an answering machine in this one call.
+    #[serde(default)]
+    pub voicemail: VoicemailWish,
+    /// The call's name, where it is settled already.
+    #[serde(skip)]
+    pub id: Option<CallId>,
 }
 
 /// What one call says otherwise than the user's document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallWords {
     /// Spoken instead of the greeting.
     pub message: Option<String>,
@@ -60,6 +69,27 @@ pub struct CallWords {
 impl CallWords {
     pub fn saying(message: Option<String>) -> Self {
         Self { message, ..Self::default() }
+    }
+}
+
+impl DialRequest {
+    /// A call as the user's settings have it.
+    pub fn new(user: UserId, target: DialTarget) -> Self {
+        Self { user, target, words: CallWords::default(), voicemail: VoicemailWish::default(), id: None }
+    }
+}
+
+/// Orders are kept as JSON; a target in them is what a client would write.
+mod as_dialled {
+    use callie_domain::DialTarget;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(target: &DialTarget, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(target)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DialTarget, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -92,6 +122,16 @@ pub enum DialError {
     ShuttingDown,
     #[error("{0}")]
     Internal(String),
+}
+
+impl DialError {
+    /// Whether the same call may be placed later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NotConnected(_) | Self::TooManyCalls(_) | Self::ShuttingDown | Self::Internal(_) => true,
+            Self::NoSuchUser(_) => false,
+        }
+    }
 }
 
 /// Why keys are not sent.

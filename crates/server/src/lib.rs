@@ -17,6 +17,7 @@
 //! | [`call`] | calls: the task of each, and the bridge to its agent |
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
 //! | [`hooks`] | webhooks: who is told, and the queue to them |
+//! | [`redial`] | calls that are tried again |
 //! | [`outside`] | requests to addresses that users name |
 //! | [`tools`] | what agents can do with the call, the store and the network |
 //! | [`records`] | what is kept of calls, and the live feed |
@@ -34,6 +35,7 @@ pub mod first_version;
 pub mod hooks;
 pub mod outside;
 pub mod records;
+pub mod redial;
 pub mod stores;
 pub mod switchboard;
 pub mod telemetry;

@@ -5,6 +5,7 @@
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
 //! | [`contact`] | [`ContactStore`]: whom the users know |
+//! | [`order`] | [`OrderStore`]: calls that are tried again, and keys that make an order good for one call |
 //! | [`delivery`] | [`DeliveryStore`]: what is told to users' receivers, and what became of it |
 //! | [`migration`] | carrying all documents to another store |
 //! | [`rotation`] | which key seals what, and sealing anew |
@@ -23,6 +24,7 @@ pub mod document;
 pub mod error;
 pub mod firestore;
 pub mod migration;
+pub mod order;
 pub mod record;
 pub mod rotation;
 pub mod seal;
@@ -35,6 +37,7 @@ pub use contact::ContactStore;
 pub use delivery::{Delivery, DeliveryFilter, DeliveryState, DeliveryStore, NewDelivery};
 pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};
 pub use error::StoreError;
+pub use order::{NewOrder, Order, OrderState, OrderStore};
 pub use record::{CallFilter, CallPage, RecordEntry, RecordStore};
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;

@@ -234,6 +234,7 @@ fn a_call(name: &str, second: i64) -> Cdr {
         media: None,
         legs: Vec::new(),
         message: None,
+        answered_by: None,
         metadata: std::collections::BTreeMap::new(),
     }
 }

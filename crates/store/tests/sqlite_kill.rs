@@ -65,6 +65,7 @@ fn a_call(n: u32) -> Cdr {
         legs: Vec::new(),
         message: None,
         metadata: BTreeMap::new(),
+        answered_by: None,
     }
 }
 

@@ -63,6 +63,12 @@ impl EngineSession for Announcement {
     fn prompt(&mut self, prompt: Prompt) {
         match prompt {
             Prompt::StillThere | Prompt::SilenceGoodbye => {}
+            Prompt::LeaveMessage { message } => {
+                self.script.end();
+                self.mouth.interrupt();
+                self.mouth.say(&message);
+                self.mouth.goodbye();
+            }
             Prompt::BriefHuman { message, .. } => {
                 self.mouth.say(message.as_deref().unwrap_or("I have a caller for you."));
                 self.mouth.say("Press 1 to take the call, or 2 to decline.");

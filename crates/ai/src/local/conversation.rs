@@ -188,6 +188,19 @@ impl Conversation {
         }
     }
 
+    /// To a machine: whatever it said, and was about to be said to it, is past.
+    fn leave(&mut self, message: &str) {
+        if self.hello.take().is_some() {
+            self.listening.end_hello();
+        }
+        self.talk = None;
+        self.mouth.hold(false);
+        self.mouth.interrupt();
+        self.mouth.say(message);
+        self.mouth.goodbye();
+        self.mouth.wake();
+    }
+
     fn report_heard(&mut self, text: String) {
         if !text.is_empty() {
             self.mouth.report(EngineEvent::Heard(text));
@@ -219,6 +232,9 @@ impl EngineSession for Conversation {
     fn dtmf(&mut self, _digit: char) {}
 
     fn prompt(&mut self, prompt: Prompt) {
+        if let Prompt::LeaveMessage { message } = prompt {
+            return self.leave(&message);
+        }
         if self.hello.is_some() || self.mouth.is_leaving() || prompt == Prompt::StillThere && self.listening.is_open() {
             return;
         }

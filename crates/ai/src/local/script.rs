@@ -101,6 +101,11 @@ impl Script {
         }
     }
 
+    /// Something else is said instead of the rest.
+    pub fn end(&mut self) {
+        self.stage = Stage::Over;
+    }
+
     fn greet(&mut self) -> Vec<Output> {
         self.stage = Stage::Greeting;
         vec![Output::Greet]

@@ -92,6 +92,15 @@ pub fn brief_human(target: &str, message: Option<&str>) -> String {
     )
 }
 
+/// The called side is a machine that records.
+pub fn leave_message(message: &str) -> String {
+    format!(
+        "(An answering machine has taken the call, and it records now. Nobody listens and nobody answers. Say exactly this, nothing \
+         else, then use the end_call tool: {})",
+        message.trim()
+    )
+}
+
 /// The agent is back with the caller.
 pub fn transfer_failed(target: &str, reason: &str) -> String {
     format!(

@@ -20,6 +20,9 @@ impl Policy {
     pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 }
 
+/// A message on an answering machine that takes longer is ended.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(150);
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -52,6 +55,10 @@ pub enum Input {
     /// Nobody speaks any more; a goodbye that follows is because of that.
     CallerSilent,
     PlayoutDrained,
+    /// What was heard on the line of a call that we placed ends it: a tone, a machine.
+    Recognised(Termination),
+    /// The agent is told to leave a message on an answering machine; its goodbye follows.
+    LeavesMessage,
     /// A transfer has ended the call, or ends it now.
     TransferEnded(Termination),
     HangUp,
@@ -65,6 +72,8 @@ pub enum TimerKind {
     Answer,
     MaxDuration,
     Drain,
+    /// The message on an answering machine has not been spoken to its end.
+    Message,
 }
 
 /// What is to be done, in order.
@@ -198,6 +207,7 @@ impl Call {
             Input::HangUp => self.cancel(Termination::new(EndReason::OperatorCancelled)),
             Input::Shutdown => self.cancel(Termination::new(EndReason::ServerShutdown)),
             Input::AgentFailed(detail) => self.cancel(Termination::because(EndReason::EngineFailed, detail)),
+            Input::Recognised(end) => self.cancel(end),
             Input::RemoteHungUp => self.finish(Termination::new(EndReason::RemoteHungUp)),
             _ => Vec::new(),
         }
@@ -213,7 +223,14 @@ impl Call {
             // Their CANCEL came before our 200 went out: the answer that we wished for was never given (RFC 3261 §9.2).
             Input::RemoteCancelled => self.finish(Termination::new(EndReason::CallerCancelled)),
             Input::SignallingFailed(end) => self.hang_up(end),
-            Input::TransferEnded(end) => self.hang_up(end),
+            Input::TransferEnded(end) | Input::Recognised(end) => self.hang_up(end),
+            Input::LeavesMessage if self.phase == Phase::Talking => {
+                self.draining_for = EndReason::MessageLeft;
+                vec![Output::StartTimer(TimerKind::Message, MESSAGE_TIMEOUT)]
+            }
+            Input::Timer(TimerKind::Message) => {
+                self.hang_up(Termination::because(EndReason::EngineFailed, "the message was not spoken to its end"))
+            }
             Input::RtpLost => self.hang_up(Termination::new(EndReason::RtpLost)),
             Input::HangUp => self.hang_up(Termination::new(EndReason::OperatorHungUp)),
             Input::Shutdown => self.hang_up(Termination::new(EndReason::ServerShutdown)),
@@ -335,6 +352,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_heard_on_the_line_ends_the_call() {
+        let end = Input::Recognised(Termination::new(EndReason::CalleeBusy));
+        let dialling = [Input::Begin, Input::MediaOpened, Input::RemoteRinging, end.clone()];
+        let outputs = run(Direction::Outbound, &dialling);
+        assert_eq!(end_of(&outputs), Some(EndReason::CalleeBusy));
+        assert!(outputs.contains(&Output::CancelInvite));
+        let outputs = run(Direction::Outbound, &[Input::Begin, Input::MediaOpened, Input::RemoteAnswered, end]);
+        assert!(outputs.contains(&Output::SendBye) && end_of(&outputs) == Some(EndReason::CalleeBusy));
+    }
+
+    #[test]
+    fn a_message_is_left_before_we_hang_up() {
+        let leaving = [Input::Begin, Input::MediaOpened, Input::AgentReady, Input::RemoteAnswered, Input::LeavesMessage];
+        let told = run(Direction::Outbound, &[&leaving[..], &[Input::AgentGoodbye, Input::PlayoutDrained]].concat());
+        assert_eq!(end_of(&told), Some(EndReason::MessageLeft));
+        let stuck = run(Direction::Outbound, &[&leaving[..], &[Input::Timer(TimerKind::Message)]].concat());
+        assert_eq!(end_of(&stuck), Some(EndReason::EngineFailed));
+    }
+
+    #[test]
     fn a_transfer_that_ends_the_call_says_bye() {
         let talk = [Input::Begin, Input::MediaOpened, Input::AgentReady, Input::Acknowledged];
         let end = Input::TransferEnded(Termination::new(EndReason::Transferred));
@@ -402,6 +439,8 @@ mod tests {
             Just(Input::CallerSilent),
             Just(Input::PlayoutDrained),
             Just(Input::TransferEnded(Termination::new(EndReason::Transferred))),
+            Just(Input::Recognised(Termination::new(EndReason::Congestion))),
+            Just(Input::LeavesMessage),
             Just(Input::HangUp),
             Just(Input::Shutdown),
             Just(Input::Timer(TimerKind::Setup)),

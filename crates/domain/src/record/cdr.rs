@@ -1,6 +1,6 @@
 //! The call detail record.
 
-use super::Termination;
+use super::{AnsweredBy, Termination};
 use crate::{CallId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct Cdr {
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
+    /// Who answered a call that we placed, as far as it was recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweredBy>,
 }
 
 impl Cdr {

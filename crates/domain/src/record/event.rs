@@ -1,6 +1,6 @@
 //! What happens in a call, as it is kept and pushed to the live feed.
 
-use super::{Message, Termination, Turn};
+use super::{AnsweredBy, Message, Termination, Turn};
 use crate::call::transfer::Completion;
 use crate::user::TransferMode;
 use jiff::Timestamp;
@@ -89,6 +89,19 @@ pub enum CallFact {
     /// The first RTP packet of the other side, and where it really came from.
     RtpLatched {
         address: String,
+    },
+    /// A tone of the network, of a fax machine or of an answering machine was heard; told once for each kind.
+    ToneHeard {
+        tone: String,
+    },
+    /// Who has answered, and what speaks for it. A later one replaces it.
+    AnsweredBy {
+        by: AnsweredBy,
+        evidence: String,
+    },
+    /// The message for an answering machine is spoken from now on.
+    MessageDropped {
+        message: String,
     },
     SpeechStarted {
         speaker: Speaker,

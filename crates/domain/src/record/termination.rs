@@ -58,6 +58,9 @@ end_reasons! {
     ServerShutdown, Completed, "the server was stopped", "";
     Transferred, Completed, "the call was handed over to somebody else", "";
     Replaced, Completed, "another call took this one's place", "";
+    MachineAnswered, Completed, "an answering machine answered, and we hung up", "set calls.voicemail of the user to drop or talk if it should be spoken to";
+    MessageLeft, Completed, "a message was left on an answering machine", "";
+    FaxAnswered, Completed, "a fax machine answered", "check the number: people are reached at another one";
     CallerCancelled, Cancelled, "the caller hung up before the answer", "";
     OperatorCancelled, Cancelled, "ended through the API before the answer", "";
     UserInactive, Rejected, "the user is not active or not connected (480)", "activate and connect the user";
@@ -69,6 +72,8 @@ end_reasons! {
     NoAnswer, NoAnswer, "nobody answered within answer_timeout", "raise answer_timeout of the user if it should ring longer";
     CalleeDeclined, Declined, "the called party declined", "";
     NumberNotFound, NotFound, "the provider does not know the number", "check the number and its prefix";
+    NotReachable, NotFound, "the network says that the number cannot be reached (special information tone)", "listen to the announcement in the recording; check the number";
+    Congestion, Failed, "the network has no way to the called party (congestion tone)", "try again later; ask the provider if it lasts";
     AuthenticationFailed, Failed, "the provider refused our credentials for the call", "check sip_username, auth_username and sip_password";
     Forbidden, Failed, "the provider does not allow this call (403)", "check caller_id, the number and the account's rights";
     ServiceUnavailable, Failed, "the provider could not take the call (5xx)", "try again later; ask the provider if it lasts";

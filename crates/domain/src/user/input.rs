@@ -13,6 +13,7 @@ use super::field::Field;
 use super::preset::Preset;
 use super::routing::{Routing, TransferTarget, read_targets};
 use super::tools::{self, ToolSettings, ToolsInput};
+use super::voicemail::{self, Voicemail, VoicemailPolicy};
 use super::webhooks::{self, WebhookInput};
 use super::{AiSettings, CallSettings, Device, SipSettings, User, defaults};
 use crate::audio::LineMedia;
@@ -50,6 +51,8 @@ pub struct UserInput {
     pub use_fixed_rtp_port: Option<bool>,
     pub protect_greeting: Option<bool>,
     pub barge_in: Option<bool>,
+    pub voicemail: Option<VoicemailPolicy>,
+    pub voicemail_message: Option<Option<String>>,
     pub ai: PersonaInput,
     /// The map `ai.tools`.
     pub tools: Option<ToolsInput>,
@@ -155,6 +158,10 @@ impl UserInput {
             "use_fixed_rtp_port" if within("calls") => self.use_fixed_rtp_port = field.boolean(faults),
             "protect_greeting" if map == "calls" => self.protect_greeting = field.boolean(faults),
             "barge_in" if map == "calls" => self.barge_in = field.boolean(faults),
+            "voicemail" if map == "calls" => self.voicemail = field.word(faults, "talk, hang_up or drop"),
+            "voicemail_message" if map == "calls" => {
+                self.voicemail_message = field.optional(|f| f.prose(faults, voicemail::MAX_MESSAGE));
+            }
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
@@ -183,6 +190,11 @@ impl UserInput {
         }
         let (min, max) = (self.rtp_port_min, self.rtp_port_max);
         check_ports(min.unwrap_or(defaults::RTP_PORT_MIN), max.unwrap_or(defaults::RTP_PORT_MAX), &mut faults);
+        let voicemail =
+            Voicemail { policy: self.voicemail.unwrap_or_default(), message: self.voicemail_message.clone().flatten() };
+        if let Some(lack) = voicemail.lack() {
+            faults.add("calls.voicemail_message", lack);
+        }
         self.line.unfit_for_creation(self.transport.unwrap_or_default(), &mut faults);
         faults
     }
@@ -235,6 +247,7 @@ impl UserInput {
                 use_fixed_rtp_port: true,
                 protect_greeting: false,
                 barge_in: true,
+                voicemail: Voicemail::default(),
             },
             ai: AiSettings::default(),
             tools: ToolSettings::default(),
@@ -281,6 +294,8 @@ impl UserInput {
         set(&mut user.calls.use_fixed_rtp_port, self.use_fixed_rtp_port);
         set(&mut user.calls.protect_greeting, self.protect_greeting);
         set(&mut user.calls.barge_in, self.barge_in);
+        set(&mut user.calls.voicemail.policy, self.voicemail);
+        set(&mut user.calls.voicemail.message, self.voicemail_message);
         self.ai.apply(&mut user.ai);
         if let Some(wanted) = self.tools {
             user.tools = wanted.apply(&old.tools, &mut faults);
@@ -291,6 +306,9 @@ impl UserInput {
             user.webhooks = webhooks::apply(wanted, &old.webhooks, &mut faults);
         }
         check_ports(user.calls.rtp_port_min, user.calls.rtp_port_max, &mut faults);
+        if let Some(lack) = user.calls.voicemail.lack() {
+            faults.add("calls.voicemail_message", lack);
+        }
         line::contradictions(user.sip.transport, user.sip.sips, &user.sip.tls, &mut faults);
         if user != *old {
             user.updated_at = now;

@@ -9,6 +9,7 @@ pub mod persona;
 pub mod preset;
 pub mod routing;
 pub mod tools;
+pub mod voicemail;
 pub mod webhooks;
 
 use crate::audio::{LineMedia, SrtpPolicy};
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 pub use persona::{AiSettings, ENGINES, Temperature};
 pub use routing::{Routing, TransferMode, TransferTarget};
 pub use tools::{BuiltIn, ClaimPolicy, ToolSettings};
+pub use voicemail::{Voicemail, VoicemailPolicy, VoicemailWish};
 pub use webhooks::{HookEvent, Webhook};
 
 /// A user: SIP credentials, the desk phone it imitates, how its calls go.
@@ -84,6 +86,8 @@ pub struct CallSettings {
     pub protect_greeting: bool,
     /// The line itself hears when the caller speaks over the agent; otherwise the engine alone decides.
     pub barge_in: bool,
+    /// When an answering machine takes a call of ours.
+    pub voicemail: Voicemail,
 }
 
 /// The values a document has when it does not say otherwise.

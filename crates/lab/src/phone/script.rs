@@ -1,6 +1,6 @@
 //! What a telephone does in a call, step by step; asked every 20 ms what is next.
 
-use callie_media::FRAME_SAMPLES;
+use callie_media::{FRAME_SAMPLES, codec::G711};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ const KEY_FRAMES: u32 = 8;
 pub enum Step {
     /// Called: say 180 and wait.
     Ring(Duration),
+    /// Called: say 183 with a description, with this codec if one is named, and go on; what is played then is early media.
+    EarlyMedia(Option<G711>),
     /// Called: answer now.
     Answer,
     /// Called: 486.
@@ -83,6 +85,7 @@ pub(super) enum Cue {
     Say([i16; FRAME_SAMPLES]),
     Key(char),
     Ring,
+    EarlyMedia(Option<G711>),
     Answer,
     Refuse(u16),
     Hold,
@@ -103,19 +106,22 @@ pub(super) struct Player {
     /// Samples or keys of this step that are done.
     done: usize,
     frames_to_next_key: u32,
+    /// Lines are played before the answer.
+    early: bool,
     /// Beginning and end of each `Play`.
     pub played: Vec<(Instant, Instant)>,
 }
 
 impl Player {
     pub fn new(script: Script, now: Instant) -> Self {
-        Self { steps: script.0.into(), step_began: now, done: 0, frames_to_next_key: 0, played: Vec::new() }
+        Self { steps: script.0.into(), step_began: now, done: 0, frames_to_next_key: 0, early: false, played: Vec::new() }
     }
 
     /// What to do for the next 20 ms.
     pub fn cue(&mut self, now: Instant, sense: Sense) -> Cue {
         let Some(step) = self.steps.front().cloned() else { return Cue::HangUp };
-        if !sense.answered && step.needs_call() {
+        let early = self.early && matches!(step, Step::Play(_));
+        if !sense.answered && step.needs_call() && !early {
             return if sense.called { Cue::Answer } else { Cue::Rest };
         }
         let elapsed = now.duration_since(self.step_began);
@@ -125,6 +131,10 @@ impl Player {
                 Cue::Ring
             }
             Step::Ring(time) | Step::Pause(time) => self.next_if(elapsed >= time, now, Cue::Rest),
+            Step::EarlyMedia(codec) => {
+                self.early = true;
+                self.next_if(true, now, Cue::EarlyMedia(codec))
+            }
             Step::Answer if sense.answered => self.next_if(true, now, Cue::Rest),
             Step::Answer => Cue::Answer,
             Step::Busy => self.next_if(true, now, Cue::Refuse(486)),
@@ -191,6 +201,7 @@ impl Step {
         !matches!(
             self,
             Self::Ring(_)
+                | Self::EarlyMedia(_)
                 | Self::Pause(_)
                 | Self::Answer
                 | Self::Busy

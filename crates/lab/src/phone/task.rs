@@ -12,7 +12,7 @@ use super::{Order, PhoneCall, PhoneOptions, PhoneState, Progress};
 use crate::line::LossyWay;
 use crate::message::Message;
 use crate::wire::{Flow, Heard, Wire};
-use callie_media::{FRAME, FRAME_SAMPLES};
+use callie_media::{FRAME, FRAME_SAMPLES, codec::G711};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +43,11 @@ pub(super) struct CallTask {
     begun: Instant,
     longest: Duration,
     called: bool,
+    /// That was agreed on.
+    codec: Option<G711>,
+    event_type: Option<u8>,
+    /// Its lines are heard before the answer.
+    early: bool,
     silenced: bool,
     rtp_sent: u64,
     final_status: Option<u16>,
@@ -93,6 +98,9 @@ impl CallTask {
             begun: now,
             longest,
             called: invite.is_some(),
+            codec: None,
+            event_type: None,
+            early: false,
             silenced: false,
             rtp_sent: 0,
             final_status: None,
@@ -205,7 +213,15 @@ impl CallTask {
                 }
             }
             Cue::Ring => self.dialog.ring(),
-            Cue::Answer => self.dialog.answer(now),
+            Cue::EarlyMedia(codec) => {
+                self.carry_out();
+                self.early |= self.dialog.progress(codec);
+                self.speak_with(codec);
+            }
+            Cue::Answer => {
+                self.dialog.answer(now);
+                self.speak_with(self.codec);
+            }
             Cue::Refuse(code) => self.dialog.refuse(code, now),
             Cue::Hold => self.dialog.reinvite(Direction::SendOnly, now),
             Cue::Resume => self.dialog.reinvite(Direction::SendRecv, now),
@@ -226,8 +242,17 @@ impl CallTask {
         }
     }
 
+    fn speak_with(&mut self, codec: Option<G711>) {
+        if let (Some(mouth), Some(codec)) = (&mut self.mouth, codec.filter(|_| self.early)) {
+            mouth.set_codec(codec, self.event_type);
+        }
+    }
+
     fn speak(&mut self, frame: &[i16; FRAME_SAMPLES]) {
-        let (Some(mouth), Some(_), Some(_)) = (&mut self.mouth, self.remote_rtp, self.answered_at) else { return };
+        let (Some(mouth), Some(_)) = (&mut self.mouth, self.remote_rtp) else { return };
+        if self.answered_at.is_none() && !self.early {
+            return;
+        }
         if self.silenced || self.ending.is_some() {
             return;
         }
@@ -288,6 +313,7 @@ impl CallTask {
         self.remote_rtp = Some(remote.rtp);
         self.ear.set_event_type(remote.event_type);
         let Some(codec) = remote.codecs.first().copied() else { return };
+        (self.codec, self.event_type) = (Some(codec), remote.event_type);
         match &mut self.mouth {
             Some(mouth) => mouth.set_codec(codec, remote.event_type),
             None => self.mouth = Some(Mouth::new(codec, remote.event_type)),

@@ -8,7 +8,7 @@ use callie_server::{
     call::Engines,
     config::{self, DefaultEngine, Gemini, sources::Sources},
     engines::Talkers,
-    exchange::{CallWords, DialRequest},
+    exchange::DialRequest,
 };
 use callie_store::{ConfigStore, Keyring, sqlite::SqliteStore};
 use jiff::Timestamp;
@@ -55,7 +55,7 @@ async fn dial(app: &App, order: &str) {
     for n in 0..total {
         pace.tick().await;
         let user = crate::user((n % users) as usize).parse().expect("an id");
-        let request = DialRequest { user, target: rate::NUMBER.parse().expect("a number"), words: CallWords::default() };
+        let request = DialRequest::new(user, rate::NUMBER.parse().expect("a number"));
         app.dial(request).expect("there is room for the call");
     }
 }

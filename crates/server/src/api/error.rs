@@ -110,6 +110,12 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-calls", "A limit of calls is reached", detail)
     }
 
+    /// A key that made an order good for one call comes with another order.
+    pub fn key_taken() -> Self {
+        let detail = "this Idempotency-Key was used for another call of the user: choose a new one";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key stands for something else", detail)
+    }
+
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of this server", detail)
     }

@@ -62,6 +62,29 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
+/// The client's `Idempotency-Key`, where it sent one.
+pub struct IdempotencyKey(pub Option<String>);
+
+/// Bytes.
+const LONGEST_KEY: usize = 255;
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().ok().map(str::trim).filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+        let key = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+        match key {
+            Some(key) => Ok(Self(Some(key.to_owned()))),
+            None => {
+                let problem = format!("must be 1 to {LONGEST_KEY} visible ASCII characters without spaces");
+                Err(Problem::invalid(Faults::one("Idempotency-Key", problem)))
+            }
+        }
+    }
+}
+
 /// The user named in the path. A text that cannot be an id names a user that does not exist.
 pub struct UserPath(pub UserId);
 

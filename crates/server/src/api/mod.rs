@@ -41,6 +41,7 @@ pub mod health;
 pub mod lines;
 pub mod metrics;
 pub mod openapi;
+pub mod pending;
 mod presets;
 pub mod recording;
 pub mod root;

@@ -2,7 +2,7 @@
 
 use super::{
     ApiState, access_log, ai, calls, contacts, dial, doctor, error, events, first_version, guard, health, lines, metrics,
-    openapi, presets, recording, root, signalling, status, users, webhooks,
+    openapi, pending, presets, recording, root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -46,6 +46,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(doctor::examine, doctor::report))
         .routes(routes!(ai::check))
         .routes(routes!(dial::dial))
+        .routes(routes!(pending::list))
+        .routes(routes!(pending::cancel))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::resend))

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::hooks::Meters;
 use crate::records::Metrics;
 use axum::extract::FromRef;
-use callie_store::{ConfigStore, ContactStore, DeliveryStore, RecordStore};
+use callie_store::{ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ pub struct ApiState {
     pub exchange: Lines,
     pub hooks: Hooks,
     pub metrics: Metrics,
+    pub orders: Orders,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -30,6 +31,7 @@ pub type Users = Arc<dyn ConfigStore>;
 pub type Records = Arc<dyn RecordStore>;
 pub type Contacts = Arc<dyn ContactStore>;
 pub type Lines = Arc<dyn Exchange>;
+pub type Orders = Arc<dyn OrderStore>;
 
 /// What receivers are told, and how that goes.
 #[derive(Clone)]
@@ -157,6 +159,7 @@ handles! {
     exchange: Lines,
     hooks: Hooks,
     metrics: Metrics,
+    orders: Orders,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

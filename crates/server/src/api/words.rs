@@ -3,12 +3,13 @@
 use super::openapi::word_list;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
-use callie_domain::record::{CallResult, Direction, EndReason, Speaker};
+use callie_domain::record::{AnsweredBy, CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
+use callie_domain::retry::RetryOn;
 use callie_domain::user::tools::HttpMethod;
-use callie_domain::user::{BuiltIn, ClaimPolicy, ENGINES, HookEvent, TransferMode};
+use callie_domain::user::{BuiltIn, ClaimPolicy, ENGINES, HookEvent, TransferMode, VoicemailPolicy};
 use callie_domain::{AcceptFrom, Transport};
-use callie_store::DeliveryState;
+use callie_store::{DeliveryState, OrderState};
 use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! word_schemas {
@@ -27,6 +28,10 @@ word_schemas! {
     DirectionWord: &[Direction::Inbound, Direction::Outbound], "Who called";
     CallResultWord: &results(), "The outcome in one word";
     EndReasonWord: EndReason::ALL, "Why a call ended";
+    AnsweredByWord: &[AnsweredBy::Human, AnsweredBy::Machine, AnsweredBy::Unsure, AnsweredBy::Fax], "Who answered a call that we placed; who is unsure is treated as a human";
+    RetryOnWord: RetryOn::ALL, "An outcome upon which a call is tried again: machine is one that answered and was left no message";
+    OrderStateWord: &[OrderState::Calling, OrderState::Waiting], "Where a pending call stands: an attempt is under way, or the next has a time";
+    VoicemailWord: VoicemailPolicy::ALL, "What is done when an answering machine takes a call that we placed: go on talking, hang up, or leave a message after the beep and hang up";
     SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";
     TransferModeWord: TransferMode::ALL, "How a caller is handed over";
     EngineWord: &ENGINES, "A conversation engine";

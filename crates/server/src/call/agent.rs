@@ -45,6 +45,8 @@ pub struct Agent {
     /// The line was opened before the engine was ready.
     started: bool,
     held: bool,
+    /// Neither hears nor is heard.
+    hushed: bool,
     /// To whom the caller goes when no engine of a service is left.
     when_lost: Option<String>,
     turns: TurnTaking,
@@ -69,6 +71,7 @@ impl Agent {
             waiting_line: None,
             started: false,
             held: false,
+            hushed: false,
             when_lost,
             turns: TurnTaking::default(),
         }
@@ -189,6 +192,27 @@ impl Agent {
         }
     }
 
+    /// An engine is connected and hears what it is told.
+    pub fn is_ready(&self) -> bool {
+        self.started && matches!(self.state, State::Bridged(_))
+    }
+
+    /// From now on the agent neither hears nor is heard, until [`Self::speak_up`].
+    pub fn hush(&mut self) {
+        self.hushed = true;
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.hush();
+        }
+    }
+
+    /// It is heard again; it stays deaf.
+    pub fn speak_up(&mut self) {
+        self.hushed = false;
+        if let State::Bridged(bridge) = &mut self.state {
+            bridge.speak_up();
+        }
+    }
+
     pub fn dtmf(&mut self, digit: char) {
         if let State::Bridged(bridge) = &mut self.state {
             bridge.dtmf(digit);
@@ -268,6 +292,9 @@ impl Agent {
         // Who takes over does not greet again.
         let protects_greeting = self.turns.protects_greeting && self.brief.history.is_empty();
         bridge.take_turns(TurnTaking { protects_greeting, ..self.turns });
+        if self.hushed {
+            bridge.hush();
+        }
         if self.started {
             bridge.start();
         }

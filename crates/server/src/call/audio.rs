@@ -136,6 +136,21 @@ impl Audio {
         self.open(context, params, with)
     }
 
+    /// Closes what is open and takes the same port anew, for a description that the open media cannot follow.
+    pub async fn reopen(&mut self, context: &CallContext) -> Result<(), Termination> {
+        let Self::Open(open) = std::mem::replace(self, Self::Closed) else { return Err(out_of_order()) };
+        let OpenAudio { control, local, said, .. } = *open;
+        let bound = control.stats().local.ip();
+        control.close().await;
+        let port = local.port;
+        let socket = context
+            .ports
+            .reserve(port..=port.saturating_add(1), bound)
+            .map_err(|e| Termination::because(EndReason::RtpPortsExhausted, e.to_string()))?;
+        *self = Self::Reserved(Box::new(Reserved { socket, local, said }));
+        Ok(())
+    }
+
     /// While the other side is asked to call somebody else it may cease to send, and that is no loss.
     pub fn expect_silence(&self, expected: bool) {
         if let Self::Open(open) = self {

@@ -110,6 +110,10 @@ pub struct Bridge {
     turns: TurnTaking,
     /// More than one came of an event.
     facts: VecDeque<Fact>,
+    /// Nothing of the session is heard.
+    mute: bool,
+    /// It hears nothing either.
+    deaf: bool,
 }
 
 impl Bridge {
@@ -136,6 +140,8 @@ impl Bridge {
             protection: Protection::default(),
             turns: TurnTaking::default(),
             facts: VecDeque::new(),
+            mute: false,
+            deaf: false,
         }
     }
 
@@ -147,7 +153,7 @@ impl Bridge {
     /// The line is to watch for a caller who speaks over the agent: who cannot listen is not interrupted, and what plays while the
     /// call is held is nobody.
     pub fn watches(&self) -> bool {
-        self.turns.barge_in && self.rates.listens && self.begun && !self.held
+        self.turns.barge_in && self.rates.listens && self.begun && !self.held && !self.deaf
     }
 
     pub fn attach(&mut self, line: Line) {
@@ -237,6 +243,19 @@ impl Bridge {
         }
     }
 
+    /// From now on the session neither hears nor is heard, until [`Self::speak_up`].
+    pub fn hush(&mut self) {
+        (self.deaf, self.mute) = (true, true);
+        let now = MediaEngine::now();
+        self.barge_in = BargeIn::default();
+        self.stop(now, now);
+    }
+
+    /// It is heard again; it stays deaf.
+    pub fn speak_up(&mut self) {
+        self.mute = false;
+    }
+
     pub fn dtmf(&mut self, digit: char) {
         self.session.dtmf(digit);
     }
@@ -299,15 +318,16 @@ impl Bridge {
 
     fn hear(&mut self) {
         self.unprotect(false);
-        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, protection, .. } = self else {
+        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, deaf, protection, .. } = self else {
             return;
         };
         while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
-                if protection.is_on() && !*held {
+                let deaf = *held || *deaf;
+                if protection.is_on() && !deaf {
                     protection.hear(frame);
                 }
-                let frame = SILENCE.get(..frame.len()).filter(|_| *held || protection.is_on()).unwrap_or(frame);
+                let frame = SILENCE.get(..frame.len()).filter(|_| deaf || protection.is_on()).unwrap_or(frame);
                 match hearing {
                     Some(converter) => session.hear(&converter.convert(frame)),
                     None => session.hear(frame),
@@ -330,7 +350,7 @@ impl Bridge {
 
     fn on_event(&mut self, event: EngineEvent) -> Option<Fact> {
         let fact = match event {
-            EngineEvent::Audio(_) if self.line.is_none() => {
+            EngineEvent::Audio(_) if self.line.is_none() || self.mute => {
                 self.session.playout_drained();
                 return None;
             }
@@ -353,6 +373,7 @@ impl Bridge {
                 self.interrupted(MediaEngine::now());
                 return self.facts.pop_front();
             }
+            EngineEvent::Said(_) if self.mute => return None,
             EngineEvent::Said(text) => Fact::Words(Speaker::Agent, text),
             EngineEvent::Heard(text) => Fact::Words(Speaker::Caller, text),
             EngineEvent::ToolUsed(tool) => Fact::ToolUsed(tool),
@@ -429,17 +450,25 @@ impl Bridge {
 
     /// The caller speaks, and the agent has been silent since `at`: what is queued is not played, and the session is told what was.
     fn interrupt(&mut self, at: Duration, now: Duration) {
+        if self.stop(at, now) {
+            self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Interrupted });
+        }
+    }
+
+    /// Whether there was something to stop.
+    fn stop(&mut self, at: Duration, now: Duration) -> bool {
         self.backlog.clear();
         self.turn_complete = false;
-        let Some(Line { voice, .. }) = &mut self.line else { return };
+        let Some(Line { voice, .. }) = &mut self.line else { return false };
         let not_heard = NOT_HEARD_YET.saturating_sub(now.saturating_sub(at));
         let heard = voice.played().saturating_sub(self.drained_at).saturating_sub(not_heard);
         voice.flush();
-        if self.speaking {
+        let spoke = self.speaking;
+        if spoke {
             self.session.cut_off(heard);
             self.tell_drained();
-            self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Interrupted });
         }
+        spoke
     }
 
     fn tell_drained(&mut self) {

@@ -10,6 +10,8 @@
 //! | `own_call` | calls of a line to itself, and holding: what the doctor needs |
 //! | `reoffer` | descriptions within a call: hold, resume, addresses |
 //! | `task` | one call: waits, asks the machine, carries out |
+//! | `answerer` | who has answered a call of ours, and what is done about a machine |
+//! | `early` | audio before the answer |
 //! | `audio` | port, SDP and media of one call |
 //! | `audio_evidence` | its figures for the record, and a warning when audio goes one way |
 //! | `agent` | the engine of one call: connecting, then bridged |
@@ -30,6 +32,7 @@
 //! | `silence` | what to do when nobody speaks |
 
 mod agent;
+mod answerer;
 mod audio;
 mod audio_evidence;
 mod barge_in;
@@ -39,6 +42,7 @@ mod check;
 pub mod context;
 mod conversation;
 mod dead_air;
+mod early;
 mod ending;
 mod keys;
 mod own_call;

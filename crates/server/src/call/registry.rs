@@ -2,6 +2,7 @@
 
 use super::{
     agent::Agent,
+    answerer::Answerer,
     bridge::TurnTaking,
     check::Checks,
     context::{CallContext, Chosen},
@@ -18,6 +19,7 @@ use crate::{
 use callie_ai::Engine;
 use callie_domain::call::{Call, Policy};
 use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
+use callie_domain::user::Voicemail;
 use callie_domain::{CallId, User, UserId};
 use callie_sip::{InboundCall, LegControl};
 use callie_store::{StoredUser, UserView};
@@ -84,6 +86,10 @@ struct Party {
     media_address: IpAddr,
     /// Talks instead of the user's engine.
     engine: Option<Arc<dyn Engine>>,
+    /// Who answers is to be recognised, and this is done about a machine.
+    voicemail: Option<Voicemail>,
+    /// The call's name, where it is settled already.
+    id: Option<CallId>,
 }
 
 impl Registry {
@@ -127,6 +133,8 @@ impl Registry {
             sip_call_id: Some(call.sip_call_id),
             media_address: call.media_address,
             engine: own.as_ref().map(|own| own.engine.clone()),
+            voicemail: None,
+            id: None,
         };
         let signalling = Signalling::Inbound { leg: call.leg, offer: call.offer };
         let id = self.launch(&stored, party, signalling, CallWords::default(), refusal);
@@ -190,7 +198,10 @@ impl Registry {
             to,
             sip_call_id: None,
             media_address: self.0.context.stack.media_address_of(&account),
+            // A line that calls itself knows who answers.
+            voicemail: engine.is_none().then(|| request.voicemail.over(&stored.user.calls.voicemail)),
             engine,
+            id: request.id,
         };
         let signalling = Signalling::Outbound { account, target: request.target, leg: None };
         Ok(self.launch(&stored, party, signalling, request.words, None))
@@ -261,7 +272,7 @@ impl Registry {
     ) -> CallId {
         let user = stored.user.clone();
         let started_at = Timestamp::now();
-        let id = CallId::new(started_at, rand::random());
+        let id = party.id.unwrap_or_else(|| CallId::new(started_at, rand::random()));
         let (commands, inbox) = mpsc::channel(INBOX);
         let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
@@ -304,6 +315,7 @@ impl Registry {
             legs: Vec::new(),
             message: words.message,
             metadata: words.metadata,
+            answered_by: None,
         };
         let policy = Policy {
             max_duration: Duration::from_secs(user.calls.max_call_duration.into()),
@@ -343,6 +355,7 @@ impl Registry {
                 legs,
                 answered,
                 refusal,
+                answerer: party.voicemail.map(|voicemail| Box::new(Answerer::new(voicemail))),
             };
             // In a box: a future holds what it is given as often as it is handed on.
             Box::pin(CallTask::new(birth).run()).await;

@@ -9,7 +9,7 @@ use super::{
 };
 use callie_ai::{EngineError, Prompt, error::EngineCause};
 use callie_domain::call::{Input, transfer::Input as TransferInput};
-use callie_domain::record::{CallFact, DeadAirStep};
+use callie_domain::record::{CallFact, DeadAirStep, Speaker};
 use std::time::Duration;
 
 impl CallTask {
@@ -19,6 +19,7 @@ impl CallTask {
                 let engine = self.birth.agent.name().to_owned();
                 self.birth.journal.note(CallFact::AgentReady { engine });
                 self.queue.push_back(Input::AgentReady);
+                self.resume_message();
             }
             AgentEvent::Failed(error) => self.take_engine_failure(&error),
             AgentEvent::TookOver { silent } => {
@@ -54,6 +55,9 @@ impl CallTask {
 
     /// What the agent says to the caller and hears of it, and what it uses.
     fn take_talk(&mut self, fact: Fact) {
+        if let Fact::Words(Speaker::Caller, text) = &fact {
+            self.recognise_words(text);
+        }
         let Self { conversation, birth: Birth { journal, agent, .. }, queue, .. } = self;
         match fact {
             Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
@@ -89,7 +93,8 @@ impl CallTask {
         let engine = self.birth.agent.name();
         self.note_engine_failure(engine, error);
         self.note_abandoned_tools();
-        if self.birth.agent.fail_over(self.conversation.so_far()) {
+        // To a machine nobody apologises.
+        if !self.leaves_message() && self.birth.agent.fail_over(self.conversation.so_far()) {
             let next = self.birth.agent.name();
             self.birth.journal.note(CallFact::Warning { text: format!("{next} talks instead of {engine}") });
         } else if !self.tell_transfer(TransferInput::AgentLost(error.to_string())) {
@@ -115,6 +120,9 @@ impl CallTask {
 
     /// The caller has spoken and hears nothing.
     pub(super) fn take_dead_air(&mut self, step: DeadAirStep, silent_for: Duration) {
+        if self.leaves_message() {
+            return;
+        }
         let engine = self.birth.agent.name();
         let silent_ms = u64::try_from(silent_for.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(%engine, silent_ms, ?step, "dead air");
@@ -135,6 +143,9 @@ impl CallTask {
     }
 
     pub(super) fn take_silence(&mut self, step: Step) {
+        if self.leaves_message() {
+            return;
+        }
         match step {
             Step::Ask => self.birth.agent.prompt(Prompt::StillThere),
             Step::SayGoodbye => {

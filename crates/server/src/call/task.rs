@@ -3,6 +3,7 @@
 
 use super::{
     agent::{Agent, AgentEvent},
+    answerer::{self, Answerer},
     audio::{Audio, OpenWith},
     audio_evidence,
     bridge::Line,
@@ -74,6 +75,8 @@ pub struct Birth {
     pub answered: Arc<AtomicBool>,
     /// Why the call cannot be taken, when that is known before it begins.
     pub refusal: Option<EndReason>,
+    /// Of a call that we place: who answers is to be recognised.
+    pub answerer: Option<Box<Answerer>>,
 }
 
 /// The task's state.
@@ -85,6 +88,7 @@ pub struct CallTask {
     pub(super) transfer: Option<Box<Transferring>>,
     /// The other side has asked us to go on elsewhere.
     pub(super) moving: Option<Moving>,
+    pub(super) answerer: Option<Box<Answerer>>,
     pub(super) info_keys: InfoKeys,
     /// An offer of ours within the call that waits for its answer.
     pub(super) offer: Option<BoxFuture<'static, Option<Vec<u8>>>>,
@@ -113,13 +117,15 @@ enum Happening {
     Transfer(transfer::Event),
     Moving(Option<LegEvent>),
     Timer(TimerKind),
+    Answerer,
 }
 
 impl CallTask {
-    pub fn new(birth: Birth) -> Self {
+    pub fn new(mut birth: Birth) -> Self {
         let limit = birth.user.ai.dead_air_s.map_or(dead_air::LIMIT, |s| Duration::from_secs(s.into()));
         let conversation = Conversation::begin(MediaEngine::now(), birth.context.limits.silence_prompt, limit);
         Self {
+            answerer: birth.answerer.take(),
             birth,
             audio: Audio::Closed,
             timers: Timers::default(),
@@ -178,7 +184,7 @@ impl CallTask {
     async fn wait(&mut self) -> Happening {
         let with_leg = if self.info_keys.is_idle() { None } else { self.leg_control() };
         let with_agent = self.transfer.is_none();
-        let Self { birth, audio, timers, conversation, info_keys, offer, transfer, moving, .. } = self;
+        let Self { birth, audio, timers, conversation, info_keys, offer, transfer, moving, answerer, .. } = self;
         let leg = match &mut birth.signalling {
             Signalling::Inbound { leg, .. } | Signalling::Outbound { leg: Some(leg), .. } => Some(leg),
             Signalling::Outbound { leg: None, .. } => None,
@@ -194,11 +200,14 @@ impl CallTask {
             event = refer::next(moving) => Happening::Moving(event),
             failure = info_keys.failed(with_leg) => Happening::KeysFailed(failure),
             answer = own_call::answered(offer) => Happening::Reanswered(answer),
+            () = answerer::due(answerer), if with_agent => Happening::Answerer,
         }
     }
 
     async fn take(&mut self, happening: Happening) {
         match happening {
+            Happening::Leg(Some(LegEvent::Answered { sdp })) => Box::pin(self.take_answer(&sdp)).await,
+            Happening::Answerer => self.pass_answerer(),
             Happening::Leg(event) => self.take_leg_event(event),
             Happening::Media(event) => self.take_media_event(event),
             Happening::Agent(event) => self.take_agent_event(event),
@@ -231,11 +240,13 @@ impl CallTask {
 
     fn take_leg_event(&mut self, event: Option<LegEvent>) {
         match event {
-            Some(LegEvent::Ringing { code, .. }) => {
+            Some(LegEvent::Ringing { code, sdp }) => {
                 self.birth.journal.note(CallFact::Ringing { code });
                 self.queue.push_back(Input::RemoteRinging);
+                self.take_early_media(sdp.as_deref());
             }
-            Some(LegEvent::Answered { sdp }) => self.take_answer(&sdp),
+            // Taken before: media may have to begin anew.
+            Some(LegEvent::Answered { .. }) => {}
             Some(LegEvent::Acknowledged { sdp }) => self.take_ack(sdp.as_deref()),
             // The media it was: perhaps it wants encryption and nothing else.
             Some(LegEvent::Refused { code: 488, .. }) if self.insist_on_encryption() => {}
@@ -270,9 +281,12 @@ impl CallTask {
     }
 
     /// The called party's 200.
-    fn take_answer(&mut self, sdp: &[u8]) {
-        match self.complete_media(sdp) {
+    async fn take_answer(&mut self, sdp: &[u8]) {
+        let early = matches!(self.audio, Audio::Open(_));
+        let taken = if early { self.confirm_media(sdp).await } else { self.complete_media(sdp) };
+        match taken {
             Ok(()) => {
+                self.recognise_answerer();
                 self.mark_answered();
                 self.birth.journal.note(CallFact::Established);
                 self.expect_rtp();
@@ -319,7 +333,7 @@ impl CallTask {
             }
             // Of somebody else than the agent, or of a tone; its end is taken, so that nobody is taken to speak for ever.
             Some(MediaEvent::CallerSpeech { on: true, .. } | MediaEvent::AgentSpeech { on: true, .. })
-                if !self.agent_is_with_caller() => {}
+                if !self.agent_is_with_caller() || self.is_before_answer() => {}
             Some(MediaEvent::CallerSpeech { on, at }) => {
                 self.conversation.speech(Speaker::Caller, on, at, &mut self.birth.journal);
             }
@@ -327,6 +341,7 @@ impl CallTask {
                 if on {
                     self.birth.agent.dismiss_standby();
                 }
+                self.recognise_agent(on);
                 self.conversation.speech(Speaker::Agent, on, at, &mut self.birth.journal);
             }
             Some(MediaEvent::NoRtp { silent_for, sending_to }) => {
@@ -337,10 +352,11 @@ impl CallTask {
             }
             Some(MediaEvent::RtpLost { .. }) => self.queue.push_back(Input::RtpLost),
             Some(MediaEvent::Dtmf(digit)) => self.take_digit(digit, KeySource::Event),
-            // Nobody has asked for them, or the agent has noticed.
-            Some(
-                MediaEvent::Signal(_) | MediaEvent::Talk { .. } | MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. },
-            ) => {}
+            Some(MediaEvent::Signal(_) | MediaEvent::Talk { .. }) if !self.agent_is_with_caller() => {}
+            Some(MediaEvent::Signal(signal)) => self.take_signal(signal),
+            Some(MediaEvent::Talk { on, at }) => self.take_talk_mark(on, at),
+            // The agent has noticed.
+            Some(MediaEvent::BargeIn { .. } | MediaEvent::BargeInOver { .. }) => {}
             Some(MediaEvent::RecordingFailed(text)) => {
                 tracing::error!(%text, "the recording of a call failed; the call goes on");
                 self.birth.journal.note(CallFact::Warning { text: format!("the recording failed: {text}") });
@@ -422,11 +438,12 @@ impl CallTask {
     }
 
     /// Opens media with their answer to our offer.
-    fn complete_media(&mut self, sdp: &[u8]) -> Result<(), Termination> {
+    pub(super) fn complete_media(&mut self, sdp: &[u8]) -> Result<(), Termination> {
         let birth = &mut self.birth;
         let with = open_with(&birth.agent, &birth.context, &birth.journal);
         let media = self.audio.complete(&birth.context, sdp, with)?;
         self.attach(media);
+        self.listen_for_answerer();
         self.note_media();
         Ok(())
     }

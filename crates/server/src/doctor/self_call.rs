@@ -4,7 +4,7 @@
 use super::facts::{End, Held, SelfCall};
 use super::tones::{self, Heard};
 use crate::call::Registry;
-use crate::exchange::{CallWords, DialRequest, HoldError};
+use crate::exchange::{DialRequest, HoldError};
 use callie_domain::{CallId, DialTarget};
 use callie_sip::AccountHandle;
 use callie_store::{RecordStore, StoredUser};
@@ -48,7 +48,7 @@ pub async fn make(
     let out = tones::End::new(tones::OUT_HZ, tones::BACK_HZ);
     let back = tones::End::new(tones::BACK_HZ, tones::OUT_HZ);
     let expected = registry.expect_own_call(&user.id, Arc::new(back.clone()));
-    let request = DialRequest { user: handle.user().clone(), target: number.clone(), words: CallWords::default() };
+    let request = DialRequest::new(handle.user().clone(), number.clone());
     let out_call = match registry.dial_held_by(request, Arc::new(out.clone())) {
         Ok(call) => call,
         Err(error) => return (Err(error.to_string()), Vec::new()),

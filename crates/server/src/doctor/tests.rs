@@ -67,6 +67,7 @@ fn cdr() -> Cdr {
         legs: Vec::new(),
         message: None,
         metadata: BTreeMap::new(),
+        answered_by: None,
     }
 }
 

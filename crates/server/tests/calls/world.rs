@@ -6,7 +6,7 @@ use callie_ai::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineEve
 use callie_domain::{CallId, DialTarget};
 use callie_server::call::Engines;
 use callie_server::config::Config;
-use callie_server::exchange::{CallWords, DialError, DialRequest};
+use callie_server::exchange::{DialError, DialRequest};
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -20,6 +20,8 @@ use std::{
 pub enum Manner {
     /// Speaks a tone for a second, then listens for ever.
     Talk,
+    /// Says what it is asked for, and nothing else: the other side has not finished its greeting.
+    Waits,
     /// Never gets ready.
     NeverReady,
     /// Cannot be opened.
@@ -37,6 +39,8 @@ pub enum Manner {
 /// Hertz of what the stub says to the human, and of what it says when it is back with the caller.
 pub const BRIEFING_HZ: f64 = 700.0;
 pub const REGRET_HZ: f64 = 900.0;
+/// And of the message that it leaves on a machine.
+pub const MESSAGE_HZ: f64 = 1_150.0;
 
 #[derive(Debug)]
 pub struct StubEngine(pub Manner);
@@ -68,6 +72,9 @@ impl Engine for StubEngine {
 
 impl EngineSession for StubSession {
     fn start(&mut self) {
+        if self.manner == Manner::Waits {
+            return;
+        }
         let tone = (0..24_000).map(|i| ((i as f32 * 0.15).sin() * 9_000.0) as i16).collect();
         self.events.push_back(EngineEvent::Audio(tone));
         if self.manner == Manner::Goodbye {
@@ -97,14 +104,17 @@ impl EngineSession for StubSession {
     fn dtmf(&mut self, _digit: char) {}
 
     fn prompt(&mut self, prompt: Prompt) {
-        let hertz = match prompt {
+        let hertz = match &prompt {
             Prompt::BriefHuman { .. } => BRIEFING_HZ,
             Prompt::TransferFailed { .. } => REGRET_HZ,
             Prompt::StillThere | Prompt::SilenceGoodbye => return,
+            Prompt::LeaveMessage { .. } => MESSAGE_HZ,
         };
+        let leaves = matches!(prompt, Prompt::LeaveMessage { .. });
         let step = std::f64::consts::TAU * hertz / 24_000.0;
         let tone = (0..24_000).map(|i| ((f64::from(i) * step).sin() * 9_000.0) as i16).collect();
         self.events.extend([EngineEvent::Audio(tone), EngineEvent::TurnComplete]);
+        self.events.extend(leaves.then_some(EngineEvent::Goodbye));
         self.waker.take().into_iter().for_each(Waker::wake);
     }
 
@@ -144,6 +154,6 @@ impl World {
 
     pub fn dial(&self, number: &str) -> Result<CallId, DialError> {
         let target: DialTarget = number.parse().expect("valid");
-        self.app.dial(DialRequest { user: "alice".parse().expect("valid"), target, words: CallWords::default() })
+        self.app.dial(DialRequest::new("alice".parse().expect("valid"), target))
     }
 }

@@ -4,7 +4,7 @@ use crate::world::{PATIENCE, Scene, converse};
 use callie_lab::carrier::Destination;
 use callie_lab::gemini::{FakeGemini, FakeGeminiOptions, Script, SessionLog, Speech};
 use callie_lab::phone::{self, Phone, PhoneOptions, PhoneState, Step};
-use callie_server::exchange::{CallWords, DialRequest};
+use callie_server::exchange::DialRequest;
 use std::time::{Duration, Instant};
 
 /// From the answer to the request for a greeting, on a machine busy with other tests.
@@ -50,7 +50,7 @@ pub async fn a_called_side_is_greeted_once_it_has_answered() {
     let mut carol = Phone::listen(&here, phone::Script::new(steps)).await.expect("a telephone");
     scene.world.carrier.add_number("carol", Destination::Line(carol.address()));
     let (user, target) = ("alice".parse().expect("valid"), "carol".parse().expect("valid"));
-    scene.world.app.dial(DialRequest { user, target, words: CallWords::default() }).expect("dialled");
+    scene.world.app.dial(DialRequest::new(user, target)).expect("dialled");
 
     let ready = |log: &SessionLog| log.ready.is_some();
     scene.fake.wait_latest("the service is ready", ringing / 2, ready).await.expect("while it rings");

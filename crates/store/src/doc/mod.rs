@@ -77,6 +77,8 @@ const MAPS: [(&str, &[&str]); 5] = [
             "use_fixed_rtp_port",
             "protect_greeting",
             "barge_in",
+            "voicemail",
+            "voicemail_message",
         ],
     ),
     (

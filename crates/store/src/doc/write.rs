@@ -3,7 +3,9 @@
 use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, tools, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
-use callie_domain::user::{AiSettings, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget};
+use callie_domain::user::{
+    AiSettings, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
+};
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -131,6 +133,9 @@ fn write_calls(calls: &mut Map<String, Value>, user: &User) {
     if !settings.barge_in || calls.contains_key("barge_in") {
         set(calls, "barge_in", settings.barge_in);
     }
+    let Voicemail { policy, message } = &settings.voicemail;
+    set_optional(calls, "voicemail", Some(policy.as_str()).filter(|_| *policy != VoicemailPolicy::default()));
+    set_optional(calls, "voicemail_message", message.as_deref());
 }
 
 /// What is the default is not written, unless it stands there already.

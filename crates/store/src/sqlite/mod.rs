@@ -17,6 +17,7 @@
 //! | `contact` | [`crate::ContactStore`] |
 //! | `delivery` | [`crate::DeliveryStore`] |
 //! | `documents` | [`crate::DocumentStore`] |
+//! | `order` | [`crate::OrderStore`] |
 //! | `record` | [`crate::RecordStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `signalling` | the SIP messages of calls |
@@ -30,6 +31,7 @@ mod delivery;
 mod documents;
 mod fault;
 pub(crate) mod kept;
+mod order;
 mod poll;
 mod record;
 mod schema;
@@ -44,6 +46,7 @@ mod worker;
 use crate::{Keyring, StoreError, UserView};
 use delivery::Announcements;
 use fault::Fault;
+use order::OrderBell;
 use poll::Poller;
 use rusqlite::Connection;
 use std::path::Path;
@@ -69,6 +72,7 @@ struct Shared {
     next_reader: AtomicUsize,
     view: watch::Receiver<Arc<UserView>>,
     announcements: Announcements,
+    orders: OrderBell,
 }
 
 /// What the writer's thread owns.
@@ -77,6 +81,7 @@ struct Writer {
     view: LiveView,
     keyring: Arc<Keyring>,
     announcements: Announcements,
+    orders: OrderBell,
 }
 
 impl SqliteStore {
@@ -91,13 +96,15 @@ impl SqliteStore {
         let live = LiveView::load(&conn, keyring.clone()).map_err(|e| at(e.into()))?;
         let view = live.subscribe();
         let announcements = Announcements::default();
-        let writer = Writer { conn, view: live, keyring: keyring.clone(), announcements: announcements.clone() };
+        let orders = OrderBell::default();
+        let writer =
+            Writer { conn, view: live, keyring: keyring.clone(), announcements: announcements.clone(), orders: orders.clone() };
         let writer = Worker::spawn("store-writer", writer)?;
         let reader = |name| Worker::spawn(name, schema::open_reader(path).map_err(at)?);
         let readers = [reader("store-reader-0")?, reader("store-reader-1")?];
         let poller = Poller::spawn(schema::open_reader(path).map_err(at)?, writer.clone())?;
         let next_reader = AtomicUsize::new(0);
-        let shared = Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements };
+        let shared = Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements, orders };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The schema, step by step: the n-th text leads from version n-1 to n. Texts that were released are never changed.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_users_and_calls.sql"),
     include_str!("migrations/0002_what_was_said.sql"),
     include_str!("migrations/0003_kept_from_elsewhere.sql"),
     include_str!("migrations/0004_signalling.sql"),
     include_str!("migrations/0005_deliveries.sql"),
     include_str!("migrations/0006_contacts.sql"),
+    include_str!("migrations/0007_call_orders.sql"),
 ];
 
 /// "Call" in ASCII: tells our files from other programs' (`PRAGMA application_id`).

@@ -38,6 +38,7 @@ pub(super) fn begun(user: &str, second: i64) -> Cdr {
         legs: Vec::new(),
         message: None,
         metadata: BTreeMap::new(),
+        answered_by: None,
     }
 }
 

@@ -39,7 +39,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["doctor"],
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
-    &["hooks"],
+    &["hooks", "redial"],
     &["records", "tools"],
     &["exchange"],
     &["telemetry", "outside"],

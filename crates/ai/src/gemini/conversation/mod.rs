@@ -146,6 +146,10 @@ impl Conversation {
                 self.farewell.prompted(now);
                 self.ask(instruction::SILENCE_GOODBYE, now);
             }
+            Prompt::LeaveMessage { message } => {
+                self.farewell.prompted(now);
+                self.ask(&instruction::leave_message(&message), now);
+            }
             Prompt::BriefHuman { target, message } => self.ask(&instruction::brief_human(&target, message.as_deref()), now),
             Prompt::TransferFailed { target, reason } => self.ask(&instruction::transfer_failed(&target, &reason), now),
         }

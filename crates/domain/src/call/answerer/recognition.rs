@@ -3,7 +3,8 @@
 //! ```text
 //! silence ─ talk ≤ 2.5 s, then 0.8 s of silence ──────▶ human
 //!    │        └─ 3.5 s of talk without such a pause ──▶ unsure, and later:
-//!    │              7 s of talk, a beep, a machine's words ─▶ machine (at most 45 s after the answer)
+//!    │              7 s of talk, a beep, a machine's words ─▶ machine (at most 45 s after the answer; talk only before the
+//!    │              other side has answered the agent)
 //!    ├─ fax tones ────────────────────────────────────▶ fax
 //!    └─ 5 s ──────────────────────────────────────────▶ unsure
 //! ```
@@ -30,7 +31,7 @@ pub const NOBODY: Duration = Duration::from_secs(5);
 pub const WINDOW: Duration = Duration::from_secs(45);
 
 /// Talk before a beep; less is no greeting.
-const BEFORE_BEEP: Duration = Duration::from_millis(600);
+const BEFORE_BEEP: Duration = Duration::from_millis(400);
 /// Between a greeting and its beep.
 const GREETING_TO_BEEP: Duration = Duration::from_millis(3_500);
 /// A beep is told so long after its end.
@@ -181,7 +182,7 @@ impl Recognition {
         if let Some(stretch) = &self.stretch {
             if !self.talks {
                 next = next.min(stretch.ended + INVITING_PAUSE);
-            } else if counts {
+            } else if counts && (self.verdict.is_none() || self.may_be_read_out()) {
                 let until = if self.verdict.is_none() { DECISION } else { MONOLOGUE };
                 next = next.min(clears(until, stretch));
             }
@@ -204,7 +205,7 @@ impl Recognition {
             return self.undecided("nothing that tells a human from a machine");
         }
         match self.stretch {
-            Some(stretch) if self.talks && stretch.clear >= MONOLOGUE => {
+            Some(stretch) if self.talks && self.may_be_read_out() && stretch.clear >= MONOLOGUE => {
                 let evidence = format!("talks for {} s without waiting for an answer", stretch.clear.as_secs());
                 self.decide(AnsweredBy::Machine, evidence)
             }
@@ -218,6 +219,11 @@ impl Recognition {
             None if now >= self.silent_since + NOBODY => self.undecided("nobody talks"),
             _ => None,
         }
+    }
+
+    /// Who has answered the agent may well talk for long.
+    fn may_be_read_out(&self) -> bool {
+        self.exchanges == 0
     }
 
     fn paused(&mut self, stretch: Stretch) -> Option<Verdict> {

@@ -5,6 +5,7 @@ use super::{Dialog, Fact, Output, Repeat, Stage};
 use crate::message::Message;
 use crate::phone::refer::Referred;
 use crate::wire::Flow;
+use callie_media::codec::G711;
 use std::time::Instant;
 
 /// An INVITE of the other side.
@@ -19,7 +20,20 @@ pub(super) struct Invited {
 
 impl Dialog {
     pub fn ring(&mut self) {
-        self.reply_to_invite(180, None);
+        self.reply_to_invite(180, None, None);
+    }
+
+    /// 183 with our answer, or with that codec in it: what is played from now on is early media (RFC 3960). `false` when there is
+    /// nothing to describe.
+    pub fn progress(&mut self, codec: Option<G711>) -> bool {
+        let Some(invited) = self.invited.as_ref().filter(|_| self.stage == Stage::Called) else { return false };
+        let Some(mut offer) = RemoteSdp::parse(&invited.request.body) else { return false };
+        if let Some(codec) = codec {
+            offer.codecs.retain(|offered| *offered == codec);
+        }
+        let Some(body) = self.sdp.answer(&offer) else { return false };
+        self.reply_to_invite(183, Some(body), None);
+        true
     }
 
     /// 200 with our answer, or our offer if the INVITE had none; 488 when no codec is shared.
@@ -33,7 +47,7 @@ impl Dialog {
         match body {
             Some(body) => {
                 self.stage = Stage::Up;
-                self.reply_to_invite(200, Some((body, now)));
+                self.reply_to_invite(200, Some(body), Some(now));
                 self.tell(Fact::Answered);
             }
             None => self.refuse(488, now),
@@ -43,7 +57,7 @@ impl Dialog {
     pub fn refuse(&mut self, code: u16, now: Instant) {
         if self.stage == Stage::Called {
             self.stage = Stage::Over;
-            self.reply_to_invite(code, Some((String::new(), now)));
+            self.reply_to_invite(code, None, Some(now));
             self.tell(Fact::Refused(code));
         }
     }
@@ -106,15 +120,15 @@ impl Dialog {
         }
         self.invited = Some(Invited { flow, request, last_reply: None, repeat: None });
         match body {
-            Some(body) => self.reply_to_invite(200, Some((body, now))),
-            None => self.reply_to_invite(488, Some((String::new(), now))),
+            Some(body) => self.reply_to_invite(200, Some(body), Some(now)),
+            None => self.reply_to_invite(488, None, Some(now)),
         }
     }
 
     fn cancelled(&mut self, cancel: &Message, flow: Flow, now: Instant) {
         self.reply(cancel, 200, flow);
         if self.stage == Stage::Called {
-            self.reply_to_invite(487, Some((String::new(), now)));
+            self.reply_to_invite(487, None, Some(now));
             self.end(Fact::Cancelled);
         }
     }
@@ -127,8 +141,8 @@ impl Dialog {
         self.outbox.push_back(Output::Send(reply_flow(flow, &reply), reply));
     }
 
-    /// Replies to the INVITE at hand; a final reply, given with its body, is repeated until its ACK.
-    fn reply_to_invite(&mut self, code: u16, last: Option<(String, Instant)>) {
+    /// Replies to the INVITE at hand; a final reply, given with its time, is repeated until its ACK.
+    fn reply_to_invite(&mut self, code: u16, body: Option<String>, last: Option<Instant>) {
         let Some(invited) = &mut self.invited else { return };
         let mut reply = invited.request.reply(code);
         if invited.request.to_tag().is_none() {
@@ -143,10 +157,10 @@ impl Dialog {
         if self.me.refers {
             reply.push("Supported", "replaces");
         }
-        if let Some((body, now)) = last {
-            if !body.is_empty() {
-                reply = reply.with_body("application/sdp", body);
-            }
+        if let Some(body) = body {
+            reply = reply.with_body("application/sdp", body);
+        }
+        if let Some(now) = last {
             invited.repeat = Some(Repeat::from(now));
         }
         invited.last_reply = Some(reply.clone());

@@ -2,9 +2,11 @@
 
 use super::summary::{EngineFailure, LatencySummary};
 use super::transcript::TurnDocument;
-use crate::api::words::{CallResultWord, DirectionWord, EndReasonWord};
+use crate::api::words::{AnsweredByWord, CallResultWord, DirectionWord, EndReasonWord};
 use crate::exchange::ActiveCall;
-use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, EndReason, LegSummary, MediaSummary, Termination};
+use callie_domain::record::{
+    AnsweredBy, CallEvent, CallResult, Cdr, Direction, EndReason, LegSummary, MediaSummary, Termination,
+};
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,6 +46,9 @@ pub struct CallDocument {
     pub legs: Vec<LegDocument>,
     /// What the caller of the API attached.
     pub message: Option<String>,
+    /// Of a call that we placed: who answered, as far as it was recognised.
+    #[schema(value_type = Option<AnsweredByWord>)]
+    pub answered_by: Option<AnsweredBy>,
 }
 
 /// A leg of the call beside its own.
@@ -124,7 +129,7 @@ pub struct CallEventDocument {
     /// Milliseconds since the call began.
     pub offset_ms: u64,
     /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `turn`, `tool_used`, `engine_failed`,
-    /// `dtmf`, `transfer_started`, `transfer_completed`, `ended`, … A `turn` of an index that came before replaces it.
+    /// `tone_heard`, `answered_by`, `dtmf`, `transfer_started`, `transfer_completed`, `ended`, … A `turn` of an index that came before replaces it.
     pub event: String,
     /// The event's own fields.
     #[serde(flatten)]
@@ -189,6 +194,7 @@ impl From<Cdr> for CallDocument {
             media: cdr.media.map(Into::into),
             legs: cdr.legs.into_iter().map(Into::into).collect(),
             message: cdr.message,
+            answered_by: cdr.answered_by,
         }
     }
 }

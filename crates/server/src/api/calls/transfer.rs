@@ -1,6 +1,6 @@
 //! `/calls/{call_id}/transfer…`: handing a caller over to a human.
 
-use crate::api::dial::text;
+use crate::api::dial::{MESSAGE, text};
 use crate::api::error::Problem;
 use crate::api::extract::{CallPath, JsonBody};
 use crate::api::openapi::{BodyProblems, CallProblems, StoreProblems};
@@ -111,7 +111,7 @@ fn read(body: &Value) -> Result<TransferRequest, Faults> {
         match key.as_str() {
             "target" => target = named(value, &mut faults),
             "mode" => mode = read_mode(value, &mut faults),
-            "message" => message = text(key, value, 2_000, &mut faults),
+            "message" => message = text(key, value, MESSAGE, &mut faults),
             _ => faults.add(key, "is not a known field; known are target, mode and message"),
         }
     }

@@ -13,6 +13,18 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+/// Whom to call, and what to say.
+#[derive(ToSchema)]
+#[schema(as = FirstVersionCall, example = json!({"number": "+1234567890"}))]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct NewCall {
+    /// A telephone number, an extension, or an address such as `sip:name@host`.
+    number: String,
+    /// Spoken instead of the greeting.
+    #[schema(max_length = 2000)]
+    message: Option<String>,
+}
+
 /// A call that was begun.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallInitiated {
@@ -30,7 +42,7 @@ pub struct CallInitiated {
 }
 
 /// Calls a number on the line of user `primary`, and answers as soon as the call has begun.
-#[utoipa::path(post, path = "/call", operation_id = "first_version_call", tag = "first version", request_body = dial::NewCall,
+#[utoipa::path(post, path = "/call", operation_id = "first_version_call", tag = "first version", request_body = NewCall,
     responses((status = 200, body = CallInitiated),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "The user is not active, or its line is not connected"),
@@ -54,10 +66,11 @@ pub async fn call(
     let number = body.get("number").filter(|number| number.as_str() != Some("")).filter(|number| !number.is_null());
     let number = number.ok_or_else(|| Refusal::missing("Phone number required", "number is required: whom to call"))?;
     let target = dial::number(number, &mut faults);
-    let message = dial::text("message", body.get("message").unwrap_or(&Value::Null), 2_000, &mut faults);
+    let message = dial::text("message", body.get("message").unwrap_or(&Value::Null), dial::MESSAGE, &mut faults);
     let (Some(target), true) = (target, faults.is_empty()) else { return Err(faults.into()) };
     let shown = target.to_string();
-    let call_id = lines.dial(DialRequest { user, target, words: CallWords::saying(message) }).await?;
+    let request = DialRequest { words: CallWords::saying(message), ..DialRequest::new(user, target) };
+    let call_id = lines.dial(request).await?;
     let message = format!("Call initiated to {shown}");
     Ok(Json(CallInitiated { success: true, message, target: shown, status: "completed", call_id }))
 }

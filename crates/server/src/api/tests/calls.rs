@@ -43,6 +43,7 @@ pub(super) fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) 
         legs: Vec::new(),
         message: None,
         metadata: BTreeMap::new(),
+        answered_by: None,
     }
 }
 

@@ -99,8 +99,9 @@ impl Exchange for FakeExchange {
             return Err(DialError::NotConnected(request.user));
         }
         let mut dialled = self.dialled.lock().expect("not poisoned");
+        let id = request.id.unwrap_or_else(|| CallId::new(Timestamp::UNIX_EPOCH, dialled.len() as u128 + 1));
         dialled.push(request);
-        Ok(CallId::new(Timestamp::UNIX_EPOCH, dialled.len() as u128))
+        Ok(id)
     }
 
     async fn hang_up(&self, call: CallId) -> bool {

@@ -17,6 +17,7 @@ mod lines;
 mod memory;
 mod metrics;
 mod openapi;
+mod pending;
 mod signalling;
 mod tools;
 mod transfer;

@@ -84,6 +84,7 @@ impl World {
             exchange: exchange.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
+            orders: queue.clone(),
             recordings: RecordingsDir::new(recordings.path()),
             clock: Clock::of(move || now),
             info: ServerInfo {

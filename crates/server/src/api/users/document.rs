@@ -6,11 +6,14 @@ use super::webhooks::WebhookDocument;
 use crate::api::error::FieldProblem;
 use crate::api::words::{
     AcceptFromWord, CodecWord, DtmfWord, EngineWord, RegistrationStateWord, SrtpWord, TransferModeWord, TransportWord,
+    VoicemailWord,
 };
 use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
-use callie_domain::user::{AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode};
+use callie_domain::user::{
+    AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode, VoicemailPolicy,
+};
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
@@ -207,6 +210,10 @@ pub struct CallsDocument {
     /// The line itself hears when the caller speaks over the agent, and what is none of it does not stop the agent. False leaves
     /// it to the engine.
     pub barge_in: bool,
+    #[schema(value_type = VoicemailWord)]
+    pub voicemail: VoicemailPolicy,
+    /// Left after the beep where `voicemail` is `drop`.
+    pub voicemail_message: Option<String>,
 }
 
 /// Which engine talks and how; null means the server's default.
@@ -403,6 +410,8 @@ impl CallsDocument {
             use_fixed_rtp_port: calls.use_fixed_rtp_port,
             protect_greeting: calls.protect_greeting,
             barge_in: calls.barge_in,
+            voicemail: calls.voicemail.policy,
+            voicemail_message: calls.voicemail.message.clone(),
         }
     }
 }

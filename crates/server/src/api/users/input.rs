@@ -5,7 +5,9 @@ use super::document::UserDocument;
 use super::tools::ToolsChange;
 use super::webhooks::WebhookChange;
 use crate::api::error::Problem;
-use crate::api::words::{AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord};
+use crate::api::words::{
+    AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord, VoicemailWord,
+};
 use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
 use callie_store::UserView;
@@ -188,8 +190,7 @@ pub struct UserChange {
     #[schema(value_type = Object)]
     device: Option<Value>,
     /// The `calls` map of the document.
-    #[schema(value_type = Object)]
-    calls: Option<Value>,
+    calls: Option<CallsChange>,
     ai: Option<AiChange>,
     routing: Option<RoutingChange>,
     /// The whole list; null empties it.
@@ -241,6 +242,32 @@ pub struct SipChange {
     codecs: Option<Vec<String>>,
     #[schema(value_type = Option<DtmfWord>, default = "auto")]
     dtmf: Option<String>,
+}
+
+/// The `calls` map of the document: the fields above (the greeting is `default_greeting`), and what becomes of answering machines.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct CallsChange {
+    #[schema(max_length = 2000)]
+    default_greeting: Option<String>,
+    /// Seconds.
+    #[schema(default = 1800, minimum = 1, maximum = 86400)]
+    max_call_duration: Option<u32>,
+    /// Seconds an outbound call may ring.
+    #[schema(default = 30, minimum = 1, maximum = 300)]
+    answer_timeout: Option<u32>,
+    #[schema(default = 10000, minimum = 1024)]
+    rtp_port_min: Option<u16>,
+    #[schema(default = 10100, minimum = 1024)]
+    rtp_port_max: Option<u16>,
+    #[schema(default = true)]
+    use_fixed_rtp_port: Option<bool>,
+    /// When an answering machine takes a call that the user places: `drop` leaves `voicemail_message` after the beep.
+    #[schema(value_type = Option<VoicemailWord>, default = "talk")]
+    voicemail: Option<String>,
+    /// Null removes it.
+    #[schema(max_length = 2000)]
+    voicemail_message: Option<String>,
 }
 
 /// Which engine talks and how; null means the server's default.

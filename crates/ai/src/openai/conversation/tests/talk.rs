@@ -100,6 +100,7 @@ fn the_line_can_have_things_said() {
     for (prompt, expected) in [
         (Prompt::StillThere, "still there"),
         (Prompt::SilenceGoodbye, "Say goodbye now"),
+        (Prompt::LeaveMessage { message: "Please call us.".into() }, "Say exactly this"),
         (Prompt::BriefHuman { target: "sales".into(), message: None }, "\"sales\""),
         (Prompt::TransferFailed { target: "sales".into(), reason: "486".into() }, "with the caller again"),
     ] {

@@ -91,6 +91,8 @@ fn machines() {
     check("its words", &[Talk(500, 6_000), Words(3_000, "leave a message after the tone")], &[(Machine, 3_000)]);
     let talked_over = [Talk(500, 2_000), Agent(2_900, 6_000), Talk(3_400, 6_500), Words(7_500, "nach dem Signalton")];
     check("its words, after the agent has begun", &talked_over, &[(Human, 2_800), (Machine, 7_500)]);
+    let over_us = [Talk(0, 2_000), Agent(0, 1_200), Beep(2_300, 2_550)];
+    check("while the agent speaks", &over_us, &[(Machine, 2_650)]);
     check("hints enough", &[Talk(500, 5_000), Words(3_400, "I'm not available, I will get back to you")], &[(Machine, 3_400)]);
 }
 
@@ -114,6 +116,7 @@ fn what_is_not_enough_makes_no_machine_of_a_human() {
         &[Talk(400, 1_400), Words(1_500, "not available, call you back")],
         &[(Human, 2_200)],
     );
+    check("a long answer to the agent", &[Talk(400, 900), Agent(1_700, 4_000), Talk(4_500, 14_500)], &[(Human, 1_700)]);
     check("our echo", &[Talk(400, 900), Agent(1_700, 15_000), Talk(1_800, 14_900)], &[(Human, 1_700)]);
     let conversation = [
         Talk(400, 900),
