@@ -9,7 +9,7 @@
 //!        └──────────────── RTP (over a line) ─────────────┘
 //!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product    (what they share: realtime)
 //!                             firestore::Firestore ◀────gRPC─── the product
-//!                               receiver::Receiver ◀────HTTP─── the product
+//!             receiver::Receiver, mcp::McpServer ◀────HTTP─── the product
 //! ```
 
 pub mod analysis;
@@ -20,6 +20,7 @@ pub mod firestore;
 pub mod gemini;
 pub mod kms;
 pub mod line;
+pub mod mcp;
 pub mod message;
 pub mod openai;
 pub mod phone;

@@ -187,7 +187,7 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> io::Result<()> {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> io::Result<Received> {
+pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Received> {
     let broken = || io::Error::from(io::ErrorKind::InvalidData);
     let mut bytes = Vec::new();
     let head_end = loop {

@@ -24,7 +24,7 @@ use crate::{
     redial::Redialler,
     stores::Stores,
     switchboard::Switchboard,
-    tools::ToolShop,
+    tools::{ToolShop, mcp::Catalogue},
 };
 use aftercare::Aftercare;
 use anyhow::Context;
@@ -120,12 +120,15 @@ impl App {
         let sink = RecordSink::start(stores.records.clone(), feed.clone(), &records);
         let traces = Traces::default();
         records.spawn(traces.clone().write_down(sink.clone(), stack_cancel.clone()));
+        let servers = Catalogue::new(outside.clone(), stack_tasks.clone(), stack_cancel.child_token());
+        let (ahead, no_more) = (servers.clone().follow(users.watch()), stack_cancel.clone());
+        stack_tasks.spawn(async move { no_more.run_until_cancelled(ahead).await });
         let context = CallContext {
             stack: stack.clone(),
             media: Arc::new(media),
             ports: ports.clone(),
             engines,
-            tools: ToolShop::new(outside, stores.records.clone()),
+            tools: ToolShop::new(outside, stores.records.clone(), servers),
             sink,
             traces,
             feed: feed.clone(),

@@ -6,7 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`callie`] | the server as a child process, and its HTTP API |
-//! | [`peers`] | Kamailio, SIPp, baresip, and somebody at Firestore's console |
+//! | [`peers`] | Kamailio, SIPp, baresip, somebody at Firestore's console, a server of tools |
 //! | [`phone`] | a telephone written by hand, for what no well-behaved peer would do |
 //! | [`voice`] | tones as µ-law, and how much of a tone a recording holds |
 //! | [`wav`] | recordings read back |

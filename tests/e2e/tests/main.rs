@@ -12,6 +12,7 @@ mod guide;
 mod hostile;
 mod inbound;
 mod lookup;
+mod mcp;
 mod media;
 mod nat;
 mod outbound;

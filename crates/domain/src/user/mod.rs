@@ -17,7 +17,7 @@ use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, S
 use jiff::Timestamp;
 pub use persona::{AiSettings, ENGINES, Temperature};
 pub use routing::{Routing, TransferMode, TransferTarget};
-pub use tools::{BuiltIn, ClaimPolicy, ToolSettings};
+pub use tools::{BuiltIn, McpServer, ToolSettings};
 pub use voicemail::{Voicemail, VoicemailPolicy, VoicemailWish};
 pub use webhooks::{HookEvent, Webhook};
 

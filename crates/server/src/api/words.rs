@@ -7,7 +7,7 @@ use callie_domain::record::{AnsweredBy, CallResult, Direction, EndReason, Speake
 use callie_domain::registration::RegistrationState;
 use callie_domain::retry::RetryOn;
 use callie_domain::user::tools::HttpMethod;
-use callie_domain::user::{BuiltIn, ClaimPolicy, ENGINES, HookEvent, TransferMode, VoicemailPolicy};
+use callie_domain::user::{BuiltIn, ENGINES, HookEvent, TransferMode, VoicemailPolicy};
 use callie_domain::{AcceptFrom, Transport};
 use callie_store::{DeliveryState, OrderState};
 use utoipa::openapi::{RefOr, Schema};
@@ -43,7 +43,6 @@ word_schemas! {
     SubjectWord: Subject::ALL, "What was examined";
     BuiltInWord: BuiltIn::ALL, "A tool of our own";
     HttpMethodWord: HttpMethod::ALL, "How a web service is asked";
-    ClaimPolicyWord: ClaimPolicy::ALL, "What is done about what the agent says it has done and has not";
     HookEventWord: HookEvent::ALL, "What a receiver may be told";
     DeliveryStateWord: DeliveryState::ALL, "What became of a delivery";
     OutcomeWord: Outcome::ALL, "How it stands";

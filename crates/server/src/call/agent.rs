@@ -5,6 +5,7 @@ use super::{
     bridging,
     context::Chosen,
 };
+use crate::tools::mcp::{Gathered, Gathering};
 use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, LocalEngine, Prompt, Utterance, tools::Toolbox};
 use callie_media::engine::MediaEvent;
 use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
@@ -18,6 +19,8 @@ pub enum AgentEvent {
     Fact(Fact),
     /// The engine is gone; see [`Agent::fail_over`].
     Failed(EngineError),
+    /// There are tools that could not be had.
+    Complaints(Vec<String>),
     /// The engine that stayed silent is replaced.
     TookOver {
         silent: &'static str,
@@ -28,6 +31,8 @@ pub enum AgentEvent {
 
 enum State {
     Idle,
+    /// The engine is to be told of all tools when it connects.
+    Gathering(Gathering),
     Connecting(Connecting),
     Bridged(Box<Bridge>),
 }
@@ -50,6 +55,8 @@ pub struct Agent {
     /// To whom the caller goes when no engine of a service is left.
     when_lost: Option<String>,
     turns: TurnTaking,
+    /// Tools that may take a moment.
+    later: Option<Gathering>,
 }
 
 struct Standby {
@@ -74,12 +81,18 @@ impl Agent {
             hushed: false,
             when_lost,
             turns: TurnTaking::default(),
+            later: None,
         }
     }
 
     #[must_use]
     pub fn taking_turns(self, turns: TurnTaking) -> Self {
         Self { turns, ..self }
+    }
+
+    #[must_use]
+    pub fn with_tools_of(self, later: Option<Gathering>) -> Self {
+        Self { later, ..self }
     }
 
     pub fn name(&self) -> &'static str {
@@ -95,7 +108,10 @@ impl Agent {
     }
 
     pub fn connect(&mut self) {
-        self.state = State::Connecting(open(self.engine.clone(), self.brief.clone()));
+        self.state = match self.later.take() {
+            Some(later) => State::Gathering(later),
+            None => State::Connecting(open(self.engine.clone(), self.brief.clone())),
+        };
     }
 
     /// The engine is gone: lets the next one take over, which is told what was said. `false` when there is none left.
@@ -241,6 +257,12 @@ impl Agent {
     pub async fn next(&mut self) -> AgentEvent {
         match &mut self.state {
             State::Idle => std::future::pending().await,
+            State::Gathering(gathering) => {
+                let Gathered { tools, complaints } = gathering.await;
+                self.brief.tools = self.brief.tools.with(tools);
+                self.connect();
+                AgentEvent::Complaints(complaints)
+            }
             State::Bridged(bridge) => {
                 let opened = tokio::select! {
                     biased;

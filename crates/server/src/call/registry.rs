@@ -15,6 +15,7 @@ use crate::{
     accounts::LineDirectory,
     exchange::{ActiveCall, CallWords, DialError, DialRequest, EngineCheck, KeysError, TransferError, TransferOrder},
     records::Journal,
+    tools::shop::Tools,
 };
 use callie_ai::Engine;
 use callie_domain::call::{Call, Policy};
@@ -276,7 +277,7 @@ impl Registry {
         let (commands, inbox) = mpsc::channel(INBOX);
         let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
-        let tools = self.0.context.tools.tools(&user, keypad(&commands));
+        let Tools { toolbox, later, complaints } = self.0.context.tools.tools(&user, keypad(&commands));
         let entry = Entry {
             user: user.id.clone(),
             direction: party.direction,
@@ -295,7 +296,7 @@ impl Registry {
         };
         let when_lost = user.ai.when_lost.as_deref().and_then(|name| user.routing.named(name));
         let when_lost = when_lost.map(|target| target.name.clone());
-        let brief = persona::brief(&user, party.direction, party.remote, &words, tools.toolbox, started_at);
+        let brief = persona::brief(&user, party.direction, party.remote, &words, toolbox, started_at);
         let cdr = Cdr {
             id,
             user_id: user.id.clone(),
@@ -338,7 +339,7 @@ impl Registry {
                 let from = journal.cdr.from.clone();
                 journal.note(CallFact::Invited { from });
             }
-            for text in chosen.warning.iter().chain(&tools.complaints).cloned() {
+            for text in chosen.warning.iter().chain(&complaints).cloned() {
                 journal.note(CallFact::Warning { text });
             }
             let turns = TurnTaking { protects_greeting: user.calls.protect_greeting, barge_in: user.calls.barge_in };
@@ -347,7 +348,7 @@ impl Registry {
                 context,
                 user,
                 signalling,
-                agent: Agent::new(chosen, brief, when_lost).taking_turns(turns),
+                agent: Agent::new(chosen, brief, when_lost).taking_turns(turns).with_tools_of(later),
                 journal,
                 media_address: party.media_address,
                 inbox,

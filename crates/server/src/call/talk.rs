@@ -21,6 +21,9 @@ impl CallTask {
                 self.queue.push_back(Input::AgentReady);
                 self.resume_message();
             }
+            AgentEvent::Complaints(complaints) => {
+                complaints.into_iter().for_each(|text| self.birth.journal.note(CallFact::Warning { text }));
+            }
             AgentEvent::Failed(error) => self.take_engine_failure(&error),
             AgentEvent::TookOver { silent } => {
                 let detail = "the caller had spoken, and nothing was to be heard of it";

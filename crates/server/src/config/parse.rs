@@ -260,8 +260,10 @@ fn on_off(text: &str) -> Result<bool, String> {
 /// which logs every attempt of an outage that we tell of once, is silent. Anything else is taken as directives.
 fn log_filter(text: &str) -> Result<String, String> {
     match text.to_ascii_lowercase().as_str() {
-        level @ ("trace" | "debug" | "info") => Ok(format!("info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie={level}")),
-        level @ ("warn" | "error") => Ok(format!("{level},gcloud_sdk=off,firestore=off")),
+        level @ ("trace" | "debug" | "info") => {
+            Ok(format!("info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie={level}"))
+        }
+        level @ ("warn" | "error") => Ok(format!("{level},gcloud_sdk=off,firestore=off,rmcp=off")),
         "off" => Ok("off".to_owned()),
         _ => match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),

@@ -38,7 +38,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!((config.engines.voice, config.engines.voice_dir.as_deref()), (LocalVoice::Flite, Some(Path::new("./data/voice"))));
     assert!(config.engines.gemini.is_none() && config.engines.chat.is_none());
     assert_eq!(config.store, StoreChoice::Sqlite);
-    assert_eq!(config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info");
+    assert_eq!(config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie=info");
     assert!(config.sip.external_address.is_none() && config.secrets.master_key.is_none());
 }
 
@@ -51,7 +51,10 @@ fn the_later_source_wins() {
     assert_eq!(loaded.config.sip.listen.port(), 2);
     assert_eq!(loaded.config.media.rtp_timeout.as_secs(), 7);
     assert!(!loaded.config.media.recordings);
-    assert_eq!(loaded.config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info", "empty is not said");
+    assert_eq!(
+        loaded.config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie=info",
+        "empty is not said"
+    );
 }
 
 #[test]
@@ -367,9 +370,9 @@ fn only_loopback_is_listened_on() {
 #[test]
 fn a_plain_level_is_meant_for_our_crates() {
     for (text, want) in [
-        ("info", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=info"),
-        ("DEBUG", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,callie=debug"),
-        ("warn", "warn,gcloud_sdk=off,firestore=off"),
+        ("info", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie=info"),
+        ("DEBUG", "info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie=debug"),
+        ("warn", "warn,gcloud_sdk=off,firestore=off,rmcp=off"),
         ("info,callie_sip=trace", "info,callie_sip=trace"),
     ] {
         assert_eq!(loaded("", "", &[("CALLIE_LOG", text)]).config.log.filter, want, "{text}");

@@ -81,7 +81,7 @@ impl GuardedClient {
             .pool_idle_timeout(KEPT_FOR)
             .user_agent(concat!("Callie/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| OutsideError::Broken("this machine".to_owned(), chain(error)))?;
+            .map_err(|error| OutsideError::Broken("this machine".to_owned(), chain(&error)))?;
         Ok(Self { http, names })
     }
 
@@ -94,7 +94,7 @@ impl GuardedClient {
         let client = self.client_for(&url)?;
         let sent = client.request(method, url).headers(headers).body(body).send();
         let response = match timeout_at(until, sent).await {
-            Ok(sent) => sent.map_err(|error| of_request(host, error))?,
+            Ok(sent) => sent.map_err(|error| OutsideError::of(host, &error))?,
             Err(_) => return Err(OutsideError::TooSlow { host, within }),
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -152,27 +152,35 @@ async fn read(mut response: Response, most_bytes: usize, until: Instant) -> (Vec
     }
 }
 
-fn of_request(host: String, error: reqwest::Error) -> OutsideError {
-    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(cause) = source {
-        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
-            return OutsideError::Refused(forbidden.to_string());
+impl OutsideError {
+    /// Of what was asked of `host` by the client itself.
+    pub fn of(host: String, error: &reqwest::Error) -> Self {
+        let mut source: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(cause) = source {
+            if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
+                return Self::Refused(forbidden.to_string());
+            }
+            source = cause.source();
         }
-        source = cause.source();
+        if error.is_connect() {
+            Self::Unreachable(host, chain(error))
+        } else if error.is_builder() {
+            Self::BadAddress("is none that can be asked")
+        } else {
+            Self::Broken(host, chain(error))
+        }
     }
-    if error.is_connect() {
-        OutsideError::Unreachable(host, chain(error))
-    } else if error.is_builder() {
-        OutsideError::BadAddress("is none that can be asked")
-    } else {
-        OutsideError::Broken(host, chain(error))
+
+    /// Whether asking again may go better.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::BadAddress(_) | Self::Refused(_))
     }
 }
 
 /// The causes from the outermost on, without the address.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut texts = vec![error.to_string()];
+fn chain(error: &reqwest::Error) -> String {
+    let address = error.url().map(|url| format!(" for url ({url})")).unwrap_or_default();
+    let mut texts = vec![error.to_string().replace(&address, "")];
     let mut source = error.source();
     while let Some(cause) = source {
         texts.push(cause.to_string());

@@ -8,10 +8,12 @@
 //! | [`keys`] | pressing keys on the line |
 //! | [`contacts`] | looking up whom the user knows |
 //! | [`http`] | asking a web service |
+//! | [`mcp`] | the tools of servers of the Model Context Protocol |
 
 pub mod contacts;
 pub mod http;
 pub mod keys;
+pub mod mcp;
 pub mod shop;
 
 pub use keys::Keypad;

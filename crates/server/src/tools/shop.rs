@@ -1,5 +1,6 @@
 //! Which tools the agent of one call has.
 
+use super::mcp::{Catalogue, Gathering};
 use super::{Keypad, contacts::LookupContact, http::WebTool, keys::SendDtmf};
 use crate::outside::GuardedClient;
 use callie_ai::tools::{
@@ -21,21 +22,23 @@ use std::sync::Arc;
 pub struct ToolShop {
     client: GuardedClient,
     contacts: Arc<dyn ContactStore>,
+    servers: Catalogue,
 }
 
 /// The tools of a call, and why it has not all that its user's document names.
-#[derive(Debug)]
 pub struct Tools {
     pub toolbox: Toolbox,
+    /// Those of servers, which may take a moment.
+    pub later: Option<Gathering>,
     pub complaints: Vec<String>,
 }
 
 impl ToolShop {
-    pub fn new(client: GuardedClient, contacts: Arc<dyn ContactStore>) -> Self {
-        Self { client, contacts }
+    pub fn new(client: GuardedClient, contacts: Arc<dyn ContactStore>, servers: Catalogue) -> Self {
+        Self { client, contacts, servers }
     }
 
-    /// What can be had at once.
+    /// What can be had at once, and the rest.
     pub fn tools(&self, user: &User, keypad: Keypad) -> Tools {
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
         for built_in in user.tools.enabled() {
@@ -48,7 +51,7 @@ impl ToolShop {
                 Err(fault) => complaints.push(format!("the tool {} cannot be used: its parameters {fault}", settings.name)),
             }
         }
-        Tools { toolbox: Toolbox::new(tools), complaints }
+        Tools { toolbox: Toolbox::new(tools), later: self.servers.gather(user), complaints }
     }
 
     fn build(&self, built_in: BuiltIn, user: &User, keypad: &Keypad, tools: &mut Vec<Arc<dyn Tool>>) {

@@ -77,6 +77,7 @@ fn main() {
         opening::the_socket_opens_while_the_telephone_rings,
         tools::every_call_of_a_tool_is_answered,
         tools::what_the_document_names_is_used_and_its_secret_is_nowhere,
+        tools::the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing,
         tools::a_web_service_that_fails_is_told_and_the_conversation_goes_on,
     ];
     libtest_mimic::run(&arguments, others.into_iter().chain(heard).collect()).exit();

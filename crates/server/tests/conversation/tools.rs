@@ -5,6 +5,7 @@ use crate::world::{Ended, Scene, converse, lines, listen};
 use callie_domain::record::{CallFact, Speaker, ToolEnd};
 use callie_domain::{Contact, UserId};
 use callie_lab::gemini::{Exchange, FakeGeminiOptions, Script, Sent, Speech, Step as Act, ToolCall};
+use callie_lab::mcp::{Manner as McpManner, McpServer};
 use callie_lab::phone::Step;
 use callie_lab::receiver::{Manner, Receiver};
 use callie_lab::samples::Line;
@@ -177,4 +178,34 @@ pub async fn a_web_service_that_fails_is_told_and_the_conversation_goes_on() {
     assert_eq!((hangs.received().len(), dies.received().len()), (1, 1));
     let log = serde_json::to_string(&ended.facts).expect("JSON");
     assert!(!log.contains(SECRET));
+}
+
+/// One server has tools, another one hangs while it is looked at.
+pub async fn the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing() {
+    let [cal, hangs] = [McpServer::start().await.expect("a server"), McpServer::start().await.expect("a server")];
+    hangs.behave(McpManner::Hang);
+    let servers =
+        json!([{"name": "hangs", "url": hangs.url()}, {"name": "cal", "url": cal.url(), "allow": ["list_events", "book"]}]);
+    let day = json!({"day": "Monday"});
+    let calls = vec![
+        ToolCall::new("cal_list_events", day.clone()),
+        ToolCall::new("cal_book", day),
+        ToolCall::new("cal_whoami", json!({})),
+    ];
+    let mut scene = scene(calls, json!({ "mcp": servers })).await;
+    crate::support::until("the server was looked at ahead", async || cal.sessions() == 0 && cal.begun() == 1).await;
+    let ended = talk(&mut scene).await;
+
+    assert_eq!(answer(&scene, "cal_list_events")["output"], json!({"day": "Monday", "events": ["Dentist at nine"]}));
+    assert_eq!(answer(&scene, "cal_book")["error"], "The calendar is full.");
+    assert!(
+        answer(&scene, "cal_whoami")["error"].as_str().is_some_and(|error| error.contains("no such tool")),
+        "it is not allowed"
+    );
+    let complaint = "the server hangs has not said yet which tools it has";
+    assert!(ended.facts.iter().any(|fact| matches!(fact, CallFact::Warning { text } if text == complaint)), "{:#?}", ended.facts);
+    let answered_in = ended.cdr.answered_at.expect("it was answered").duration_since(ended.cdr.started_at);
+    assert!(answered_in < jiff::SignedDuration::from_millis(1_500), "answered after {answered_in}");
+    crate::support::until("the session of the call is closed", async || cal.sessions() == 0).await;
+    assert_eq!(cal.begun(), 2, "one look, and one call");
 }

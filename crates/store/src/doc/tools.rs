@@ -6,16 +6,15 @@ use super::{MCP_HEADERS, SecretField, TOOL_HEADERS, read::open};
 use crate::DocFault;
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::user::ToolSettings;
-use callie_domain::user::tools::mcp::McpWayInput;
-use callie_domain::user::tools::{Headers, HttpTool, KeyLimits, McpServer, McpWay, ToolsInput, http::origin};
+use callie_domain::user::tools::{Headers, HttpTool, KeyLimits, McpServer, ToolsInput, http::origin};
 use callie_domain::{Faults, User, UserId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-const FIELDS: [&str; 5] = ["enabled", "keys", "http", "mcp", "claims"];
+const FIELDS: [&str; 4] = ["enabled", "keys", "http", "mcp"];
 const HTTP_FIELDS: [&str; 10] =
     ["name", "description", "parameters", "method", "url", "headers", "timeout_s", "retries", "allow_hosts", "filler"];
-const MCP_FIELDS: [&str; 8] = ["name", "url", "headers", "command", "args", "allow", "timeout_s", "filler"];
+const MCP_FIELDS: [&str; 6] = ["name", "url", "headers", "allow", "timeout_s", "filler"];
 
 /// With those fields that are settings and say something. What is of another shape is left for the parser.
 pub(super) fn known(tools: &Value) -> Value {
@@ -85,8 +84,8 @@ pub(super) fn put_back(
         }
     }
     for (server, sealed) in tools.mcp.iter_mut().flatten().zip(sealed.mcp) {
-        if let (McpWayInput::Http { headers, .. }, Some(sealed)) = (&mut server.way, sealed) {
-            *headers = Some(opened(sealed)?);
+        if let Some(sealed) = sealed {
+            server.headers = Some(opened(sealed)?);
         }
     }
     Ok(())
@@ -102,8 +101,6 @@ pub(super) fn write(ai: &mut Map<String, Value>, user: &User, keyring: &Keyring,
     set_optional(&mut tools, "enabled", settings.enabled.as_ref());
     let keys = Some(&settings.keys).filter(|keys| **keys != KeyLimits::default() || tools.contains_key("keys"));
     set_optional(&mut tools, "keys", keys.map(|keys| json!({"digits": keys.digits, "most": keys.most})));
-    let claims = Some(settings.claims).filter(|claims| *claims != Default::default() || tools.contains_key("claims"));
-    set_optional(&mut tools, "claims", claims);
     let http = settings.http.iter().map(|tool| write_http(tool, old(&tools, "http", &tool.name), user, keyring, now));
     let http = http.collect::<Result<Vec<_>, _>>()?;
     let mcp = settings.mcp.iter().map(|server| write_mcp(server, old(&tools, "mcp", &server.name), user, keyring, now));
@@ -135,7 +132,7 @@ fn write_http(
     set(&mut entry, "description", &tool.description);
     set(&mut entry, "parameters", &tool.parameters);
     set(&mut entry, "method", tool.method);
-    move_to(&mut entry, Some(&tool.url));
+    move_to(&mut entry, &tool.url);
     set(&mut entry, "timeout_s", tool.timeout_s);
     set(&mut entry, "retries", tool.retries);
     set_optional(&mut entry, "allow_hosts", Some(&tool.allow_hosts).filter(|hosts| !hosts.is_empty()));
@@ -152,25 +149,19 @@ fn write_mcp(
     now: Timestamp,
 ) -> Result<Value, SealError> {
     set(&mut entry, "name", &server.name);
-    let (url, headers, words) = match &server.way {
-        McpWay::Http { url, headers } => (Some(url), headers.as_ref(), &[][..]),
-        McpWay::Command(words) => (None, None, &words[..]),
-    };
-    move_to(&mut entry, url);
-    set_optional(&mut entry, "command", words.first());
-    set_optional(&mut entry, "args", words.get(1..).filter(|args| !args.is_empty()));
+    move_to(&mut entry, &server.url);
     set_optional(&mut entry, "allow", server.allow.as_ref());
     set(&mut entry, "timeout_s", server.timeout_s);
     set_optional(&mut entry, "filler", server.filler.as_ref());
-    write_secret(&mut entry, MCP_HEADERS, headers.map(Headers::text), user, keyring, now)?;
+    write_secret(&mut entry, MCP_HEADERS, server.headers.as_ref().map(Headers::text), user, keyring, now)?;
     Ok(Value::Object(entry))
 }
 
 /// What was sealed for another server does not open for this one.
-fn move_to(entry: &mut Map<String, Value>, url: Option<&String>) {
+fn move_to(entry: &mut Map<String, Value>, url: &str) {
     let before = entry.get("url").and_then(Value::as_str).and_then(origin);
-    if before != url.and_then(|url| origin(url)) {
+    if before != origin(url) {
         entry.remove(TOOL_HEADERS.field);
     }
-    set_optional(entry, "url", url);
+    set(entry, "url", url);
 }

@@ -120,14 +120,19 @@ fn path(user: &str) -> String {
     format!("user_configs/{user}")
 }
 
-/// The interpreter with Google's client: `python/bin/python` in the folder that this test program was built in.
+/// The interpreter with Google's client.
 fn python() -> Option<PathBuf> {
-    let test = std::env::current_exe().ok()?;
-    test.ancestors().map(|folder| folder.join("python/bin/python")).find(|path| has_client(path))
+    python_with("google/cloud/firestore")
 }
 
-fn has_client(python: &Path) -> bool {
+/// `python/bin/python` in the folder that this test program was built in, if it has this package.
+pub(super) fn python_with(package: &str) -> Option<PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    test.ancestors().map(|folder| folder.join("python/bin/python")).find(|path| has_package(path, package))
+}
+
+fn has_package(python: &Path, package: &str) -> bool {
     let lib = python.parent().and_then(Path::parent).map(|environment| environment.join("lib"));
     let versions = lib.and_then(|lib| std::fs::read_dir(lib).ok()).into_iter().flatten().flatten();
-    versions.map(|version| version.path().join("site-packages/google/cloud/firestore")).any(|client| client.exists())
+    versions.map(|version| version.path().join("site-packages").join(package)).any(|package| package.exists())
 }

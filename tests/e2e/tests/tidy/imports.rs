@@ -138,6 +138,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("sdp_types::", &["crates/sip/src/sdp"]),
     ("axum::", &["crates/server/src/api", "crates/server/src/app", "crates/server/src/ui"]),
     ("figment::", &["crates/server/src/config"]),
+    ("rmcp::", &["crates/server/src/tools/mcp/session.rs"]),
 ];
 
 #[test]

@@ -172,6 +172,7 @@ fn openapi(schema: Value) -> Value {
                 value => (name, openapi(value)),
             })
             .collect(),
+        Value::Array(items) => items.into_iter().map(openapi).collect(),
         other => other,
     }
 }
@@ -263,6 +264,9 @@ mod tests {
         ] {
             assert_eq!(is_in_subset(&schema), is_known, "{schema}");
         }
+        let either = object(json!({"a": {"anyOf": [{"type": "string"}, {"type": "null"}], "enum": ["string"]}}));
+        let property = json!({"anyOf": [{"type": "STRING"}, {"type": "NULL"}], "enum": ["string"]});
+        assert_eq!(openapi(either), json!({"type": "OBJECT", "properties": {"a": property}}));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::field::Field;
 use crate::Faults;
 pub use headers::Headers;
 pub use http::{HttpMethod, HttpTool, HttpToolInput};
-pub use mcp::{McpServer, McpServerInput, McpWay};
+pub use mcp::{McpServer, McpServerInput};
 use reading::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,38 +70,6 @@ impl FromStr for BuiltIn {
     }
 }
 
-/// What is done when the agent says that it has done what none of its tools did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClaimPolicy {
-    Off,
-    /// It stands in the record.
-    #[default]
-    Record,
-    /// And the agent is told to put it right.
-    Correct,
-}
-
-impl ClaimPolicy {
-    pub const ALL: &[Self] = &[Self::Off, Self::Record, Self::Correct];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Record => "record",
-            Self::Correct => "correct",
-        }
-    }
-}
-
-impl FromStr for ClaimPolicy {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|policy| policy.as_str() == text).ok_or(())
-    }
-}
-
 /// Which keys the agent may press: whoever talks it into more could dial on from where it was put through to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLimits {
@@ -125,7 +93,6 @@ pub struct ToolSettings {
     pub keys: KeyLimits,
     pub http: Vec<HttpTool>,
     pub mcp: Vec<McpServer>,
-    pub claims: ClaimPolicy,
 }
 
 impl ToolSettings {
@@ -145,7 +112,6 @@ pub struct ToolsInput {
     pub keys: Option<KeyLimits>,
     pub http: Option<Vec<HttpToolInput>>,
     pub mcp: Option<Vec<McpServerInput>>,
-    pub claims: Option<ClaimPolicy>,
 }
 
 impl ToolsInput {
@@ -156,7 +122,6 @@ impl ToolsInput {
             keys: self.keys.unwrap_or_else(|| old.keys.clone()),
             http: self.http.map_or_else(|| old.http.clone(), |wanted| http::apply(wanted, &old.http, faults)),
             mcp: self.mcp.map_or_else(|| old.mcp.clone(), |wanted| mcp::apply(wanted, &old.mcp, faults)),
-            claims: self.claims.unwrap_or(old.claims),
         }
     }
 }
@@ -170,7 +135,6 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<ToolsInput>
                 keys: Some(KeyLimits::default()),
                 http: Some(Vec::new()),
                 mcp: Some(Vec::new()),
-                claims: Some(ClaimPolicy::default()),
             });
         }
         Value::Object(map) => map,
@@ -188,10 +152,6 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<ToolsInput>
             "keys" => input.keys = read_keys(&field, faults),
             "http" => input.http = http::read_all(&field, faults),
             "mcp" => input.mcp = mcp::read_all(&field, faults),
-            "claims" => {
-                let word = field.optional(|field| field.word(faults, "off, record or correct"));
-                input.claims = word.map(Option::unwrap_or_default);
-            }
             _ => faults.add(path, "is not a known field"),
         }
     }

@@ -21,12 +21,10 @@ fn crm() -> Value {
 fn who_chooses_nothing_has_the_usual_tools() {
     let user = user_of_tests();
     assert!(user.tools.has(BuiltIn::EndCall) && !user.tools.has(BuiltIn::SendDtmf));
-    let chosen =
-        put(&user, json!({"enabled": ["send_dtmf", "end_call", "send_dtmf"], "keys": {"digits": "12a"}, "claims": "off"}));
+    let chosen = put(&user, json!({"enabled": ["send_dtmf", "end_call", "send_dtmf"], "keys": {"digits": "12a"}}));
     let chosen = chosen.expect("valid");
     assert_eq!(chosen.tools.enabled(), [BuiltIn::SendDtmf, BuiltIn::EndCall]);
     assert_eq!(chosen.tools.keys, KeyLimits { digits: "12A".into(), most: 20 });
-    assert_eq!(chosen.tools.claims, ClaimPolicy::Off);
     assert_eq!(put(&chosen, json!({"enabled": []})).expect("valid").tools.enabled(), []);
     assert_eq!(put(&chosen, json!(null)).expect("valid").tools, ToolSettings::default());
     let other = UserInput::from_json(&json!({"ai": {"voice": "Kore"}})).expect("valid");
@@ -66,14 +64,13 @@ fn a_secret_stays_with_its_server_and_goes_to_no_other() {
 }
 
 #[test]
-fn a_server_is_reached_in_one_way() {
+fn the_headers_of_a_server_go_to_no_other() {
     let list = json!([{"name": "crm", "url": "https://mcp.example/mcp", "headers": "X-Key: 1", "allow": ["find"]},
-        {"name": "files", "command": "npx", "args": ["-y", "server"]}]);
+        {"name": "files", "url": "https://files.example/mcp", "timeout_s": 5}]);
     let user = put(&user_of_tests(), json!({"mcp": list})).expect("valid");
     let [crm, files] = &user.tools.mcp[..] else { panic!("two") };
-    assert!(matches!(&crm.way, McpWay::Http { headers: Some(_), .. }) && crm.allows("find") && !crm.allows("delete"));
-    assert_eq!(files.way, McpWay::Command(vec!["npx".into(), "-y".into(), "server".into()]));
-    assert!(files.allows("anything"));
+    assert!(crm.headers.is_some() && crm.allows("find") && !crm.allows("delete"));
+    assert!(files.headers.is_none() && files.allows("anything") && files.timeout_s == 5);
     let moved = put(&user, json!({"mcp": [{"name": "crm", "url": "https://evil.example/mcp"}]})).expect_err("another server");
     assert_eq!(moved.0[0].field, "ai.tools.mcp[0].headers");
 }
@@ -89,7 +86,6 @@ fn what_is_wrong_is_named_by_its_place() {
         (json!([]), "ai.tools"),
         (json!({"colour": 1}), "ai.tools.colour"),
         (json!({"enabled": ["fly"]}), "ai.tools.enabled"),
-        (json!({"claims": "maybe"}), "ai.tools.claims"),
         (json!({"keys": {"digits": "12x"}}), "ai.tools.keys.digits"),
         (json!({"keys": {"most": 0}}), "ai.tools.keys.most"),
         (json!({"http": vec![crm(); 25]}), "ai.tools.http"),
@@ -112,10 +108,10 @@ fn what_is_wrong_is_named_by_its_place() {
         (with("retries", json!(4)), "ai.tools.http[0].retries"),
         (with("allow_hosts", json!(["https://a"])), "ai.tools.http[0].allow_hosts"),
         (with("colour", json!(1)), "ai.tools.http[0].colour"),
-        (json!({"mcp": [{"name": "a"}]}), "ai.tools.mcp[0]"),
-        (json!({"mcp": [{"name": "a", "url": "https://a/", "command": "b"}]}), "ai.tools.mcp[0]"),
+        (json!({"mcp": [{"name": "a"}]}), "ai.tools.mcp[0].url"),
+        (json!({"mcp": [{"name": "a", "url": "https://a/", "command": "b"}]}), "ai.tools.mcp[0].command"),
         (json!({"mcp": [{"name": "a", "url": "file:///etc/passwd"}]}), "ai.tools.mcp[0].url"),
-        (json!({"mcp": [{"name": "a", "command": "b", "args": "c"}]}), "ai.tools.mcp[0].args"),
+        (json!({"mcp": [{"name": "a", "url": "https://a/", "allow": [7]}]}), "ai.tools.mcp[0].allow"),
     ] {
         let faults = put(&user_of_tests(), tools.clone()).expect_err(&tools.to_string());
         assert_eq!(faults.0.iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), [field], "{tools}");

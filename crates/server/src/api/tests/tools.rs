@@ -14,7 +14,7 @@ async fn tools_are_part_of_the_document_and_their_headers_are_not_shown() {
     let usual = world.get("/users/alice").await.json();
     assert_eq!(
         usual["ai"]["tools"],
-        json!({"enabled": null, "keys": {"digits": "0123456789*#", "most": 20}, "http": [], "mcp": [], "claims": "record"})
+        json!({"enabled": null, "keys": {"digits": "0123456789*#", "most": 20}, "http": [], "mcp": []})
     );
     let tools = json!({"ai": {"tools": {"http": [tool()], "enabled": ["end_call"],
         "mcp": [{"name": "cal", "url": "https://mcp.example/", "headers": "X-Key: secure_password_of_a_server"}]}}});

@@ -1,9 +1,9 @@
 //! The map `ai.tools` of a user, as it is shown and as it is sent.
 
-use crate::api::words::{BuiltInWord, ClaimPolicyWord, HttpMethodWord};
+use crate::api::words::{BuiltInWord, HttpMethodWord};
 use crate::tools::http::validator;
-use callie_domain::user::tools::{HttpMethod, HttpTool, KeyLimits, McpServer, McpWay};
-use callie_domain::user::{BuiltIn, ClaimPolicy, ToolSettings};
+use callie_domain::user::tools::{HttpMethod, HttpTool, KeyLimits, McpServer};
+use callie_domain::user::{BuiltIn, ToolSettings};
 use callie_domain::{Faults, User};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,8 +18,6 @@ pub struct ToolsDocument {
     pub keys: KeysDocument,
     pub http: Vec<HttpToolDocument>,
     pub mcp: Vec<McpServerDocument>,
-    #[schema(value_type = ClaimPolicyWord)]
-    pub claims: ClaimPolicy,
 }
 
 /// Which keys `send_dtmf` may press.
@@ -57,11 +55,10 @@ pub struct HttpToolDocument {
 pub struct McpServerDocument {
     #[schema(example = "calendar")]
     pub name: String,
-    pub url: Option<String>,
+    #[schema(example = "https://mcp.example/mcp")]
+    pub url: String,
     /// Headers are never shown; send `headers` to change them.
     pub has_headers: bool,
-    pub command: Option<String>,
-    pub args: Vec<String>,
     /// Null means all.
     pub allow: Option<Vec<String>>,
     pub timeout_s: u32,
@@ -76,7 +73,6 @@ impl ToolsDocument {
             keys: KeysDocument { digits, most },
             http: settings.http.iter().map(HttpToolDocument::of).collect(),
             mcp: settings.mcp.iter().map(McpServerDocument::of).collect(),
-            claims: settings.claims,
         }
     }
 }
@@ -100,16 +96,10 @@ impl HttpToolDocument {
 
 impl McpServerDocument {
     fn of(server: &McpServer) -> Self {
-        let (url, has_headers, words) = match &server.way {
-            McpWay::Http { url, headers } => (Some(url.clone()), headers.is_some(), &[][..]),
-            McpWay::Command(words) => (None, false, &words[..]),
-        };
         Self {
             name: server.name.clone(),
-            url,
-            has_headers,
-            command: words.first().cloned(),
-            args: words.get(1..).unwrap_or_default().to_vec(),
+            url: server.url.clone(),
+            has_headers: server.headers.is_some(),
             allow: server.allow.clone(),
             timeout_s: server.timeout_s,
             filler: server.filler.clone(),
@@ -142,10 +132,6 @@ pub struct ToolsChange {
     /// The whole list; null empties it.
     #[schema(max_items = 8)]
     mcp: Option<Vec<McpServerChange>>,
-    /// What is done when the agent says that it has done what none of its tools did: nothing, a note in the record, or also a
-    /// word to the agent to put it right.
-    #[schema(value_type = Option<ClaimPolicyWord>, default = "record")]
-    claims: Option<String>,
 }
 
 /// Which keys `send_dtmf` may press.
@@ -196,23 +182,20 @@ pub struct HttpToolChange {
     filler: Option<String>,
 }
 
-/// A server of the Model Context Protocol: `url` or `command`. The model sees its tools as `{name}_{tool}`.
+/// A server of the Model Context Protocol, reached where it is public or the operator allows it. The model sees its tools as
+/// `{name}_{tool}`.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct McpServerChange {
     /// Small letters, digits and _; unique.
     #[schema(example = "calendar", max_length = 24)]
     name: String,
-    /// Streamable HTTP.
+    /// Of its Streamable HTTP.
     #[schema(example = "https://mcp.example/mcp")]
-    url: Option<String>,
+    url: String,
     /// As for `http`.
     #[schema(write_only, value_type = Option<Object>)]
     headers: Option<Value>,
-    /// With `args` exactly as the operator allows it (`CALLIE_MCP_COMMANDS`).
-    command: Option<String>,
-    #[schema(max_items = 32)]
-    args: Option<Vec<String>>,
     /// Those of its tools that are offered; null means all.
     #[schema(max_items = 64)]
     allow: Option<Vec<String>>,

@@ -24,7 +24,11 @@ pub fn outcome_of(answer: &Answer, headers: Option<&Headers>) -> Outcome {
     let text = without_secrets(&text_of(content_type, &answer.body), headers);
     let is_success = (200..300).contains(&answer.status);
     let mut outcome = if is_success {
-        let (value, is_whole) = value_of(content_type, &text, answer.is_whole);
+        let (value, is_whole) = match text.trim() {
+            "" => (Value::from("done; the service said nothing more"), true),
+            _ => bounded(&text, is_json(content_type)),
+        };
+        let is_whole = is_whole && answer.is_whole;
         let mut outcome = Outcome::output(value);
         if !is_whole {
             outcome.result.insert("shortened".into(), json!(true));
@@ -40,23 +44,19 @@ pub fn outcome_of(answer: &Answer, headers: Option<&Headers>) -> Outcome {
 }
 
 pub fn outcome_of_error(error: &OutsideError) -> Outcome {
-    let retryable = !matches!(error, OutsideError::BadAddress(_) | OutsideError::Refused(_));
-    Outcome::error(error.to_string(), retryable)
+    Outcome::error(error.to_string(), error.is_retryable())
 }
 
-/// JSON as it is, unless it is too long; then its beginning.
-fn value_of(content_type: &str, text: &str, is_whole: bool) -> (Value, bool) {
-    if text.trim().is_empty() {
-        return (Value::from("done; the service said nothing more"), true);
-    }
-    if is_json(content_type)
+/// JSON as it is, unless it is too long; then its beginning. And whether that is all of it.
+pub fn bounded(text: &str, is_json: bool) -> (Value, bool) {
+    if is_json
         && let Ok(value) = serde_json::from_str::<Value>(text)
         && value.to_string().len() <= LONGEST
     {
-        return (value, is_whole);
+        return (value, true);
     }
     let short: String = text.chars().take(LONGEST).collect();
-    let is_whole = is_whole && short.len() == text.len();
+    let is_whole = short.len() == text.len();
     (Value::from(short), is_whole)
 }
 
@@ -100,7 +100,7 @@ fn words_of_html(html: &str) -> String {
 }
 
 /// A service that echoes a request must not hand our key to a model, and with it to a caller and into the record.
-fn without_secrets(text: &str, headers: Option<&Headers>) -> String {
+pub fn without_secrets(text: &str, headers: Option<&Headers>) -> String {
     let mut text = text.to_owned();
     for (_, value) in headers.into_iter().flat_map(Headers::iter) {
         // `Bearer abc` is as good as `abc`.

@@ -12,7 +12,7 @@
 //! | `answer` | what was answered to what a model can use (pure) |
 //! | `asking` | retries and redirects |
 
-mod answer;
+pub(super) mod answer;
 mod asking;
 mod request;
 #[cfg(test)]
