@@ -202,6 +202,12 @@ pub trait EngineSession: Send {
     /// Caller audio: mono, at [`Capabilities::input_rate`], in frames of 20 ms without gaps. Must return at once.
     fn hear(&mut self, samples: &[i16]);
 
+    /// How long the caller's speech waited here the last time before it went to the service: for a message to be full, and for the
+    /// socket to take it. Nothing waits in an engine without a service.
+    fn uplink_delay(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The caller pressed a key.
     fn dtmf(&mut self, digit: char);
 

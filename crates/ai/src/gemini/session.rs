@@ -18,6 +18,7 @@ use futures::{FutureExt, future::BoxFuture};
 use std::{
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tokio_tungstenite::tungstenite;
 
@@ -160,6 +161,10 @@ impl EngineSession for GeminiSession {
         if !self.talk.is_over() && self.talk.hear(samples, now()) {
             self.wake();
         }
+    }
+
+    fn uplink_delay(&self) -> Duration {
+        self.talk.uplink_delay()
     }
 
     fn dtmf(&mut self, digit: char) {

@@ -47,6 +47,8 @@ pub struct Talk {
     continuity: Continuity,
     plan: Plan,
     uplink: Uplink,
+    /// Since when speech waits for its message to be full.
+    gathering: Option<Instant>,
     outbox: Outbox,
     replay: Replay,
     /// Agent audio was handed out and is not known to be played.
@@ -68,6 +70,7 @@ impl Talk {
             continuity: Continuity::new(options.reconnect_budget, memory, now),
             plan,
             uplink: Uplink::new(options.uplink_ms),
+            gathering: None,
             outbox: Outbox::new((UPLINK_PATIENCE_MS / options.uplink_ms.max(1)) as usize),
             replay: Replay::new(uplink::RATE),
             playing: false,
@@ -98,7 +101,7 @@ impl Talk {
         if !self.continuity.is_connected() {
             return false;
         }
-        let (full, dropped) = self.send_up(samples);
+        let (full, dropped) = self.send_up(samples, now);
         if dropped {
             self.conversation.uplink_is_slow();
         }
@@ -225,6 +228,10 @@ impl Talk {
     }
 
     /// For the current session.
+    pub fn uplink_delay(&self) -> Duration {
+        self.outbox.delay()
+    }
+
     pub fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
     }
@@ -275,6 +282,7 @@ impl Talk {
         if !missed.is_empty() {
             // It is in there as well.
             self.uplink.clear();
+            self.gathering = None;
         }
         let replay = match (missed.is_empty(), overflowed) {
             (true, _) => renewal::Replay::Nothing,
@@ -285,7 +293,7 @@ impl Talk {
         self.conversation.session_changed(reason, dial.handle.is_some(), replay, now);
         // What it is told first: context that came behind the audio would interrupt the answer to it.
         self.send_texts();
-        self.send_up(&missed);
+        self.send_up(&missed, now);
     }
 
     /// What a session without context must know before anything else.
@@ -307,13 +315,16 @@ impl Talk {
     }
 
     /// Whether a message is full, and whether the oldest had to go for it.
-    fn send_up(&mut self, samples: &[i16]) -> (bool, bool) {
+    fn send_up(&mut self, samples: &[i16], now: Instant) -> (bool, bool) {
         let (mut full, mut dropped) = (false, false);
-        let Self { uplink, outbox, .. } = self;
+        let Self { uplink, outbox, gathering, .. } = self;
         uplink.push(samples, |message| {
             full = true;
-            dropped |= !outbox.push_audio(message);
+            dropped |= !outbox.push_audio(message, gathering.take().unwrap_or(now));
         });
+        if !uplink.is_empty() {
+            gathering.get_or_insert(now);
+        }
         (full, dropped)
     }
 }

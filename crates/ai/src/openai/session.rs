@@ -60,6 +60,8 @@ pub struct OpenAiSession {
     outbox: Outbox,
     conversation: Conversation,
     uplink: Uplink,
+    /// Since when speech waits for its message to be full.
+    gathering: Option<Instant>,
     rate: u32,
     refusals: Arc<Refusals>,
     alarm: Alarm,
@@ -84,6 +86,7 @@ impl OpenAiSession {
             outbox: Outbox::new((UPLINK_PATIENCE_MS / uplink_ms.max(1)) as usize),
             conversation,
             uplink: Uplink::new(input, uplink_ms),
+            gathering: None,
             rate: input.hertz(),
             refusals,
             alarm: Alarm::default(),
@@ -236,17 +239,25 @@ impl EngineSession for OpenAiSession {
             self.conversation.caller_is_loud(length, now());
         }
         let (mut full, mut dropped) = (false, false);
-        let outbox = &mut self.outbox;
-        self.uplink.push(samples, |message| {
+        let given = now();
+        let Self { uplink, outbox, gathering, .. } = self;
+        uplink.push(samples, |message| {
             full = true;
-            dropped |= !outbox.push_audio(message);
+            dropped |= !outbox.push_audio(message, gathering.take().unwrap_or(given));
         });
+        if !uplink.is_empty() {
+            gathering.get_or_insert(given);
+        }
         if dropped && self.socket.is_some() {
             self.conversation.uplink_is_slow();
         }
         if full {
             self.wake();
         }
+    }
+
+    fn uplink_delay(&self) -> Duration {
+        self.outbox.delay()
     }
 
     fn dtmf(&mut self, digit: char) {

@@ -1,7 +1,7 @@
 //! The WebSocket of one session: frames in without back-pressure, messages out of an [`Outbox`]. It has no task: whoever polls
 //! it drives it.
 
-use super::{dial::Stream, outbox::Outbox};
+use super::{alarm::now, dial::Stream, outbox::Outbox};
 use crate::EngineCause;
 use bytes::Bytes;
 use futures::{Sink, Stream as _};
@@ -63,7 +63,7 @@ impl Socket {
             }
             ready!(Pin::new(&mut self.stream).poll_ready(context))?;
             let ping = std::mem::take(&mut self.ping_is_due).then(|| Message::Ping(Bytes::new()));
-            if let Some(message) = ping.or_else(|| outbox.pop()) {
+            if let Some(message) = ping.or_else(|| outbox.pop(now())) {
                 self.unflushed = true;
                 Pin::new(&mut self.stream).start_send(message)?;
             }

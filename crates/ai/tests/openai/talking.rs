@@ -86,6 +86,14 @@ async fn words_that_are_never_written_down_cost_nothing() {
     }
 }
 
+/// A message holds two frames of 20 ms, and the first waits for the second.
+#[tokio::test(start_paused = true)]
+async fn how_long_speech_waits_before_it_leaves_is_told() {
+    let fake = fake(script(&[])).await;
+    let caller = Caller::greeted(&fake).await;
+    assert!((ms(20)..ms(60)).contains(&caller.session.uplink_delay()), "{:?}", caller.session.uplink_delay());
+}
+
 async fn interrupted(pace: Pace, late_pieces: usize) {
     let long = tone("One two three four five six seven eight nine ten eleven twelve.", 700.0, 6_000);
     let mut script = script(&["", "Of course."]);

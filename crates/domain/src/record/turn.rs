@@ -29,7 +29,11 @@ pub struct TurnLatency {
     pub total_ms: u32,
     /// Until that packet's speech was handed to the engine: jitter buffer and chunking.
     pub ear_ms: u32,
-    /// Until the engine gave the first audio: end-of-turn detection, model, network.
+    /// Until it had left for the engine's service: waiting for a message to be full, and for the socket to take it. Not told apart
+    /// from the engine's part in records of before.
+    #[serde(default)]
+    pub uplink_ms: u32,
+    /// Until the engine gave the first audio: network, end-of-turn detection, model.
     pub engine_ms: u32,
     /// Until it was audible on the wire: playout, and leading silence in what the engine gave.
     pub playout_ms: u32,

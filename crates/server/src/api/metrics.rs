@@ -94,7 +94,9 @@ pub struct EngineLatency {
     pub total: Percentiles,
     /// Jitter buffer and chunking, until the caller's last speech was handed to the engine.
     pub ear: Percentiles,
-    /// End-of-turn detection, model and network, until the engine gave the first audio.
+    /// Waiting for a message to be full and for the socket, until it had left for the engine's service.
+    pub uplink: Percentiles,
+    /// Network, end-of-turn detection and model, until the engine gave the first audio.
     pub engine_part: Percentiles,
     /// Until it was audible on the wire.
     pub playout: Percentiles,
@@ -126,10 +128,12 @@ pub async fn latency(State(metrics): State<Metrics>, Query(query): Query<Latency
         }
         None => None,
     };
-    let engines = metrics.latencies.by_engine(user.as_ref()).into_iter().map(|(engine, [total, ear, engine_part, playout])| {
-        let answers = total.count();
-        let [total, ear, engine_part, playout] = [total, ear, engine_part, playout].each_ref().map(Percentiles::of);
-        EngineLatency { engine, answers, total, ear, engine_part, playout }
-    });
+    let engines =
+        metrics.latencies.by_engine(user.as_ref()).into_iter().map(|(engine, [total, ear, uplink, engine_part, playout])| {
+            let answers = total.count();
+            let [total, ear, uplink, engine_part, playout] =
+                [total, ear, uplink, engine_part, playout].each_ref().map(Percentiles::of);
+            EngineLatency { engine, answers, total, ear, uplink, engine_part, playout }
+        });
     Ok(Json(LatencyReport { engines: engines.collect() }))
 }

@@ -47,6 +47,8 @@ pub enum Fact {
     Audio {
         length: Duration,
         ear_delay: Duration,
+        /// Before it left for the engine's service.
+        uplink_delay: Duration,
     },
     TurnComplete,
     /// The engine says that it is interrupted, while nothing of it was to be heard.
@@ -403,7 +405,7 @@ impl Bridge {
         self.turn_complete = false;
         self.backlog.push_back(samples);
         self.speak_backlog();
-        self.facts.push_back(Fact::Audio { length, ear_delay: self.ear_delay });
+        self.facts.push_back(Fact::Audio { length, ear_delay: self.ear_delay, uplink_delay: self.session.uplink_delay() });
     }
 
     fn speak_backlog(&mut self) {

@@ -142,9 +142,10 @@ impl Conversation {
         self.mark(mark, self.now_ms(), journal);
     }
 
-    pub fn audio(&mut self, length: Duration, ear_delay: Duration, journal: &mut Journal) {
+    pub fn audio(&mut self, length: Duration, ear_delay: Duration, uplink_delay: Duration, journal: &mut Journal) {
         let at_ms = self.now_ms();
         self.mark(Mark::EarDelay { ms: clamp(ear_delay) }, at_ms, journal);
+        self.mark(Mark::UplinkDelay { ms: clamp(uplink_delay) }, at_ms, journal);
         self.mark(Mark::Audio { ms: clamp(length) }, at_ms, journal);
     }
 

@@ -64,7 +64,7 @@ impl CallTask {
         let Self { conversation, birth: Birth { journal, agent, .. }, queue, .. } = self;
         match fact {
             Fact::Words(speaker, text) => conversation.words(speaker, text, journal),
-            Fact::Audio { length, ear_delay } => conversation.audio(length, ear_delay, journal),
+            Fact::Audio { length, ear_delay, uplink_delay } => conversation.audio(length, ear_delay, uplink_delay, journal),
             Fact::TurnComplete => {
                 conversation.turn_complete(journal);
                 if let Some(target) = agent.take_lost_to() {

@@ -26,6 +26,10 @@ pub enum Mark {
     EarDelay {
         ms: u32,
     },
+    /// It left for the engine's service so long after that.
+    UplinkDelay {
+        ms: u32,
+    },
     /// The engine gave audio of this length.
     Audio {
         ms: u32,
@@ -82,6 +86,7 @@ pub struct Transcript {
     turns: Vec<Open>,
     answer: Answer,
     ear_delay_ms: u32,
+    uplink_delay_ms: u32,
     /// Words of the caller came that were not told.
     hearing: bool,
     /// When the agent was to go on with its turn.
@@ -102,6 +107,7 @@ impl Transcript {
             Mark::Interrupted => news.extend(self.interrupted(at_ms)),
             Mark::Resumed => self.resumed_at = Some(at_ms),
             Mark::EarDelay { ms } => self.ear_delay_ms = ms,
+            Mark::UplinkDelay { ms } => self.uplink_delay_ms = ms,
             Mark::Audio { ms } => {
                 self.answer.first_audio_at.get_or_insert(at_ms);
                 self.answer.audio_ms += u64::from(ms);
@@ -237,7 +243,9 @@ impl Transcript {
         let audio_after = u32::try_from(self.answer.first_audio_at?.checked_sub(question.turn.ended_ms)?).ok()?;
         let audio_after = audio_after.min(total_ms);
         let ear_ms = self.ear_delay_ms.min(audio_after);
-        Some(TurnLatency { total_ms, ear_ms, engine_ms: audio_after - ear_ms, playout_ms: total_ms - audio_after })
+        let uplink_ms = self.uplink_delay_ms.min(audio_after - ear_ms);
+        let engine_ms = audio_after - ear_ms - uplink_ms;
+        Some(TurnLatency { total_ms, ear_ms, uplink_ms, engine_ms, playout_ms: total_ms - audio_after })
     }
 }
 
@@ -307,6 +315,7 @@ mod tests {
         let marks = [
             (1_000, Mark::SpeechOn(Caller)),
             (2_000, Mark::EarDelay { ms: 60 }),
+            (2_000, Mark::UplinkDelay { ms: 20 }),
             (2_000, Mark::SpeechOff(Caller)),
             (2_700, Mark::Audio { ms: 100 }),
             (2_725, Mark::SpeechOn(Agent)),
@@ -314,7 +323,7 @@ mod tests {
         ];
         let turns = run(&marks, 4_000);
         let latency = turns.last().and_then(|t| t.latency);
-        assert_eq!(latency, Some(TurnLatency { total_ms: 725, ear_ms: 60, engine_ms: 640, playout_ms: 25 }));
+        assert_eq!(latency, Some(TurnLatency { total_ms: 725, ear_ms: 60, uplink_ms: 20, engine_ms: 620, playout_ms: 25 }));
     }
 
     #[test]

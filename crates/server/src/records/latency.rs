@@ -20,17 +20,19 @@ pub const BOUNDS_MS: [u32; 18] =
 pub enum Part {
     Total,
     Ear,
+    Uplink,
     Engine,
     Playout,
 }
 
 impl Part {
-    pub const ALL: [Self; 4] = [Self::Total, Self::Ear, Self::Engine, Self::Playout];
+    pub const ALL: [Self; 5] = [Self::Total, Self::Ear, Self::Uplink, Self::Engine, Self::Playout];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Total => "total",
             Self::Ear => "ear",
+            Self::Uplink => "uplink",
             Self::Engine => "engine",
             Self::Playout => "playout",
         }
@@ -40,6 +42,7 @@ impl Part {
         match self {
             Self::Total => latency.total_ms,
             Self::Ear => latency.ear_ms,
+            Self::Uplink => latency.uplink_ms,
             Self::Engine => latency.engine_ms,
             Self::Playout => latency.playout_ms,
         }
@@ -89,8 +92,8 @@ impl Histogram {
     }
 }
 
-/// The four parts.
-pub type Parts = [Histogram; 4];
+/// As [`Part::ALL`].
+pub type Parts = [Histogram; 5];
 
 #[derive(Debug, Default)]
 struct State {
@@ -171,7 +174,7 @@ mod tests {
         let user: UserId = "alice".parse().expect("valid");
         let call = CallId::new(jiff::Timestamp::UNIX_EPOCH, 1);
         let turn = |index, total_ms| {
-            let latency = Some(TurnLatency { total_ms, ear_ms: 40, engine_ms: total_ms - 60, playout_ms: 20 });
+            let latency = Some(TurnLatency { total_ms, ear_ms: 30, uplink_ms: 10, engine_ms: total_ms - 60, playout_ms: 20 });
             let (started_ms, ended_ms) = (0, 0);
             CallFact::Turn {
                 turn: Turn {

@@ -24,8 +24,11 @@ const APOLOGY: &str = "lost my connection";
 
 /// What is wrong before the call is answered.
 enum Wrong {
-    NobodyListens,
-    Key { is_http: bool },
+    /// The port is kept meanwhile.
+    NobodyListens(tokio::net::TcpSocket),
+    Key {
+        is_http: bool,
+    },
     Model,
     Service(Fault),
 }
@@ -38,7 +41,7 @@ pub async fn a_call_begins_without_the_service() {
     use EngineCause::*;
     let quota = "You exceeded your current quota, please check your plan and billing details.";
     let cases = [
-        (Wrong::NobodyListens, Unreachable),
+        (Wrong::NobodyListens(nobody()), Unreachable),
         (Wrong::Key { is_http: true }, KeyRefused),
         (Wrong::Key { is_http: false }, KeyRefused),
         (Wrong::Model, ModelUnknown),
@@ -53,7 +56,7 @@ pub async fn a_call_begins_without_the_service() {
         (wrong_at(Moment::Setup, Act::Stall), Stalled),
     ];
     let check = |(wrong, cause)| async move {
-        let mut scene = without_service(wrong).await;
+        let mut scene = without_service(&wrong).await;
         let ended = scene.call([Step::WaitAnswer, listen(), Step::HangUp]).await;
         check(&mut scene, &ended, cause).await;
         let spoken = voiced_seconds(ended.report.heard());
@@ -64,25 +67,29 @@ pub async fn a_call_begins_without_the_service() {
     join_all(cases.map(check)).await;
 }
 
-async fn without_service(wrong: Wrong) -> Scene {
+async fn without_service(wrong: &Wrong) -> Scene {
     let is_http = !matches!(wrong, Wrong::Key { is_http: false });
     let options = FakeGeminiOptions { wrong_key_is_http: is_http, ..FakeGeminiOptions::default() };
-    let change = |gemini: &mut Gemini| match &wrong {
-        Wrong::NobodyListens => gemini.base_url = format!("ws://{}", nobody()),
+    let change = |gemini: &mut Gemini| match wrong {
+        Wrong::NobodyListens(port) => {
+            gemini.base_url = format!("ws://{}", port.local_addr().expect("bound"));
+        }
         Wrong::Key { .. } => gemini.access = GeminiAccess::Key(Secret::new(WRONG_KEY)),
         Wrong::Model => gemini.model = "gemini-of-yesterday".to_owned(),
         Wrong::Service(_) => {}
     };
     let scene = Scene::with(options, |config| config.engines.gemini.iter_mut().for_each(change)).await;
     if let Wrong::Service(fault) = wrong {
-        scene.fake.fault(fault);
+        scene.fake.fault(fault.clone());
     }
     scene
 }
 
-/// An address at which connections are refused.
-fn nobody() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+/// A port of ours at which connections are refused, as long as it lives: nobody listens there, and nobody else gets it.
+fn nobody() -> tokio::net::TcpSocket {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    socket
 }
 
 /// A tone, so that it is told from an answer.

@@ -83,9 +83,11 @@ fn check_times(turns: &[Turn]) {
     }
     for answer in turns.iter().filter(|turn| turn.speaker == Speaker::Agent).skip(1) {
         let latency = answer.latency.expect("an answer has a latency");
-        assert_eq!(latency.ear_ms + latency.engine_ms + latency.playout_ms, latency.total_ms, "{answer:?}");
+        assert_eq!(latency.ear_ms + latency.uplink_ms + latency.engine_ms + latency.playout_ms, latency.total_ms, "{answer:?}");
         // The service waits for 600 ms of silence before it takes the caller's turn for over.
         assert!((500..1_500).contains(&latency.total_ms), "{answer:?}");
+        // The line hands over as much as a message holds, and the socket takes it at once.
+        assert!(latency.uplink_ms < 100, "{answer:?}");
         assert!(latency.engine_ms >= 400 && latency.ear_ms < 200 && latency.playout_ms < 300, "{answer:?}");
     }
 }

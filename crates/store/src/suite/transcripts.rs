@@ -9,7 +9,8 @@ use callie_domain::record::{CallEvent, CallFact, Cdr, Speaker, Turn, TurnLatency
 fn turn(index: u32, text: &str) -> Turn {
     let speaker = if index.is_multiple_of(2) { Speaker::Agent } else { Speaker::Caller };
     let started_ms = u64::from(index) * 1_000;
-    let latency = Some(TurnLatency { total_ms: 700, ear_ms: 40, engine_ms: 640, playout_ms: 20 }).filter(|_| index == 2);
+    let latency =
+        Some(TurnLatency { total_ms: 700, ear_ms: 30, uplink_ms: 10, engine_ms: 640, playout_ms: 20 }).filter(|_| index == 2);
     Turn { index, speaker, started_ms, ended_ms: started_ms + 900, text: text.to_owned(), interrupted: index == 4, latency }
 }
 

@@ -45,6 +45,11 @@ impl Uplink {
         self.pcm.clear();
     }
 
+    /// Nothing waits for its message to be full.
+    pub fn is_empty(&self) -> bool {
+        self.pcm.is_empty()
+    }
+
     fn gather(&mut self, samples: &[i16]) {
         let start = self.pcm.len();
         self.pcm.resize(start + samples.len() * 2, 0);

@@ -38,6 +38,11 @@ impl Uplink {
         }
     }
 
+    /// Nothing waits for its message to be full.
+    pub fn is_empty(&self) -> bool {
+        self.audio.is_empty()
+    }
+
     fn gather(&mut self, samples: &[i16]) {
         let start = self.audio.len();
         self.audio.resize(start + samples.len() * self.format.bytes_per_sample(), 0);

@@ -70,7 +70,8 @@ mod tests {
     use callie_domain::record::{Speaker, TurnLatency};
 
     fn turn(total_ms: Option<u32>) -> Turn {
-        let latency = total_ms.map(|total_ms| TurnLatency { total_ms, ear_ms: 0, engine_ms: total_ms, playout_ms: 0 });
+        let latency =
+            total_ms.map(|total_ms| TurnLatency { total_ms, ear_ms: 0, uplink_ms: 0, engine_ms: total_ms, playout_ms: 0 });
         Turn { index: 0, speaker: Speaker::Agent, started_ms: 0, ended_ms: 0, text: String::new(), interrupted: false, latency }
     }
 

@@ -52,9 +52,13 @@ pub struct LatencyDocument {
     #[schema(example = 720)]
     pub total_ms: u32,
     /// Until the speech had been handed to the engine: jitter buffer and chunking.
-    #[schema(example = 60)]
+    #[schema(example = 40)]
     pub ear_ms: u32,
-    /// Until the engine gave the first audio: end of turn, model, network.
+    /// Until it had left for the engine's service: waiting for a message to be full, and for the socket to take it. In records of
+    /// before it is in the engine's part.
+    #[schema(example = 20)]
+    pub uplink_ms: u32,
+    /// Until the engine gave the first audio: network, end of turn, model.
     #[schema(example = 640)]
     pub engine_ms: u32,
     /// Until it was audible on the wire.
@@ -128,7 +132,7 @@ impl From<Turn> for TurnDocument {
 }
 
 impl From<TurnLatency> for LatencyDocument {
-    fn from(TurnLatency { total_ms, ear_ms, engine_ms, playout_ms }: TurnLatency) -> Self {
-        Self { total_ms, ear_ms, engine_ms, playout_ms }
+    fn from(TurnLatency { total_ms, ear_ms, uplink_ms, engine_ms, playout_ms }: TurnLatency) -> Self {
+        Self { total_ms, ear_ms, uplink_ms, engine_ms, playout_ms }
     }
 }

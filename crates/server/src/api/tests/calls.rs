@@ -116,7 +116,7 @@ fn turn(index: u32, speaker: Speaker, started_ms: u64, text: &str) -> Turn {
 }
 
 async fn keep_talk(world: &World, n: u32) {
-    let latency = Some(TurnLatency { total_ms: 720, ear_ms: 60, engine_ms: 640, playout_ms: 20 });
+    let latency = Some(TurnLatency { total_ms: 720, ear_ms: 40, uplink_ms: 20, engine_ms: 640, playout_ms: 20 });
     let failed = CallFact::EngineFailed {
         engine: "gemini".into(),
         cause: "key_refused".into(),
@@ -147,7 +147,10 @@ async fn what_was_said_is_told_turn_by_turn() {
         let want = json!({"index": 1, "speaker": "caller", "started_ms": 4210, "ended_ms": 5110,
             "text": "My boiler is leaking.", "interrupted": false, "latency": null});
         assert_eq!(transcript["turns"][1], want, "the later words replace the earlier");
-        assert_eq!(transcript["turns"][2]["latency"], json!({"total_ms": 720, "ear_ms": 60, "engine_ms": 640, "playout_ms": 20}));
+        assert_eq!(
+            transcript["turns"][2]["latency"],
+            json!({"total_ms": 720, "ear_ms": 40, "uplink_ms": 20, "engine_ms": 640, "playout_ms": 20})
+        );
     }
     let text = world.get(&format!("{path}?format=text")).await;
     assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");

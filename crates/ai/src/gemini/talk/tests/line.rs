@@ -118,7 +118,7 @@ impl Line {
 
     fn send(&mut self, now: Instant) {
         let Some(line) = &mut self.current else { return };
-        while let Some(message) = self.talk.outbox().pop() {
+        while let Some(message) = self.talk.outbox().pop(now) {
             let message = message.into_data();
             if message.starts_with(br#"{"realtimeInput":{"audio""#) {
                 let gap = self.last_audio.replace(now).map_or(Duration::ZERO, |last| now - last);
