@@ -42,6 +42,11 @@ impl ActivityDetector {
         self.observe((energy / frame.len().max(1) as f32).sqrt()) == Activity::Speech
     }
 
+    /// A frame that tells nothing of who is listened to: whatever was loud before it has ended.
+    pub fn pass(&mut self) {
+        self.loud_frames = 0;
+    }
+
     /// `rms`: of a frame of 20 ms, in the scale of 16-bit samples; see [`rms`].
     pub fn observe(&mut self, rms: f32) -> Activity {
         let loud = rms > (self.floor * ABOVE_FLOOR).max(MIN_RMS);

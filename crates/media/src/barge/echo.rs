@@ -11,7 +11,7 @@
 
 use super::{
     bands::{BANDS, BLOCKS, Block, Levels, SILENCE_DB},
-    comparison::Comparison,
+    comparison::{Comparison, Likeness},
 };
 use crate::FRAME_SAMPLES;
 
@@ -49,6 +49,8 @@ const EASIER: f32 = 0.008;
 /// Certainly an echo: at once, or when it stays alike for so many frames.
 const CERTAIN: f32 = 0.45;
 const CERTAIN_AFTER: f32 = 25.0;
+/// An echo that nobody would take for speech is looked for in each of so many frames.
+const LOOKED_FOR_EACH: u32 = 4;
 
 /// See the module.
 #[derive(Debug)]
@@ -59,6 +61,7 @@ pub(super) struct EchoGuard {
     newest: usize,
     noise: Levels,
     path: Option<Path>,
+    compared: u32,
 }
 
 /// The way back.
@@ -82,7 +85,14 @@ pub(super) enum Judgement {
 impl EchoGuard {
     pub fn new() -> Self {
         let silence = [SILENCE_DB; BANDS];
-        Self { comparison: Comparison::new(), sent: Box::new([silence; KEPT]), newest: 0, noise: silence, path: None }
+        Self {
+            comparison: Comparison::new(),
+            sent: Box::new([silence; KEPT]),
+            newest: 0,
+            noise: silence,
+            path: None,
+            compared: 0,
+        }
     }
 
     /// Nothing has been sent for a second or more.
@@ -104,6 +114,10 @@ impl EchoGuard {
             self.newest = (self.newest + 1) % KEPT;
             self.sent[self.newest] = std::array::from_fn(|band| block.sent[band].max(before[band] - DECAY_DB));
         }
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.path.is_some()
     }
 
     /// Whether more is heard than noise and an echo that is known.
@@ -143,10 +157,28 @@ impl EchoGuard {
         if likeness.degree < CERTAIN && frames < CERTAIN_AFTER {
             return Judgement::Open;
         }
+        self.remember(likeness);
+        Judgement::Echo
+    }
+
+    /// Whether what was compared lately is certainly an echo, be it speech or not. It is remembered.
+    pub fn finds(&mut self) -> bool {
+        self.compared = (self.compared + 1) % LOOKED_FOR_EACH;
+        if self.compared != 0 || self.comparison.frames() < ALIKE_AFTER {
+            return false;
+        }
+        let likeness = self.comparison.best();
+        let found = likeness.degree >= CERTAIN;
+        if found {
+            self.remember(likeness);
+        }
+        found
+    }
+
+    fn remember(&mut self, likeness: Likeness) {
         let gain = self.path.map_or([GAIN_DB; BANDS], |former| former.gain);
         self.path = Some(Path { delay: (likeness.lag + LAGS_PER_BLOCK / 2) / LAGS_PER_BLOCK, gain, beats: 0 });
         self.restart();
-        Judgement::Echo
     }
 
     /// The loudest that was sent about so long ago.

@@ -29,6 +29,11 @@ use run::{LEAD, Run};
 
 /// What is sent and louder than this is audible: −48 dBFS.
 const AUDIBLE_DB: f32 = 42.0;
+/// What is heard and so much louder than the noise may be an echo, above −54 dBFS.
+const SOFT_ABOVE_DB: f32 = 8.0;
+const SOFTEST_DB: f32 = 36.0;
+/// Two frames in a row that hold more than an echo are somebody, who is heard for so many beats from then on: 160 ms.
+const HEARD_FOR: u32 = 8;
 /// Beats after the last audible frame in which the agent still counts as speaking: a pause for breath, and the longest echo.
 const AUDIBLE_FOR: u32 = 50;
 
@@ -52,6 +57,9 @@ pub struct BargeInDetector {
     echo: EchoGuard,
     /// Beats since the agent was audible last.
     agent_silent: u32,
+    /// Beats for which somebody is heard beside an echo.
+    somebody_for: u32,
+    echo_alone: bool,
     /// Loud frames in a row before the first voice.
     lead: u32,
     run: Option<Run>,
@@ -65,6 +73,8 @@ impl Default for BargeInDetector {
             pitch: Pitch::new(),
             echo: EchoGuard::new(),
             agent_silent: AUDIBLE_FOR,
+            somebody_for: 0,
+            echo_alone: false,
             lead: 0,
             run: None,
         }
@@ -84,6 +94,7 @@ impl BargeInDetector {
             self.background.hear(level);
         }
         if !self.is_on(sent) {
+            (self.somebody_for, self.echo_alone) = (0, false);
             if of_packet {
                 self.background.learn_caller(level);
             }
@@ -93,18 +104,32 @@ impl BargeInDetector {
         let blocks = self.bands.split(heard, sent);
         self.echo.send(sent, &blocks);
         let loud = self.echo.is_own(&blocks) && of_packet && level > self.background.threshold();
-        if self.run.is_none() && self.lead == 0 {
+        // Until an echo is known all that is heard is compared; then what is judged.
+        let soft = !self.echo.is_known() && of_packet && level > (self.background.noise() + SOFT_ABOVE_DB).max(SOFTEST_DB);
+        if self.run.is_none() && self.lead == 0 && self.echo.is_known() {
             self.echo.restart();
         }
-        self.echo.compare(heard, loud);
+        self.echo.compare(heard, loud || soft);
+        if soft && self.echo.finds() {
+            self.run = None;
+        }
         let sound = if loud { self.pitch.hear(heard) } else { self.pitch.pass(heard) };
         let lead = self.lead;
+        self.somebody_for = if loud && lead > 0 { HEARD_FOR } else { self.somebody_for.saturating_sub(1) };
+        self.echo_alone = self.somebody_for == 0 && self.echo.is_known();
         self.lead = if loud { (lead + 1).min(LEAD) } else { 0 };
         if sound != Sound::Unvoiced && self.run.is_none() {
             self.run = Some(Run::after(lead));
         }
         self.run.as_mut()?.hear(loud, sound);
         self.judge()
+    }
+
+    /// Whether the frame of the last beat holds nothing but our own echo, and noise. That there is an echo, and which, is known once
+    /// one was heard for half a second.
+    #[must_use]
+    pub fn is_echo(&self) -> bool {
+        self.echo_alone
     }
 
     /// Whether there is anything to look for. After a pause of the agent nothing that was sent matters any more.

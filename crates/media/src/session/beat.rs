@@ -115,6 +115,11 @@ impl Beat {
         }
     }
 
+    /// The recorder keeps what came.
+    pub(super) fn silence_ear(&mut self) {
+        self.ear.fill(0);
+    }
+
     pub(super) fn clear_packets(&mut self) {
         self.packets.iter_mut().for_each(|packet| packet.len = 0);
     }

@@ -143,8 +143,9 @@ impl Caller {
         self.progress.as_mut()?.poll()
     }
 
-    /// The frame to be heard at `now`, into the ear and the left channel of `beat`.
-    pub(super) fn hear(&mut self, now: Duration, beat: &mut Beat) -> Heard {
+    /// The frame to be heard at `now`, into the ear and the left channel of `beat`. `echo`: what came just before was our own, and
+    /// marks nobody.
+    pub(super) fn hear(&mut self, now: Duration, echo: bool, beat: &mut Beat) -> Heard {
         let mut frame = [0.0; 2 * FRAME_SAMPLES];
         let frame = &mut frame[..self.codec.rate().frame_samples()];
         let (mut source, mut level) = self.take(now, frame);
@@ -157,7 +158,7 @@ impl Caller {
             Source::Packet { arrived } => {
                 self.line.hear(frame);
                 beat.ear_at = arrived;
-                self.marks.hear(level, arrived, now)
+                if echo { self.marks.echo(now) } else { self.marks.hear(level, arrived, now) }
             }
             Source::MadeUp => self.marks.pass(now),
             Source::Nobody => {

@@ -51,6 +51,13 @@ impl CallerMarks {
         begins.then_some(Mark { on: true, at: onset })
     }
 
+    /// A frame of our own echo: silence of the caller's, without a noise to go by.
+    pub fn echo(&mut self, now: Duration) -> Option<Mark> {
+        self.detector.pass();
+        self.onset = None;
+        self.pass(now)
+    }
+
     /// A frame that is missing or made up: it proves nothing, but time passes.
     pub fn pass(&mut self, now: Duration) -> Option<Mark> {
         let last = self.last.filter(|last| self.speaking && now.saturating_sub(last.beat) >= CALLER_PAUSE)?;
@@ -84,7 +91,7 @@ mod tests {
 
     const BEAT: Duration = Duration::from_millis(20);
 
-    /// Runs a caller whose packets arrive 50 ms before they are played: `l`oud, `.` quiet, `x` missing. Tells the marks as
+    /// Runs a caller whose packets arrive 50 ms before they are played: `l`oud, `.` quiet, `x` missing, `e`cho. Tells the marks as
     /// the numbers of the beats they name, and in which beat they were told.
     fn caller(line: &str) -> Vec<(bool, u128, usize)> {
         let mut marks = CallerMarks::default();
@@ -95,6 +102,7 @@ mod tests {
             let mark = match kind {
                 'l' => marks.hear(3_000.0, now - early, now),
                 '.' => marks.hear(10.0, now - early, now),
+                'e' => marks.echo(now),
                 _ => marks.pass(now),
             };
             told.extend(mark.map(|mark| (mark.on, (mark.at + early - Duration::from_secs(1)).as_millis() / 20, beat)));
@@ -108,6 +116,8 @@ mod tests {
         for (line, want) in [
             (format!("...llllll{pause}"), vec![(true, 3, 5), (false, 8, 28)]),
             (format!("...llx{pause}"), vec![]),
+            (format!("l{}l{}llll{pause}", "e".repeat(10), "e".repeat(10)), vec![(true, 22, 24), (false, 25, 45)]),
+            (format!(".lll{}", "e".repeat(20)), vec![(true, 1, 3), (false, 3, 23)]),
             (format!("...llxl{pause}"), vec![(true, 3, 6), (false, 6, 26)]),
             (format!(".lll.{}l{pause}", "x".repeat(10)), vec![(true, 1, 3), (false, 15, 35)]),
             (format!(".lll{}", "x".repeat(20)), vec![(true, 1, 3), (false, 3, 23)]),

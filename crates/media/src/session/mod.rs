@@ -278,7 +278,7 @@ impl Session {
             self.tell(SessionEvent::RtpLost { silent_for });
         }
         self.watch(now);
-        let Heard { came, mark, key } = self.caller.hear(now, beat);
+        let Heard { came, mark, key } = self.caller.hear(now, self.overlap.is_echo(), beat);
         if let Some(Mark { on, at }) = mark {
             self.tell(SessionEvent::CallerSpeech { on, at });
         }

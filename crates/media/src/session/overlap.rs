@@ -1,4 +1,5 @@
-//! The caller speaks over the agent: the detector of it, and what it notices as facts of the session.
+//! The caller speaks over the agent: the detector of it, and what it notices as facts of the session. What it knows to be our own
+//! echo the agent does not hear: it would answer itself.
 
 use super::{Beat, SessionEvent};
 use crate::{
@@ -20,12 +21,22 @@ impl Overlap {
         self.detector = detector;
     }
 
+    /// What came in the last beat was our own echo, and nothing else.
+    pub fn is_echo(&self) -> bool {
+        self.detector.as_ref().is_some_and(|detector| detector.is_echo())
+    }
+
     /// After both halves of a beat. `came`: the caller's frame is of a packet.
-    pub fn beat(&mut self, came: bool, beat: &Beat, now: Duration) -> Option<SessionEvent> {
+    pub fn beat(&mut self, came: bool, beat: &mut Beat, now: Duration) -> Option<SessionEvent> {
         let detector = self.detector.as_mut()?;
         let [heard, sent] = beat.sides();
-        let before = |beats: u32| beat.ear_at().saturating_sub(FRAME * beats);
-        match detector.hear(&heard, came, &sent)? {
+        let ear_at = beat.ear_at;
+        let before = |beats: u32| ear_at.saturating_sub(FRAME * beats);
+        let sign = detector.hear(&heard, came, &sent);
+        if detector.is_echo() {
+            beat.silence_ear();
+        }
+        match sign? {
             Sign::Suspected => {
                 self.suspected += 1;
                 None

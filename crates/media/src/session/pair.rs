@@ -429,3 +429,29 @@ fn who_speaks_over_the_agent_is_told_to_those_who_ask() {
         assert_eq!((told, pair.sides[0].stats().overlaps > 0), (asked, asked));
     }
 }
+
+/// Side 1 lies on a table: what it hears of the agent it says.
+#[test]
+fn an_echo_reaches_no_agent_who_is_watched_and_marks_nobody() {
+    let samples = |sound: Vec<f32>| -> Vec<i16> { sound.into_iter().map(|sample| sample as i16).collect() };
+    for watched in [false, true] {
+        let mut pair = Pair::new([None, None]);
+        pair.sides[0].watch_barge_in(watched.then(Box::default));
+        let agent = sounds::agent();
+        let echo = sounds::Room { delay_ms: 120, loss_db: 12.0, dies_away_ms: 200 }.echo(&agent);
+        pair.sides[0].playout().push(samples(agent)).expect("room");
+        pair.sides[1].playout().push(samples(echo)).expect("room");
+        pair.beats(seconds(2));
+        let mut loud = 0;
+        for _ in 0..seconds(10) {
+            pair.beat();
+            loud += u32::from(pair.beats[0].ear().iter().any(|sample| sample.unsigned_abs() > 500));
+        }
+        let speaks = pair.told.iter().rev().find_map(|told| match told {
+            (0, SessionEvent::CallerSpeech { on, .. }) => Some(*on),
+            _ => None,
+        });
+        assert_eq!(speaks, Some(!watched), "before it is known it is somebody");
+        assert!(if watched { loud < 100 } else { loud > 300 }, "{watched}: {loud} frames");
+    }
+}

@@ -210,3 +210,52 @@ fn who_is_far_softer_than_the_caller_does_not_stop_the_agent() {
     let heard = [before[..before.len() / 160 * 160].to_vec(), silence(2_000), television].concat();
     assert_eq!(barge_ins(&signs(&heard, &sent)), []);
 }
+
+/// The frames that are taken for an echo, after the first second of it.
+fn echoes(heard: &[f32], sent: &[f32]) -> Vec<bool> {
+    let mut detector = BargeInDetector::new();
+    let heard = through_mu_law(heard);
+    let frames = heard.as_chunks::<FRAME_SAMPLES>().0.iter().zip(sent.as_chunks::<FRAME_SAMPLES>().0.iter().cycle());
+    let is_echo = |(heard, sent)| {
+        detector.hear(heard, true, sent);
+        detector.is_echo()
+    };
+    frames.map(is_echo).collect()
+}
+
+/// Of the frames in which `sound` is louder than −45 dBFS, how many of a hundred are not taken for an echo.
+fn passed(echoes: &[bool], sound: &[f32]) -> usize {
+    let loud = |(_, frame): &(&bool, &[f32; FRAME_SAMPLES])| level(frame) > 45.0;
+    let of_sound: Vec<_> = echoes.iter().zip(sound.as_chunks().0).filter(loud).collect();
+    of_sound.iter().filter(|(echo, _)| !**echo).count() * 100 / of_sound.len().max(1)
+}
+
+#[test]
+fn of_an_echo_that_is_known_little_passes_and_of_a_caller_over_it_most() {
+    let sent = agent();
+    let mut found = Vec::new();
+    for room in ROOMS.into_iter().filter(|room| room.loss_db < 30.0) {
+        let echo = room.echo(&sent);
+        let taken = echoes(&echo, &sent);
+        let known = taken.iter().position(|echo| *echo).expect("it becomes known");
+        let leaks = passed(&taken[known..], &echo[known * FRAME_SAMPLES..]);
+        let voices = [maria(), number(), human()].map(|voice| {
+            let caller = [silence(2 * BEFORE_MS), at_level(-16.0, voice)].concat();
+            passed(&echoes(&mixed(&echo, &caller)[..caller.len()], &sent), &caller)
+        });
+        found.push((leaks, voices, room));
+    }
+    for (leaks, voices, room) in &found {
+        // A line that gives back half of it, at once, is no room.
+        assert!(*leaks <= if room.loss_db > 6.0 || room.dies_away_ms > 0 { 10 } else { 30 }, "{found:#?}");
+        assert!(room.loss_db <= 6.0 || voices.iter().all(|of_voice| *of_voice >= 80), "{found:#?}");
+    }
+}
+
+#[test]
+fn where_there_is_no_echo_nothing_is_taken_for_one() {
+    for voice in [maria(), number(), human(), neighbour()] {
+        let heard = mixed(&[silence(BEFORE_MS), at_level(-18.0, voice)].concat(), &noise(9_000, 0.5)[..64_000]);
+        assert!(echoes(&heard, &agent()).iter().all(|echo| !echo));
+    }
+}
