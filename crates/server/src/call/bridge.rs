@@ -8,6 +8,7 @@ use super::{
     barge_in::{BargeIn, Leftover, Step},
     protection::Protection,
     rates::Converter,
+    withheld::Withheld,
 };
 use callie_ai::{Capabilities, EngineError, EngineEvent, EngineSession, Prompt, Usage, tools::ToolUse};
 use callie_domain::record::{BargeInOutcome, Message, Speaker};
@@ -109,6 +110,7 @@ pub struct Bridge {
     barge_in: BargeIn,
     leftover: Leftover,
     protection: Protection,
+    withheld: Withheld,
     turns: TurnTaking,
     /// More than one came of an event.
     facts: VecDeque<Fact>,
@@ -140,6 +142,7 @@ impl Bridge {
             barge_in: BargeIn::default(),
             leftover: Leftover::default(),
             protection: Protection::default(),
+            withheld: Withheld::default(),
             turns: TurnTaking::default(),
             facts: VecDeque::new(),
             mute: false,
@@ -177,6 +180,7 @@ impl Bridge {
         self.backlog.clear();
         self.draining = false;
         self.barge_in = BargeIn::default();
+        self.withheld = Withheld::default();
         if std::mem::take(&mut self.speaking) {
             self.session.playout_drained();
         }
@@ -218,14 +222,19 @@ impl Bridge {
     /// What the line hears of the caller.
     pub fn notice(&mut self, event: &MediaEvent) {
         match *event {
-            MediaEvent::BargeIn { at, .. } if self.may_be_interrupted() => {
+            MediaEvent::BargeIn { at, began } if self.may_be_interrupted() => {
                 if let Some(Line { voice, .. }) = &mut self.line {
                     voice.pause();
                     self.barge_in.begins(at);
                 }
+                let frames = self.withheld.release(began);
+                self.let_hear(frames);
             }
             MediaEvent::BargeInOver { at } => self.barge_in.caller(false, at),
-            MediaEvent::CallerSpeech { on, at } => self.barge_in.caller(on, at),
+            MediaEvent::CallerSpeech { on, at } => {
+                self.barge_in.caller(on, at);
+                self.withheld.caller(on, at);
+            }
             _ => {}
         }
     }
@@ -238,10 +247,22 @@ impl Bridge {
     /// Whatever the caller does now, the agent speaks.
     fn go_on(&mut self) {
         if let Some(at) = self.barge_in.confirm() {
-            if let Some(Line { voice, .. }) = &mut self.line {
-                voice.resume();
-            }
-            self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Resumed });
+            self.resume(at);
+        }
+    }
+
+    fn resume(&mut self, at: Duration) {
+        if let Some(Line { voice, .. }) = &mut self.line {
+            voice.resume();
+        }
+        self.withhold();
+        self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Resumed });
+    }
+
+    /// The agent speaks from now on, and the line judges who speaks over it.
+    fn withhold(&mut self) {
+        if self.watches() {
+            self.withheld.agent_begins(MediaEngine::now());
         }
     }
 
@@ -280,7 +301,7 @@ impl Bridge {
             if let Some(fact) = self.facts.pop_front() {
                 return fact;
             }
-            let Self { session, line, backlog, speaking, draining, barge_in, .. } = self;
+            let Self { session, line, backlog, speaking, draining, barge_in, withheld, .. } = self;
             let Some(Line { ear, voice, .. }) = line else {
                 if !self.begun {
                     return std::future::pending().await;
@@ -307,7 +328,9 @@ impl Bridge {
                     }
                     Wake::Drained => self.on_drained(),
                 },
-                () = until(barge_in.deadline()) => {
+                () = until([barge_in.deadline(), withheld.deadline()].into_iter().flatten().min()) => {
+                    let frames = self.withheld.step(MediaEngine::now());
+                    self.let_hear(frames);
                     self.on_barge_in();
                     None
                 }
@@ -320,34 +343,35 @@ impl Bridge {
 
     fn hear(&mut self) {
         self.unprotect(false);
-        let Self { session, line: Some(Line { ear, .. }), hearing, started, ear_delay, held, deaf, protection, .. } = self else {
-            return;
-        };
+        let Self { session, line, hearing, started, ear_delay, held, deaf, protection, withheld, .. } = self;
+        let Some(Line { ear, .. }) = line else { return };
+        let deaf = *held || *deaf;
         while let Some((frame, arrived)) = ear.pop_timed() {
             if *started {
-                let deaf = *held || *deaf;
+                let is_heard = !deaf && !protection.is_on() && !withheld.is_on();
                 if protection.is_on() && !deaf {
                     protection.hear(frame);
+                } else if withheld.is_on() && !deaf {
+                    withheld.keep(frame, arrived);
                 }
-                let frame = SILENCE.get(..frame.len()).filter(|_| deaf || protection.is_on()).unwrap_or(frame);
-                match hearing {
-                    Some(converter) => session.hear(&converter.convert(frame)),
-                    None => session.hear(frame),
-                }
+                let frame = SILENCE.get(..frame.len()).filter(|_| !is_heard).unwrap_or(frame);
+                give(&mut **session, hearing, frame);
             }
             *ear_delay = MediaEngine::now().saturating_sub(arrived);
         }
     }
 
+    /// What the session did not hear when it was said.
+    fn let_hear(&mut self, frames: impl IntoIterator<Item = Vec<i16>>) {
+        for frame in frames {
+            give(&mut *self.session, &mut self.hearing, &frame);
+        }
+    }
+
     /// The greeting may have been heard: the session hears the caller from now on.
     fn unprotect(&mut self, drained: bool) {
-        let now = MediaEngine::now();
-        for frame in self.protection.ends(drained, now).into_iter().flatten() {
-            match &mut self.hearing {
-                Some(converter) => self.session.hear(&converter.convert(&frame)),
-                None => self.session.hear(&frame),
-            }
-        }
+        let last = self.protection.ends(drained, MediaEngine::now());
+        self.let_hear(last.into_iter().flatten());
     }
 
     fn on_event(&mut self, event: EngineEvent) -> Option<Fact> {
@@ -401,7 +425,9 @@ impl Bridge {
             Some(converter) => converter.convert(&samples),
             None => samples,
         };
-        self.speaking = true;
+        if !std::mem::replace(&mut self.speaking, true) {
+            self.withhold();
+        }
         self.turn_complete = false;
         self.backlog.push_back(samples);
         self.speak_backlog();
@@ -425,12 +451,7 @@ impl Bridge {
     fn on_barge_in(&mut self) {
         let now = MediaEngine::now();
         match self.barge_in.step(now) {
-            Some(Step::Resume { at }) => {
-                if let Some(Line { voice, .. }) = &mut self.line {
-                    voice.resume();
-                }
-                self.facts.push_back(Fact::BargeIn { at, outcome: BargeInOutcome::Resumed });
-            }
+            Some(Step::Resume { at }) => self.resume(at),
             Some(Step::CutOff { at }) => {
                 if !self.turn_over {
                     self.leftover.begins(now);
@@ -480,12 +501,21 @@ impl Bridge {
         if std::mem::take(&mut self.speaking) {
             self.session.playout_drained();
         }
+        let frames = self.withheld.agent_ends();
+        self.let_hear(frames);
     }
 
     fn on_drained(&mut self) -> Option<Fact> {
         self.tell_drained();
         self.unprotect(true);
         std::mem::take(&mut self.draining).then_some(Fact::Drained)
+    }
+}
+
+fn give(session: &mut dyn EngineSession, hearing: &mut Option<Converter>, frame: &[i16]) {
+    match hearing {
+        Some(converter) => session.hear(&converter.convert(frame)),
+        None => session.hear(frame),
     }
 }
 

@@ -125,7 +125,7 @@ impl Conversation {
                     journal.note(CallFact::DeadAirEnded { silent_ms: millis(silent_for) });
                 }
             }
-            (Speaker::Agent, false) => self.dead_air.agent_ends(),
+            (Speaker::Agent, false) => self.dead_air.agent_ends(at),
         }
     }
 
@@ -167,7 +167,7 @@ impl Conversation {
                 self.dead_air.agent_is_cut_off();
                 self.mark(Mark::Interrupted, at_ms, journal);
             }
-            BargeInOutcome::Resumed => self.mark(Mark::Resumed, self.now_ms(), journal),
+            BargeInOutcome::Resumed => self.mark(Mark::Resumed { since_ms: at_ms }, self.now_ms(), journal),
         }
     }
 

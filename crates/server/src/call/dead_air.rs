@@ -16,6 +16,8 @@ use std::time::Duration;
 pub const LIMIT: Duration = Duration::from_secs(4);
 /// A click or a cough is not answered.
 const SHORTEST_UTTERANCE: Duration = Duration::from_millis(300);
+/// Nor is what began while the agent spoke and ends so soon after it: that may be its echo.
+const ECHO: Duration = Duration::from_millis(700);
 
 /// Time since the call began is the clock.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct DeadAir {
     begun: bool,
     caller_since: Option<Duration>,
     agent_speaks: bool,
+    agent_ended: Duration,
     cut_off: bool,
 }
 
@@ -47,6 +50,7 @@ impl DeadAir {
             begun: false,
             caller_since: None,
             agent_speaks: false,
+            agent_ended: Duration::ZERO,
             cut_off: false,
         }
     }
@@ -63,8 +67,9 @@ impl DeadAir {
     /// `at`: the last loud packet of the caller.
     pub fn caller_ends(&mut self, at: Duration) {
         let Some(since) = self.caller_since.take() else { return };
+        let of_agent = since < self.agent_ended && at < self.agent_ended + ECHO;
         // While the agent talks on it owes nothing, unless it was cut off.
-        if at.saturating_sub(since) >= SHORTEST_UTTERANCE && (!self.agent_speaks || self.cut_off) {
+        if at.saturating_sub(since) >= SHORTEST_UTTERANCE && (self.cut_off || !self.agent_speaks && !of_agent) {
             self.owed = Some(Owed { since: self.owed.map_or(at, |owed| owed.since), due: at + self.pause() });
         }
     }
@@ -78,8 +83,9 @@ impl DeadAir {
         silent_for.filter(|_| begun)
     }
 
-    pub fn agent_ends(&mut self) {
+    pub fn agent_ends(&mut self, at: Duration) {
         self.agent_speaks = false;
+        self.agent_ended = at;
     }
 
     /// What the agent was saying is not said to its end.
@@ -165,7 +171,7 @@ mod tests {
         assert_eq!(steps(&mut watch, 23_000), [(Nudge, 19_000), (Renew, 23_000)], "the new engine gets its time");
         assert_eq!(watch.agent_begins(ms(23_500)), Some(ms(21_500)));
         assert_eq!(watch.deadline(), None);
-        watch.agent_ends();
+        watch.agent_ends(ms(24_000));
         says(&mut watch, 30_000, 31_000);
         assert_eq!(watch.agent_begins(ms(32_000)), None, "an answer in time is no news");
     }
@@ -193,12 +199,19 @@ mod tests {
         assert_eq!(watch.deadline(), None, "the agent talks on");
         watch.agent_is_cut_off();
         says(&mut watch, 3_000, 4_000);
-        watch.agent_ends();
+        watch.agent_ends(ms(3_900));
         assert_eq!(watch.deadline(), Some(ms(8_000)), "it was interrupted");
         watch.postpone(ms(7_000));
         assert_eq!(watch.deadline(), Some(ms(11_000)), "a tool is at work");
         watch.forget();
         assert_eq!(watch.deadline(), None, "the call is held");
+        for (from, to, owed) in [(14_000, 15_600, false), (14_000, 15_800, true), (15_100, 15_600, true)] {
+            watch.agent_begins(ms(12_000));
+            watch.agent_ends(ms(15_000));
+            says(&mut watch, from, to);
+            assert_eq!(watch.deadline().is_some(), owed, "its echo, or an answer: {from} to {to}");
+            watch.forget();
+        }
         watch.greeting_is_due(ms(20_000));
         assert_eq!(watch.step(ms(24_000)), Some((Nudge, ms(4_000))));
     }

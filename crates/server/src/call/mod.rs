@@ -18,6 +18,7 @@
 //! | `bridge` | pumps audio between media and engine; only facts rise |
 //! | `barge_in` | the caller speaks over the agent: stop, then go on or give way |
 //! | `protection` | a greeting that the caller cannot interrupt |
+//! | `withheld` | what the engine does not hear of the caller while the agent speaks |
 //! | `bridging` | what an engine that takes over begins with |
 //! | `dead_air` | what to do when the caller has spoken and hears nothing |
 //! | `persona` | what an engine is told of one call |
@@ -59,6 +60,7 @@ mod task;
 mod timers;
 mod transcript;
 mod transfer;
+mod withheld;
 
 pub use context::{CallContext, CallLimits, Chosen, Engines};
 pub use registry::Registry;

@@ -40,8 +40,10 @@ pub enum Mark {
     TurnComplete,
     /// What was queued will not be played; nothing has been since this moment.
     Interrupted,
-    /// The agent goes on with the turn in which it was stopped.
-    Resumed,
+    /// The agent goes on with the turn in which it was stopped, and was silent since then.
+    Resumed {
+        since_ms: u64,
+    },
 }
 
 /// Words of the agent with the place in the turn's audio at which they were given.
@@ -65,11 +67,18 @@ struct Open {
     turn: Turn,
     /// Still speaking, or not known to have ended.
     speaking: bool,
+    /// For so long the agent was stopped in it.
+    stopped_ms: u64,
     /// As it was told last.
     told: Option<Turn>,
 }
 
 impl Open {
+    /// How much of the turn's audio has been played.
+    fn played_ms(&self, at_ms: u64) -> u64 {
+        at_ms.saturating_sub(self.turn.started_ms + self.stopped_ms)
+    }
+
     /// The turn, unless it was told just so or has no words.
     fn news(&mut self) -> Option<Turn> {
         if self.turn.text.is_empty() || self.told.as_ref() == Some(&self.turn) {
@@ -91,6 +100,8 @@ pub struct Transcript {
     hearing: bool,
     /// When the agent was to go on with its turn.
     resumed_at: Option<u64>,
+    /// The agent has paused, and has more to say in the same turn, whatever the caller says meanwhile.
+    pausing: bool,
 }
 
 impl Transcript {
@@ -100,12 +111,21 @@ impl Transcript {
         if !matches!(mark, Mark::Heard(_)) && std::mem::take(&mut self.hearing) {
             news.extend(self.last_of_caller().and_then(Open::news));
         }
+        if self.pausing && self.left_to_say(at_ms) == 0 {
+            self.pausing = false;
+            if self.answer.complete {
+                self.give_words_to_agent();
+            }
+        }
         match mark {
             Mark::SpeechOn(speaker) => news.extend(self.speech_on(speaker, at_ms)),
             Mark::SpeechOff(speaker) => news.extend(self.speech_off(speaker, at_ms)),
             Mark::Heard(text) => self.heard(&text, at_ms),
             Mark::Interrupted => news.extend(self.interrupted(at_ms)),
-            Mark::Resumed => self.resumed_at = Some(at_ms),
+            Mark::Resumed { since_ms } => {
+                self.resumed_at = Some(at_ms);
+                self.last_of_agent().into_iter().for_each(|open| open.stopped_ms += at_ms.saturating_sub(since_ms));
+            }
             Mark::EarDelay { ms } => self.ear_delay_ms = ms,
             Mark::UplinkDelay { ms } => self.uplink_delay_ms = ms,
             Mark::Audio { ms } => {
@@ -144,12 +164,13 @@ impl Transcript {
     }
 
     fn speech_on(&mut self, speaker: Speaker, at_ms: u64) -> Vec<Turn> {
-        if speaker == Speaker::Agent
-            && self.resumed_at.take().is_some_and(|resumed| at_ms.saturating_sub(resumed) < RESUMES_WITHIN_MS)
-            && let Some(open) = self.turns.iter_mut().rfind(|open| open.turn.speaker == speaker)
-        {
-            open.speaking = true;
-            return Vec::new();
+        if speaker == Speaker::Agent {
+            let resumed = self.resumed_at.take().is_some_and(|resumed| at_ms.saturating_sub(resumed) < RESUMES_WITHIN_MS);
+            let goes_on = std::mem::take(&mut self.pausing) || resumed;
+            if let Some(open) = self.last_of_agent().filter(|_| goes_on) {
+                open.speaking = true;
+                return Vec::new();
+            }
         }
         if let Some(last) = self.turns.last_mut()
             && last.turn.speaker == speaker
@@ -158,7 +179,7 @@ impl Transcript {
             last.speaking = true;
             return Vec::new();
         }
-        if speaker == Speaker::Caller && !self.turns.last().is_none_or(|last| last.speaking) {
+        if speaker == Speaker::Caller && !self.pausing && !self.turns.last().is_none_or(|last| last.speaking) {
             // The agent is over, whether or not its engine has said so.
             self.give_words_to_agent();
         }
@@ -166,7 +187,7 @@ impl Transcript {
         let index = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
         let turn = Turn { index, speaker, started_ms: at_ms, ended_ms: at_ms, text: String::new(), interrupted: false, latency };
         let before = self.turns.last_mut().filter(|open| !open.speaking).and_then(Open::news);
-        self.turns.push(Open { turn, speaking: true, told: None });
+        self.turns.push(Open { turn, speaking: true, stopped_ms: 0, told: None });
         before.into_iter().collect()
     }
 
@@ -177,8 +198,8 @@ impl Transcript {
         open.turn.ended_ms = at_ms.max(open.turn.started_ms);
         let index = open.turn.index;
         if speaker == Speaker::Agent {
-            let played_ms = at_ms.saturating_sub(open.turn.started_ms);
-            if !self.answer.complete || played_ms + INAUDIBLE_END_MS < self.answer.audio_ms {
+            self.pausing = self.left_to_say(at_ms) > INAUDIBLE_END_MS;
+            if !self.answer.complete || self.pausing {
                 return None;
             }
             self.give_words_to_agent();
@@ -205,19 +226,30 @@ impl Transcript {
         self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Caller)
     }
 
+    fn last_of_agent(&mut self) -> Option<&mut Open> {
+        self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent)
+    }
+
+    /// Milliseconds of the answer that have not been played in the agent's last turn.
+    fn left_to_say(&self, at_ms: u64) -> u64 {
+        let last = self.turns.iter().rfind(|open| open.turn.speaker == Speaker::Agent && !open.turn.interrupted);
+        last.map_or(0, |open| self.answer.audio_ms.saturating_sub(open.played_ms(at_ms)))
+    }
+
     /// The words whose audio was not reached are not in the transcript: nobody heard them.
     fn interrupted(&mut self, at_ms: u64) -> Option<Turn> {
         // Who was stopped first has ceased to be heard by now.
-        let is_cut = |open: &&mut Open| open.speaking || open.turn.ended_ms >= at_ms;
+        let pausing = std::mem::take(&mut self.pausing);
+        let is_cut = |open: &&mut Open| open.speaking || pausing || open.turn.ended_ms >= at_ms;
         let open = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent).filter(is_cut);
         let Some(open) = open else {
             self.answer = Answer::default();
             return None;
         };
-        let played_ms = at_ms.saturating_sub(open.turn.started_ms);
+        let played_ms = open.played_ms(at_ms);
         self.answer.pieces.retain(|piece| piece.audio_ms <= played_ms);
         open.turn.interrupted = true;
-        open.turn.ended_ms = at_ms;
+        open.turn.ended_ms = if pausing { open.turn.ended_ms.min(at_ms) } else { at_ms };
         open.speaking = false;
         let index = open.turn.index;
         self.give_words_to_agent();
@@ -228,6 +260,7 @@ impl Transcript {
     /// The agent's words so far go to its present turn.
     fn give_words_to_agent(&mut self) {
         let Some(open) = self.turns.iter_mut().rfind(|open| open.turn.speaker == Speaker::Agent) else { return };
+        self.pausing = false;
         for piece in self.answer.pieces.drain(..) {
             append(&mut open.turn.text, &piece.text);
         }
@@ -376,7 +409,7 @@ mod tests {
             (920, Mark::SpeechOff(Agent)),
             (950, Mark::SpeechOff(Caller)),
             (1_000, heard("mhm")),
-            (1_800, Mark::Resumed),
+            (1_800, Mark::Resumed { since_ms: 900 }),
             (1_830, Mark::SpeechOn(Agent)),
             (3_000, Mark::SpeechOff(Agent)),
             (5_000, Mark::SpeechOn(Agent)),
@@ -384,6 +417,72 @@ mod tests {
         let turns = run(&marks, 6_000);
         assert_eq!(lines(&turns), [(Agent, 40, "First sentence. Second sentence."), (Caller, 400, "mhm")]);
         assert!(!turns[0].interrupted && turns[0].ended_ms == 3_000, "{turns:?}");
+    }
+
+    /// Three sentences of a second; after the first the agent pauses.
+    fn sentences() -> Vec<(u64, Mark)> {
+        let said = |at, text: &str| [(at, said(text)), (at + 5, Mark::Audio { ms: 1_000 })];
+        let words = [said(0, "One."), said(10, "Two."), said(20, "Three.")].concat();
+        words.into_iter().chain([(35, Mark::TurnComplete), (40, Mark::SpeechOn(Agent))]).collect()
+    }
+
+    #[test]
+    fn a_word_in_passing_does_not_split_what_the_agent_says_nor_give_it_words_that_were_not_heard() {
+        for passing in [500, 900] {
+            let marks = [
+                (passing, Mark::SpeechOn(Caller)),
+                (840, Mark::SpeechOff(Agent)),
+                (1_050, Mark::SpeechOn(Agent)),
+                (passing + 300, Mark::SpeechOff(Caller)),
+                (1_300, heard("mhm")),
+                (1_800, Mark::SpeechOn(Caller)),
+                (1_900, Mark::Interrupted),
+                (3_000, Mark::SpeechOff(Caller)),
+                (3_100, heard("no, wait")),
+            ];
+            let mut marks = [sentences(), marks.to_vec()].concat();
+            marks.sort_by_key(|(at, _)| *at);
+            let turns = run(&marks, 4_000);
+            assert_eq!(lines(&turns), [(Agent, 40, "One. Two."), (Caller, passing, "mhm no, wait")], "{turns:#?}");
+            assert!(turns[0].interrupted && turns[0].ended_ms == 1_900, "{turns:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_after_a_stop_is_counted_from_where_it_was_stopped() {
+        let marks = [
+            (500, Mark::SpeechOn(Caller)),
+            (820, Mark::SpeechOff(Agent)),
+            (1_100, Mark::SpeechOff(Caller)),
+            (2_000, Mark::Resumed { since_ms: 800 }),
+            (2_020, Mark::SpeechOn(Agent)),
+            (2_500, Mark::SpeechOn(Caller)),
+            (2_600, Mark::Interrupted),
+        ];
+        let turns = run(&[sentences(), marks.to_vec()].concat(), 4_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "One. Two.")], "1,360 ms of it were played: {turns:#?}");
+    }
+
+    #[test]
+    fn who_is_cut_off_while_pausing_has_said_what_was_heard() {
+        let marks = [(840, Mark::SpeechOff(Agent)), (900, Mark::SpeechOn(Caller)), (960, Mark::Interrupted)];
+        let turns = run(&[sentences(), marks.to_vec()].concat(), 4_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "One.")]);
+        assert!(turns[0].interrupted && turns[0].ended_ms == 840, "{turns:#?}");
+    }
+
+    #[test]
+    fn an_answer_whose_end_was_silent_does_not_run_into_the_next() {
+        let marks = [
+            (1_640, Mark::SpeechOff(Agent)),
+            (4_000, Mark::SpeechOn(Caller)),
+            (5_000, Mark::SpeechOff(Caller)),
+            (5_500, said("Four.")),
+            (5_510, Mark::Audio { ms: 9_000 }),
+            (5_530, Mark::SpeechOn(Agent)),
+        ];
+        let turns = run(&[sentences(), marks.to_vec()].concat(), 6_000);
+        assert_eq!(lines(&turns), [(Agent, 40, "One. Two. Three."), (Agent, 5_530, "Four.")]);
     }
 
     #[test]

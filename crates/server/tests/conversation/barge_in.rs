@@ -6,6 +6,7 @@ use callie_domain::record::{EndReason, Speaker};
 use callie_lab::gemini::{Converse, Exchange, Interruption, Sent, SessionLog, Speech};
 use callie_lab::phone::{PhoneReport, Step};
 use callie_lab::samples::Line;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// From the service's `interrupted` to the last audible packet at the telephone.
@@ -27,18 +28,19 @@ fn talkative(interruptions: usize, turn_complete: bool) -> Converse {
     Converse { interruption, ..converse(speech(0), exchanges) }
 }
 
+/// The line leaves it to the engine.
 pub async fn the_agent_stops_at_once_and_goes_on_with_the_next_turn() {
-    check(6, true).await;
+    check(6, true, json!({"calls": {"barge_in": false}})).await;
 }
 
 /// The service never says that the interrupted turn is over.
 pub async fn a_turn_that_is_never_closed_does_not_mute_the_next() {
-    check(2, false).await;
+    check(2, false, json!({})).await;
 }
 
 #[expect(clippy::print_stdout, reason = "the times are worth reading, not only their bound")]
-async fn check(interruptions: usize, turn_complete: bool) {
-    let mut scene = Scene::of(talkative(interruptions, turn_complete)).await;
+async fn check(interruptions: usize, turn_complete: bool, settings: serde_json::Value) {
+    let mut scene = Scene::of_alice(talkative(interruptions, turn_complete), settings).await;
     let mut steps = vec![Step::WaitAnswer];
     for _ in 0..interruptions {
         steps.extend([Step::Pause(Duration::from_millis(2_300)), Step::Play(Line::Tom2.samples())]);

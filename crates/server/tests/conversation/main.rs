@@ -18,6 +18,7 @@ mod support;
 mod talk;
 mod tools;
 mod uplink;
+mod withheld;
 mod world;
 
 use libtest_mimic::{Arguments, Trial};
@@ -42,6 +43,11 @@ fn main() {
         offline::a_message_is_taken,
         barge_in::the_agent_stops_at_once_and_goes_on_with_the_next_turn,
         barge_in::a_turn_that_is_never_closed_does_not_mute_the_next,
+        withheld::the_engine_does_not_hear_the_echo_of_its_own_voice,
+        withheld::a_word_in_passing_and_a_cough_do_not_stop_the_agent,
+        withheld::who_speaks_over_an_agent_on_a_loudspeaker_is_heard,
+        withheld::who_answers_a_little_early_is_heard_from_the_first_word,
+        withheld::an_engine_that_hears_the_line_as_it_is_stops_at_its_own_echo,
         overlap::the_line_does_not_take_the_echo_of_a_loudspeaker_for_the_caller,
         overlap::a_false_barge_in_stops_the_agent_who_then_goes_on_with_the_word,
         overlap::who_speaks_on_is_given_the_word_though_the_engine_has_not_noticed,

@@ -146,7 +146,8 @@ pub async fn what_was_heard_of_an_interrupted_answer_is_told_to_the_millisecond(
     let steps = [Step::WaitAnswer, listen(), Step::Play(Line::Maria1.samples())];
     let ended = scene.call(steps.into_iter().chain(interruption)).await;
     let heard = tone_seconds(ended.report.heard(), 700.0);
-    assert!((0.5..4.5).contains(&heard), "{heard} s of the answer were heard");
+    // She pauses after the first word, and the line takes up to 1.5 s to be sure of her.
+    assert!((0.5..5.3).contains(&heard), "{heard} s of the answer were heard");
     assert!(tone_seconds(ended.report.heard(), 900.0) > 0.8, "the next answer was heard");
     scene.fake.latest().expect("a session").look(|log| {
         assert!(log.errors().is_empty(), "{:?}", log.errors());

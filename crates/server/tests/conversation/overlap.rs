@@ -20,11 +20,11 @@ const FROM_THE_FIRST_WORD: Duration = Duration::from_millis(760);
 const ANSWER_HZ: f64 = 2_100.0;
 
 /// "Words" of 300 ms that are told apart by their pitch.
-fn scale(words: usize) -> Vec<f64> {
+pub fn scale(words: usize) -> Vec<f64> {
     (0..words).map(|word| 400.0 + 100.0 * word as f64).collect()
 }
 
-fn sung(pitches: &[f64]) -> Speech {
+pub fn sung(pitches: &[f64]) -> Speech {
     let tone = |hz: &f64| -> Vec<i16> {
         let step = std::f64::consts::TAU * hz / 24_000.0;
         (0..7_200).map(|i| ((step * f64::from(i)).sin() * 8_000.0) as i16).collect()
@@ -40,7 +40,7 @@ fn stubborn(greeting: Speech, exchanges: Vec<Exchange>) -> Converse {
 }
 
 /// A line from its first loud sample on.
-fn at_once(line: Line) -> Arc<[i16]> {
+pub fn at_once(line: Line) -> Arc<[i16]> {
     let samples = line.samples();
     let begins = samples.iter().position(|sample| sample.unsigned_abs() > 500).unwrap_or(0);
     samples[begins..].into()
@@ -51,7 +51,7 @@ fn false_start() -> Arc<[i16]> {
     at_once(Line::Number)[..8 * 850].into()
 }
 
-fn barge_ins(ended: &Ended) -> Vec<(u64, BargeInOutcome)> {
+pub fn barge_ins(ended: &Ended) -> Vec<(u64, BargeInOutcome)> {
     let barge_in = |fact: &CallFact| match *fact {
         CallFact::BargeIn { at_ms, outcome } => Some((at_ms, outcome)),
         _ => None,
@@ -121,6 +121,9 @@ pub async fn who_speaks_on_is_given_the_word_though_the_engine_has_not_noticed()
     let cut: Vec<bool> = ended.turns.iter().filter(|t| t.speaker == Speaker::Agent).map(|t| t.interrupted).collect();
     assert_eq!(cut, [true, false], "{:#?}", ended.turns);
     assert!(!ended.turns[0].text.contains("twelve"), "{:#?}", ended.turns);
+    let line = at_once(Line::Number);
+    let session = scene.fake.latest().expect("a session");
+    session.look(|log| assert!(log.uplink.contains(&line), "it hears all of it: {:?}", log.uplink.find(&line)));
     scene.world.nothing_is_held().await;
 }
 
