@@ -154,8 +154,9 @@ async fn an_operator_joins_or_calls_off() {
     for (given, end) in [(TransferOrder::Join, Some(Completion::Joined)), (TransferOrder::Cancel, None)] {
         let maria = world.maria(talkative()).await;
         assert_eq!(world.order(TransferOrder::Join).await, Err(TransferError::NotUnderWay));
+        let answered = world.carrier.seen_responses(200);
         world.order(order(Some(TransferMode::Warm))).await.expect("begun");
-        until("carol has answered", async || world.app.footprint().rtp_ports == 2).await;
+        until("carol has answered", async || world.carrier.seen_responses(200) > answered).await;
         until("it is obeyed", async || world.order(given.clone()).await.is_ok()).await;
         if end.is_some() {
             assert_eq!(world.order(TransferOrder::Cancel).await, Err(TransferError::NotUnderWay), "too late");

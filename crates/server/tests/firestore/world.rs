@@ -52,10 +52,12 @@ impl World {
         }
     }
 
+    /// Callers talk over the agent without end here, and that is not to stop it.
     pub fn user_body(&self, name: &str) -> serde_json::Value {
         json!({
             "user_id": name, "display_name": name, "sip_username": name, "sip_password": PASSWORD,
             "sip_server": self.carrier.address().to_string(), "use_fixed_rtp_port": false, "sip": {"connect": true},
+            "calls": {"barge_in": false},
         })
     }
 
