@@ -10,13 +10,16 @@
 //! | [`fault`] | what is wrong with an input, field by field |
 //! | [`user`] | the configuration document of one user, parsed |
 //! | [`audio`] | how a user's audio travels: codecs, encryption, keys |
+//! | [`numbering`] | numbering plans: what a dialled text means and may cost |
 //! | [`pem`] | certificates and keys as texts: their shape |
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
+//! | [`prices`] | what things cost, and what a call came to |
 //! | [`registration`] | the states a registration can be in, as shown to people |
 //! | [`contact`] | whom a user knows |
 //! | [`dial`] | what may be dialled |
 //! | [`retry`] | calls that are tried again |
 //! | [`examination`] | what is found when a line is examined |
+//! | [`toll`] | what a line may dial, when, and how much |
 //! | [`call`] | one call as a pure machine: inputs and time in, outputs out |
 //! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
 
@@ -28,11 +31,14 @@ pub mod dial;
 pub mod examination;
 pub mod fault;
 pub mod ids;
+pub mod numbering;
 pub mod pem;
+pub mod prices;
 pub mod record;
 pub mod registration;
 pub mod retry;
 pub mod secret;
+pub mod toll;
 pub mod user;
 
 pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings, Transport};

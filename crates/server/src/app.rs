@@ -10,7 +10,7 @@ mod aftercare;
 use crate::{
     accounts::{LineDirectory, Reconciler},
     api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo},
-    call::{CallContext, CallLimits, Registry},
+    call::{CallContext, CallLimits, Gate, Registry},
     config::Config,
     doctor::Doctor,
     engines::Talkers,
@@ -139,6 +139,8 @@ impl App {
                 calls_per_user: config.limits.calls_per_user,
                 silence_prompt: config.limits.silence_prompt,
             },
+            prices: Arc::new(aftercare::prices(config)?),
+            gate: Gate::load(stores.records.clone()).await?,
         };
         let view = users.watch();
         let directory = LineDirectory::default();
@@ -169,6 +171,7 @@ impl App {
             hooks: aftercare.hooks.clone(),
             metrics: metrics.clone(),
             orders: stores.records.clone(),
+            toll: stores.records.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {

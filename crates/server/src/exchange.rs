@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
 use callie_domain::registration::RegistrationStatus;
+use callie_domain::toll::{Limit, Refusal};
 use callie_domain::user::{TransferMode, VoicemailWish};
 use callie_domain::{CallId, DialTarget, User, UserId};
 use jiff::Timestamp;
@@ -120,6 +121,9 @@ pub enum DialError {
     TooManyCalls(UserId),
     #[error("the server is stopping")]
     ShuttingDown,
+    /// `call` is the record of the refusal.
+    #[error("{refusal}; recorded as call {call}")]
+    Limited { refusal: Refusal, call: CallId },
     #[error("{0}")]
     Internal(String),
 }
@@ -129,6 +133,8 @@ impl DialError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::NotConnected(_) | Self::TooManyCalls(_) | Self::ShuttingDown | Self::Internal(_) => true,
+            // Which day it is, and what was spent, changes by itself.
+            Self::Limited { refusal, .. } => refusal.limit.passes() || refusal.limit == Limit::CallingWindows,
             Self::NoSuchUser(_) => false,
         }
     }
@@ -232,6 +238,8 @@ pub enum TransferError {
     NotUnderWay,
     #[error("{0:?} is neither the name of a transfer target of the user nor a number that can be dialled")]
     NoSuchTarget(String),
+    #[error("{0}")]
+    Limited(Refusal),
 }
 
 /// What the live feed carries.

@@ -38,7 +38,7 @@ pub use examination::{Answered, FoundTarget, LookedUp};
 pub use inbound::InboundCall;
 pub use leg::{DialogId, HangUpCause, Leg, LegControl, LegEvent, LegFailure, PeerAbilities, ReferTo, RequestFailure};
 pub use options::{SipOptions, TlsListen};
-pub use outbound::DialOptions;
+pub use outbound::{DialOptions, GoOn};
 pub use register::RegisterPolicy;
 pub use stack::{TlsFault, framing};
 pub use switchboard::{SipStack, StackStats};

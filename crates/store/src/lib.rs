@@ -13,6 +13,7 @@
 //! | [`doc`] | the stored form of a user |
 //! | [`document`] | [`DocumentStore`]: documents as they lie there, for migration and rotation |
 //! | [`firestore`] | the backend for several servers and Google's console |
+//! | [`toll`] | [`TollStore`]: what lines have dialled and spent, and whom they are not to call |
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
 //! | [`suite`] | the tests that every backend must pass |
 
@@ -31,6 +32,7 @@ pub mod seal;
 pub mod sqlite;
 pub mod suite;
 mod tls;
+pub mod toll;
 
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use contact::ContactStore;
@@ -41,3 +43,4 @@ pub use order::{NewOrder, Order, OrderState, OrderStore};
 pub use record::{CallFilter, CallPage, RecordEntry, RecordStore};
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;
+pub use toll::TollStore;

@@ -236,6 +236,7 @@ fn a_call(name: &str, second: i64) -> Cdr {
         message: None,
         answered_by: None,
         metadata: std::collections::BTreeMap::new(),
+        cost: None,
     }
 }
 

@@ -66,6 +66,7 @@ fn a_call(n: u32) -> Cdr {
         message: None,
         metadata: BTreeMap::new(),
         answered_by: None,
+        cost: None,
     }
 }
 

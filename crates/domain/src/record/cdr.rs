@@ -1,6 +1,7 @@
 //! The call detail record.
 
 use super::{AnsweredBy, Termination};
+use crate::prices::Cost;
 use crate::{CallId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,12 +44,30 @@ pub struct Cdr {
     /// Who answered a call that we placed, as far as it was recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<AnsweredBy>,
+    /// What it cost, as far as the price table knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 impl Cdr {
     /// Milliseconds from answer to end.
     pub fn talk_ms(&self) -> Option<i64> {
         Some(self.ended_at?.as_millisecond() - self.answered_at?.as_millisecond())
+    }
+
+    /// Legs that we dialled.
+    pub fn dialled_legs(&self) -> usize {
+        usize::from(self.direction == Direction::Outbound) + self.legs.len()
+    }
+
+    /// Milliseconds of the legs that we dialled and that were answered, by whom was dialled. A leg that was handed over to ends with its call.
+    pub fn dialled_talk(&self) -> Vec<(&str, i64)> {
+        let Some(ended) = self.ended_at else { return Vec::new() };
+        let own = (self.to.as_str(), self.answered_at.filter(|_| self.direction == Direction::Outbound));
+        let further = self.legs.iter().map(|leg| (leg.to.as_str(), leg.answered_at));
+        let talk =
+            |(to, answered): (_, Option<Timestamp>)| Some((to, (ended.as_millisecond() - answered?.as_millisecond()).max(0)));
+        [own].into_iter().chain(further).filter_map(talk).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{AnsweredBy, Message, Termination, Turn};
 use crate::call::transfer::Completion;
+use crate::toll::Limit;
 use crate::user::TransferMode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,64 @@ pub enum BargeInOutcome {
     Resumed,
 }
 
+/// What an engine was given and gave, summed over its session so far. The counts by modality are zero where they are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TokenCounts {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_tokens: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub audio_input_tokens: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub audio_output_tokens: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub text_input_tokens: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub text_output_tokens: u64,
+    /// Of the input tokens, those that were billed as cached.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_input_tokens: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl TokenCounts {
+    fn all(self) -> [u64; 8] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.total_tokens,
+            self.audio_input_tokens,
+            self.audio_output_tokens,
+            self.text_input_tokens,
+            self.text_output_tokens,
+            self.cached_input_tokens,
+        ]
+    }
+
+    /// In any of its counts.
+    pub fn is_below(self, other: Self) -> bool {
+        self.all().iter().zip(other.all()).any(|(own, other)| *own < other)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            total_tokens: self.total_tokens.saturating_add(other.total_tokens),
+            audio_input_tokens: self.audio_input_tokens.saturating_add(other.audio_input_tokens),
+            audio_output_tokens: self.audio_output_tokens.saturating_add(other.audio_output_tokens),
+            text_input_tokens: self.text_input_tokens.saturating_add(other.text_input_tokens),
+            text_output_tokens: self.text_output_tokens.saturating_add(other.text_output_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_add(other.cached_input_tokens),
+        }
+    }
+}
+
 /// One event: when, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
@@ -82,6 +141,9 @@ pub enum CallFact {
     },
     AgentReady {
         engine: String,
+        /// The model that talks, where it has a name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     Answered,
     /// The dialog is up: our 200 was acknowledged, or we acknowledged theirs.
@@ -165,9 +227,8 @@ pub enum CallFact {
     },
     /// What the engine says it used, summed over the call so far.
     EngineUsage {
-        input_tokens: u64,
-        output_tokens: u64,
-        total_tokens: u64,
+        #[serde(flatten)]
+        tokens: TokenCounts,
     },
     Hold {
         on: bool,
@@ -197,6 +258,12 @@ pub enum CallFact {
     /// Another leg took the place of the call's (RFC 3891).
     LegReplaced {
         sip_call_id: String,
+    },
+    /// A limit of the user does not allow what was to be dialled.
+    DialRefused {
+        to: String,
+        limit: Limit,
+        detail: String,
     },
     /// Something degraded but the call goes on.
     Warning {

@@ -10,7 +10,7 @@ pub mod turn;
 
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
-pub use event::{BargeInOutcome, CallEvent, CallFact, DeadAirStep, Speaker, ToolEnd};
+pub use event::{BargeInOutcome, CallEvent, CallFact, DeadAirStep, Speaker, TokenCounts, ToolEnd};
 pub use message::Message;
 pub use signalling::{SipMessage, Way};
 pub use termination::{CallResult, EndReason, Termination};

@@ -11,7 +11,7 @@ pub enum CallResult {
     Completed,
     /// The caller gave up before the answer.
     Cancelled,
-    /// We turned an inbound call away.
+    /// We turned it away.
     Rejected,
     Busy,
     NoAnswer,
@@ -67,6 +67,10 @@ end_reasons! {
     TooManyCalls, Rejected, "the user is at its limit of concurrent calls (486)", "wait for a call to end or raise the limit";
     NoCommonCodec, Rejected, "no codec in common (488)", "allow PCMU or PCMA at the provider";
     RtpPortsExhausted, Rejected, "no RTP port is free in the range (503)", "widen rtp_port_min and rtp_port_max, or set use_fixed_rtp_port to false";
+    DestinationNotAllowed, Rejected, "the user's limits do not allow this destination", "add the number or its beginning to limits.allowed_prefixes of the user, if it is meant";
+    DoNotCall, Rejected, "the number is on the user's do-not-call list", "DELETE it from /users/{user_id}/do-not-call, if they want to be called again";
+    OutsideCallingWindow, Rejected, "it is no time to call there", "call within limits.calling_windows of the user, or change them";
+    LimitReached, Rejected, "a limit of the user is reached; the detail names it", "wait, or raise the limit in limits of the user";
     ShuttingDown, Rejected, "the server is stopping (503)", "call again after the restart";
     CalleeBusy, Busy, "the called party is busy", "";
     NoAnswer, NoAnswer, "nobody answered within answer_timeout", "raise answer_timeout of the user if it should ring longer";

@@ -10,6 +10,7 @@ pub use line::LineInput;
 pub use persona::{PersonaInput, read_variables};
 
 use super::field::Field;
+use super::limits::{Limits, LimitsInput};
 use super::preset::Preset;
 use super::routing::{Routing, TransferTarget, read_targets};
 use super::tools::{self, ToolSettings, ToolsInput};
@@ -59,10 +60,11 @@ pub struct UserInput {
     pub transfer_targets: Option<Vec<TransferTarget>>,
     pub accept_refer: Option<bool>,
     pub webhooks: Option<Vec<WebhookInput>>,
+    pub limits: LimitsInput,
 }
 
 /// The maps of the document.
-const MAPS: [&str; 5] = ["sip", "device", "calls", "ai", "routing"];
+const MAPS: [&str; 6] = ["sip", "device", "calls", "ai", "routing", "limits"];
 
 /// Fields that responses carry and that a client may send back unchanged; they are not settings.
 const READ_ONLY: [&str; 11] = [
@@ -167,6 +169,7 @@ impl UserInput {
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
             "tools" if map == "ai" => self.tools = tools::read(field, faults),
             _ if map == "ai" && self.ai.read_field(key, field, faults) => {}
+            _ if map == "limits" && self.limits.read_field(key, field, faults) => {}
             _ if within("sip") && self.line.read_field(key, field, faults) => {}
             _ => faults.add(field.path, "is not a known field"),
         }
@@ -253,6 +256,7 @@ impl UserInput {
             tools: ToolSettings::default(),
             routing: Routing::default(),
             webhooks: Vec::new(),
+            limits: Limits::default(),
             id,
             display_name,
             created_at: now,
@@ -302,6 +306,7 @@ impl UserInput {
         }
         set(&mut user.routing.transfer_targets, self.transfer_targets);
         set(&mut user.routing.accept_refer, self.accept_refer);
+        self.limits.apply(&mut user.limits);
         if let Some(wanted) = self.webhooks {
             user.webhooks = webhooks::apply(wanted, &old.webhooks, &mut faults);
         }

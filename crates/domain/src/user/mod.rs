@@ -5,6 +5,7 @@
 
 mod field;
 pub mod input;
+pub mod limits;
 pub mod persona;
 pub mod preset;
 pub mod routing;
@@ -15,6 +16,7 @@ pub mod webhooks;
 use crate::audio::{LineMedia, SrtpPolicy};
 use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
 use jiff::Timestamp;
+pub use limits::Limits;
 pub use persona::{AiSettings, ENGINES, Temperature};
 pub use routing::{Routing, TransferMode, TransferTarget};
 pub use tools::{BuiltIn, McpServer, ToolSettings};
@@ -34,6 +36,7 @@ pub struct User {
     pub tools: ToolSettings,
     pub routing: Routing,
     pub webhooks: Vec<Webhook>,
+    pub limits: Limits,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::extract::{IdempotencyKey, JsonBody, UserPath};
-use super::openapi::{BodyProblems, UserProblems};
+use super::openapi::{BodyProblems, LimitProblems, UserProblems};
 use super::state::{Clock, Lines, Orders, Users};
 use super::words::{RetryOnWord, VoicemailWord};
 use crate::exchange::{CallWords, DialError, DialRequest};
@@ -100,11 +100,9 @@ pub struct CallBegun {
     responses((status = 202, body = CallBegun),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "The user is not active, or its line is not connected"),
-        (status = 429, body = Problem, content_type = "application/problem+json",
-            description = "The user is at its limit of concurrent calls, or of pending ones"),
         (status = 503, body = Problem, content_type = "application/problem+json",
             description = "The server is stopping, or the store cannot be reached"),
-        UserProblems, BodyProblems))]
+        LimitProblems, UserProblems, BodyProblems))]
 pub async fn dial(
     State(users): State<Users>,
     State(lines): State<Lines>,
@@ -294,6 +292,7 @@ impl From<DialError> for Problem {
             DialError::NoSuchUser(id) => Self::no_such_user(id.as_str()),
             DialError::NotConnected(_) => Self::conflict("not-connected", text),
             DialError::TooManyCalls(_) => Self::too_many_calls(format!("{text}; wait for a call to end")),
+            DialError::Limited { refusal, .. } => Self::limited(&refusal, text),
             DialError::ShuttingDown => Self::unavailable(text),
             DialError::Internal(_) => Self::internal(text),
         }

@@ -1,10 +1,12 @@
 //! Problem documents (RFC 9457): every response that is not a success is one, and names each faulty field.
 
+use super::words::LimitWord;
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use callie_domain::toll::{Limit, Refusal};
 use callie_domain::{Faults, FieldFault, UserId};
 use callie_store::StoreError;
 use serde::Serialize;
@@ -32,6 +34,10 @@ pub struct Problem {
     /// On the first version's paths: what happened, under the name that its clients look for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The limit that is in the way, by its name in the user's `limits`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<LimitWord>)]
+    pub limit: Option<Limit>,
     /// One entry for each faulty field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
@@ -48,7 +54,7 @@ pub struct FieldProblem {
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:callie:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), error: None, errors: Vec::new() }
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), error: None, limit: None, errors: Vec::new() }
     }
 
     pub fn malformed_body(detail: impl Into<String>) -> Self {
@@ -114,6 +120,15 @@ impl Problem {
     pub fn key_taken() -> Self {
         let detail = "this Idempotency-Key was used for another call of the user: choose a new one";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key stands for something else", detail)
+    }
+
+    /// A limit of the user: 429 where waiting helps, 403 where it does not.
+    pub fn limited(refusal: &Refusal, detail: impl Into<String>) -> Self {
+        let (status, kind, title) = match refusal.limit.passes() {
+            true => (StatusCode::TOO_MANY_REQUESTS, "limit-reached", "A limit of the user is reached"),
+            false => (StatusCode::FORBIDDEN, "not-allowed", "The user's limits do not allow this"),
+        };
+        Self { limit: Some(refusal.limit), ..Self::new(status, kind, title, detail) }
     }
 
     pub fn internal(detail: impl Into<String>) -> Self {

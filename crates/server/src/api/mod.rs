@@ -17,6 +17,7 @@
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
 //! | [`engines`] | the conversation engines, as the status shows them |
 //! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
+//! | [`do_not_call`], [`costs`] | `/users/{id}/do-not-call`, `/users/{id}/costs` |
 //! | [`webhooks`] | `/users/{id}/webhooks…`: what receivers were told |
 //! | [`guard`] | who may talk to us |
 //! | [`error`] | problem documents |
@@ -29,7 +30,9 @@ pub mod access_log;
 pub mod ai;
 pub mod calls;
 pub mod contacts;
+pub mod costs;
 pub mod dial;
+pub mod do_not_call;
 pub mod doctor;
 pub mod engines;
 pub mod error;

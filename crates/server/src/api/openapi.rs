@@ -108,6 +108,9 @@ problem_sets! {
     /// What a body can be refused for.
     BodyProblems: "400" "The body is not JSON; the detail names line and column", "413" "The body has more than 64 KiB",
         "422" "Fields are missing, faulty or unknown; all of them are named";
+    /// A limit of the user is in the way.
+    LimitProblems: "403" "The user's limits do not allow it, `limit` says which; or another web site sent this request",
+        "429" "A limit of the user is reached, `limit` says which; or it is at the server's limit of concurrent calls";
     /// The user in the path is not there.
     UserProblems: "404" "There is no such user";
     /// The call in the path is not there.

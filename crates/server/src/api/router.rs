@@ -1,8 +1,8 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, calls, contacts, dial, doctor, error, events, first_version, guard, health, lines, metrics,
-    openapi, pending, presets, recording, root, signalling, status, users, webhooks,
+    ApiState, access_log, ai, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version, guard, health,
+    lines, metrics, openapi, pending, presets, recording, root, signalling, status, users, webhooks,
 };
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -48,6 +48,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(dial::dial))
         .routes(routes!(pending::list))
         .routes(routes!(pending::cancel))
+        .routes(routes!(do_not_call::list, do_not_call::add, do_not_call::remove))
+        .routes(routes!(costs::of_user))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::resend))

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::hooks::Meters;
 use crate::records::Metrics;
 use axum::extract::FromRef;
-use callie_store::{ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore};
+use callie_store::{ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ pub struct ApiState {
     pub hooks: Hooks,
     pub metrics: Metrics,
     pub orders: Orders,
+    pub toll: Toll,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -32,6 +33,8 @@ pub type Records = Arc<dyn RecordStore>;
 pub type Contacts = Arc<dyn ContactStore>;
 pub type Lines = Arc<dyn Exchange>;
 pub type Orders = Arc<dyn OrderStore>;
+
+pub type Toll = Arc<dyn TollStore>;
 
 /// What receivers are told, and how that goes.
 #[derive(Clone)]
@@ -160,6 +163,7 @@ handles! {
     hooks: Hooks,
     metrics: Metrics,
     orders: Orders,
+    toll: Toll,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

@@ -3,9 +3,11 @@
 use super::openapi::word_list;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
+use callie_domain::prices::{Modality, Unit};
 use callie_domain::record::{AnsweredBy, CallResult, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
 use callie_domain::retry::RetryOn;
+use callie_domain::toll::Limit;
 use callie_domain::user::tools::HttpMethod;
 use callie_domain::user::{BuiltIn, ENGINES, HookEvent, TransferMode, VoicemailPolicy};
 use callie_domain::{AcceptFrom, Transport};
@@ -43,6 +45,9 @@ word_schemas! {
     SubjectWord: Subject::ALL, "What was examined";
     BuiltInWord: BuiltIn::ALL, "A tool of our own";
     HttpMethodWord: HttpMethod::ALL, "How a web service is asked";
+    ModalityWord: Modality::ALL, "A kind of tokens";
+    UnitWord: Unit::ALL, "What is counted";
+    LimitWord: Limit::ALL, "A limit of calls";
     HookEventWord: HookEvent::ALL, "What a receiver may be told";
     DeliveryStateWord: DeliveryState::ALL, "What became of a delivery";
     OutcomeWord: Outcome::ALL, "How it stands";

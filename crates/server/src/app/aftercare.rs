@@ -8,6 +8,7 @@ use crate::hooks::retry::Pace;
 use crate::hooks::{Dispatcher, HookAnnouncer, Meters};
 use crate::outside::GuardedClient;
 use anyhow::Context;
+use callie_domain::prices::PriceTable;
 use callie_domain::record::Cdr;
 use callie_store::{ConfigStore, DeliveryStore, SqliteStore};
 use serde_json::Value;
@@ -41,6 +42,15 @@ impl Aftercare {
         let dispatcher = Dispatcher { queue, view: users.watch(), users, client, meters: hooks.meters, pace: Pace::default() };
         tracker.spawn(dispatcher.run(end.clone()));
     }
+}
+
+/// The table that the operator names, or the one that is built in.
+pub(super) fn prices(config: &Config) -> anyhow::Result<PriceTable> {
+    let Some(file) = &config.prices_file else { return Ok(PriceTable::built_in()) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the price table {} (CALLIE_PRICES_FILE) cannot be read", file.display()))?;
+    PriceTable::parse(&text)
+        .map_err(|problem| anyhow::anyhow!("the price table {} (CALLIE_PRICES_FILE): {problem}", file.display()))
 }
 
 fn shown(cdr: &Cdr) -> Value {

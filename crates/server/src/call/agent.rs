@@ -99,6 +99,11 @@ impl Agent {
         self.engine.name()
     }
 
+    /// The model that talks.
+    pub fn model(&self) -> Option<String> {
+        self.engine.model(&self.brief)
+    }
+
     pub fn capabilities(&self) -> Capabilities {
         self.engine.capabilities()
     }

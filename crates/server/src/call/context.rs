@@ -1,8 +1,10 @@
 //! What every call is given: handles to the parts it uses, and the limits of this server.
 
+use super::gate::Gate;
 use crate::records::{LiveFeed, SinkHandle, Traces};
 use crate::tools::ToolShop;
 use callie_ai::Engine;
+use callie_domain::prices::PriceTable;
 use callie_media::{engine::MediaEngine, ports::RtpPorts};
 use callie_sip::SipStack;
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
@@ -20,6 +22,9 @@ pub struct CallContext {
     pub traces: Traces,
     pub feed: LiveFeed,
     pub limits: CallLimits,
+    pub prices: Arc<PriceTable>,
+    /// Asked before anything is dialled.
+    pub gate: Gate,
 }
 
 /// Limits and places, from the process configuration.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::records::Journal;
 use callie_ai::{Usage, Utterance, tools::ToolUse};
-use callie_domain::record::{BargeInOutcome, CallFact, DeadAirStep, Speaker};
+use callie_domain::record::{BargeInOutcome, CallFact, DeadAirStep, Speaker, TokenCounts};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -221,8 +221,17 @@ pub fn tool_used(tool: ToolUse) -> CallFact {
 }
 
 pub fn engine_usage(usage: Usage) -> CallFact {
-    let Usage { input_tokens, output_tokens, total_tokens, .. } = usage;
-    CallFact::EngineUsage { input_tokens, output_tokens, total_tokens }
+    let tokens = TokenCounts {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        total_tokens: usage.total_tokens,
+        audio_input_tokens: usage.audio_input_tokens,
+        audio_output_tokens: usage.audio_output_tokens,
+        text_input_tokens: usage.text_input_tokens,
+        text_output_tokens: usage.text_output_tokens,
+        cached_input_tokens: usage.cached_input_tokens,
+    };
+    CallFact::EngineUsage { tokens }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -6,6 +6,7 @@
 //! | [`context`] | the handles and limits that every call is given |
 //! | `check` | whether a user's engine could hold a call now |
 //! | `ending` | what the failure of a leg means for the call |
+//! | [`gate`] | the one gate before everything that is dialled |
 //! | `keys` | keys that are sent to the other side |
 //! | `own_call` | calls of a line to itself, and holding: what the doctor needs |
 //! | `reoffer` | descriptions within a call: hold, resume, addresses |
@@ -25,6 +26,7 @@
 //! | `talk` | what the agent says and does, and what is done when it fails |
 //! | `timers` | a machine's timers |
 //! | `transfer` | the caller is handed over to a human |
+//! | `refused` | the record of a call that was refused |
 //! | `refer` | the other side asks us to go on elsewhere |
 //! | `replaces` | another leg takes the place of one of the call's |
 //! | [`rates`] | between the rates of a line and those of the engine that took it over |
@@ -45,12 +47,14 @@ mod conversation;
 mod dead_air;
 mod early;
 mod ending;
+pub mod gate;
 mod keys;
 mod own_call;
 mod persona;
 mod protection;
 pub mod rates;
 mod refer;
+mod refused;
 pub mod registry;
 mod reoffer;
 mod replaces;
@@ -63,4 +67,5 @@ mod transfer;
 mod withheld;
 
 pub use context::{CallContext, CallLimits, Chosen, Engines};
+pub use gate::Gate;
 pub use registry::Registry;

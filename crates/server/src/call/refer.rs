@@ -1,6 +1,8 @@
 //! The other side asks us to call somebody else in its place (REFER, RFC 3515): the agent moves there with the call's media.
 //! It is declined unless the user's document allows it, and then it leads to the user's transfer targets only.
 
+use super::gate::Pass;
+use super::refused;
 use super::task::{CallTask, Signalling};
 use callie_domain::DialTarget;
 use callie_domain::call::Phase;
@@ -12,6 +14,7 @@ pub struct Moving {
     leg: Leg,
     account: AccountHandle,
     target: DialTarget,
+    pass: Pass,
 }
 
 /// What happens on it, where there is one. Cancel safe.
@@ -34,11 +37,18 @@ impl CallTask {
         }
         let account = self.birth.directory.line(&self.birth.user.id).ok_or(480u16)?;
         let offer = self.audio.reoffered(None)?.answer;
-        let options = DialOptions { replaces: asked.replaces.clone(), referred_by, uri: None };
+        let context = &self.birth.context;
+        let pass = context.gate.ask(&self.birth.user, &target);
+        let pass = pass.map_err(|refusal| {
+            self.birth.journal.note(refused::fact(&target, &refusal));
+            603u16
+        })?;
+        let go_on = self.birth.context.gate.onward(&self.birth.user);
+        let options = DialOptions { replaces: asked.replaces.clone(), referred_by, go_on, uri: None };
         let leg = self.birth.context.stack.dial_with(&account, &target, offer, options);
         self.birth.context.traces.follow(self.birth.journal.cdr.id, leg.trace.clone());
         self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
-        self.moving = Some(Moving { leg, account, target });
+        self.moving = Some(Moving { leg, account, target, pass });
         Ok(())
     }
 
@@ -70,7 +80,11 @@ impl CallTask {
     }
 
     async fn move_over(&mut self) {
-        let Some(Moving { leg, account, target }) = self.moving.take() else { return };
+        let Some(Moving { leg, account, target, mut pass }) = self.moving.take() else { return };
+        pass.answered();
+        self.limit_duration(pass.at_most);
+        // The former leg's, if it had one, ends with it.
+        self.birth.pass = Some(pass);
         let sip_call_id = leg.control.sip_call_id().to_owned();
         let moved = Signalling::Outbound { account, target, leg: Some(leg) };
         let (former, to) = match std::mem::replace(&mut self.birth.signalling, moved) {

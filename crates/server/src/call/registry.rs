@@ -6,6 +6,7 @@ use super::{
     bridge::TurnTaking,
     check::Checks,
     context::{CallContext, Chosen},
+    gate::Pass,
     keys::keypad,
     own_call::Expectations,
     persona,
@@ -91,6 +92,8 @@ struct Party {
     voicemail: Option<Voicemail>,
     /// The call's name, where it is settled already.
     id: Option<CallId>,
+    /// Of a call that we place.
+    pass: Option<Pass>,
 }
 
 impl Registry {
@@ -136,6 +139,7 @@ impl Registry {
             engine: own.as_ref().map(|own| own.engine.clone()),
             voicemail: None,
             id: None,
+            pass: None,
         };
         let signalling = Signalling::Inbound { leg: call.leg, offer: call.offer };
         let id = self.launch(&stored, party, signalling, CallWords::default(), refusal);
@@ -191,6 +195,10 @@ impl Registry {
             Some(_) => return Err(DialError::NotConnected(user)),
             None => {}
         }
+        let pass = self.0.context.gate.ask(&stored.user, &request.target).map_err(|refusal| {
+            let call = self.record_refusal(&stored, &request.target, request.words.metadata.clone(), &refusal);
+            DialError::Limited { refusal, call }
+        })?;
         let to = request.target.to_string();
         let party = Party {
             direction: Direction::Outbound,
@@ -203,6 +211,7 @@ impl Registry {
             voicemail: engine.is_none().then(|| request.voicemail.over(&stored.user.calls.voicemail)),
             engine,
             id: request.id,
+            pass: Some(pass),
         };
         let signalling = Signalling::Outbound { account, target: request.target, leg: None };
         Ok(self.launch(&stored, party, signalling, request.words, None))
@@ -317,9 +326,12 @@ impl Registry {
             message: words.message,
             metadata: words.metadata,
             answered_by: None,
+            cost: None,
         };
+        let longest = Duration::from_secs(user.calls.max_call_duration.into());
+        let at_most = party.pass.as_ref().and_then(|pass| pass.at_most);
         let policy = Policy {
-            max_duration: Duration::from_secs(user.calls.max_call_duration.into()),
+            max_duration: at_most.map_or(longest, |at_most| at_most.min(longest)),
             answer_timeout: Duration::from_secs(user.calls.answer_timeout.into()),
             setup_timeout: Policy::SETUP_TIMEOUT,
             drain_timeout: Policy::DRAIN_TIMEOUT,
@@ -355,6 +367,7 @@ impl Registry {
                 directory,
                 legs,
                 answered,
+                pass: party.pass,
                 refusal,
                 answerer: party.voicemail.map(|voicemail| Box::new(Answerer::new(voicemail))),
             };
@@ -374,6 +387,15 @@ impl Registry {
             return Some(EndReason::UserInactive);
         }
         (self.active_of(&stored.user.id) >= self.0.context.limits.calls_per_user).then_some(EndReason::TooManyCalls)
+    }
+
+    pub(super) fn context(&self) -> &CallContext {
+        &self.0.context
+    }
+
+    /// Beside the calls, and ended with them.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tracker.spawn(task);
     }
 
     fn stored(&self, user: &UserId) -> Option<StoredUser> {

@@ -17,7 +17,8 @@ impl CallTask {
         match event {
             AgentEvent::Ready => {
                 let engine = self.birth.agent.name().to_owned();
-                self.birth.journal.note(CallFact::AgentReady { engine });
+                let model = self.birth.agent.model();
+                self.birth.journal.note(CallFact::AgentReady { engine, model });
                 self.queue.push_back(Input::AgentReady);
                 self.resume_message();
             }

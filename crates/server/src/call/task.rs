@@ -11,6 +11,7 @@ use super::{
     conversation::{Conversation, Quiet, tool_used},
     dead_air,
     ending::termination_of,
+    gate::Pass,
     keys::InfoKeys,
     own_call,
     refer::{self, Moving},
@@ -27,7 +28,7 @@ use callie_domain::record::{CallFact, DeadAirStep, Direction, EndReason, Speaker
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
 use callie_media::engine::{Media, MediaEngine, MediaEvent};
-use callie_sip::{AccountHandle, InboundCall, Leg, LegControl, LegEvent, RequestFailure};
+use callie_sip::{AccountHandle, DialOptions, InboundCall, Leg, LegControl, LegEvent, RequestFailure};
 use futures::future::BoxFuture;
 use std::{
     collections::VecDeque,
@@ -73,6 +74,8 @@ pub struct Birth {
     /// The legs of the call, for whoever looks for one by its dialog.
     pub legs: watch::Sender<Vec<LegControl>>,
     pub answered: Arc<AtomicBool>,
+    /// Leave to dial, of a call that we place.
+    pub pass: Option<Pass>,
     /// Why the call cannot be taken, when that is known before it begins.
     pub refusal: Option<EndReason>,
     /// Of a call that we place: who answers is to be recognised.
@@ -481,7 +484,8 @@ impl CallTask {
         else {
             return;
         };
-        let dialled = self.birth.context.stack.dial(account, target, offer);
+        let options = DialOptions { go_on: self.birth.context.gate.onward(&self.birth.user), ..DialOptions::default() };
+        let dialled = self.birth.context.stack.dial_with(account, target, offer, options);
         self.birth.context.traces.follow(self.birth.journal.cdr.id, dialled.trace.clone());
         self.birth.journal.cdr.sip_call_id = Some(dialled.control.sip_call_id().to_owned());
         self.birth.journal.note(CallFact::Dialled { to: target.to_string() });
@@ -489,8 +493,16 @@ impl CallTask {
         self.show_legs();
     }
 
+    /// A leg that has been added may not last as long as the call.
+    pub(super) fn limit_duration(&mut self, at_most: Option<Duration>) {
+        if let Some(at_most) = at_most {
+            self.timers.shorten(TimerKind::MaxDuration, at_most);
+        }
+    }
+
     fn mark_answered(&mut self) {
         self.birth.answered.store(true, Ordering::Relaxed);
+        self.birth.pass.iter_mut().for_each(Pass::answered);
         self.birth.journal.answered();
     }
 
@@ -522,7 +534,10 @@ impl CallTask {
             journal.cdr.recording = None;
         }
         tracing::info!(result = ?termination.result, reason = ?termination.reason, detail = termination.detail.as_deref(), "call ended");
-        journal.finish(termination).await;
+        let (user, context) = (&self.birth.user, &self.birth.context);
+        if let Some(cost) = journal.finish(termination, user, &context.prices).await {
+            context.gate.spend(&user.id, &cost);
+        }
         drop(self.birth.signalling);
     }
 }

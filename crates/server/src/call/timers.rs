@@ -20,6 +20,12 @@ impl<K: Copy + PartialEq> Timers<K> {
         self.running.push((kind, Instant::now() + after));
     }
 
+    /// Lets a timer that runs run out sooner, if it would not anyway.
+    pub fn shorten(&mut self, kind: K, after: Duration) {
+        let at_latest = Instant::now() + after;
+        self.running.iter_mut().filter(|(running, _)| *running == kind).for_each(|(_, at)| *at = (*at).min(at_latest));
+    }
+
     pub fn stop(&mut self, kind: K) {
         self.running.retain(|(running, _)| *running != kind);
     }
@@ -54,6 +60,13 @@ mod tests {
         timers.start(TimerKind::Answer, Duration::from_secs(5));
         timers.stop(TimerKind::Answer);
         assert_eq!(timers.fired().await, TimerKind::Setup);
+        timers.shorten(TimerKind::MaxDuration, Duration::from_secs(90));
+        timers.shorten(TimerKind::Answer, Duration::from_secs(1));
+        let before = Instant::now();
         assert_eq!(timers.fired().await, TimerKind::MaxDuration);
+        assert_eq!(before.elapsed(), Duration::from_secs(50), "it is not put off");
+        timers.start(TimerKind::MaxDuration, Duration::from_secs(60));
+        timers.shorten(TimerKind::MaxDuration, Duration::from_secs(20));
+        assert_eq!((timers.fired().await, before.elapsed()), (TimerKind::MaxDuration, Duration::from_secs(70)));
     }
 }

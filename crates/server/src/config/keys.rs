@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 47] = [
+pub const KEYS: [Key; 48] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
@@ -42,6 +42,7 @@ pub const KEYS: [Key; 47] = [
     key("CALLIE_RECORDINGS", "on", "record calls: on or off"),
     key("CALLIE_MAX_CALLS_PER_USER", "10", "concurrent calls of one user"),
     key("CALLIE_SILENCE_PROMPT", "10", "seconds without a word after which the agent asks whether the caller is there"),
+    key("CALLIE_PRICES_FILE", "", "price table of models and carrier, a JSON file, instead of the one that is built in"),
     key("CALLIE_ALLOW_PRIVATE_TARGETS", "", "hosts, addresses or nets that are not public and that users' webhooks may reach"),
     key(
         "CALLIE_ENGINE",

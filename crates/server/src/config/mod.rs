@@ -49,6 +49,8 @@ pub struct Config {
     pub media: Media,
     pub engines: Engines,
     pub limits: Limits,
+    /// Instead of the prices that are built in.
+    pub prices_file: Option<PathBuf>,
     /// Where webhooks and tools of users may go besides public addresses.
     pub private_targets: PrivateTargets,
     pub log: Log,

@@ -58,6 +58,7 @@ impl Reader {
                 calls_per_user: self.number("CALLIE_MAX_CALLS_PER_USER", 1..=1_000).unwrap_or(1),
                 silence_prompt: Duration::from_secs(self.number("CALLIE_SILENCE_PROMPT", 1..=3_600).unwrap_or(1)),
             },
+            prices_file: self.path("CALLIE_PRICES_FILE"),
             private_targets: self.read("CALLIE_ALLOW_PRIVATE_TARGETS", outside::private_targets).unwrap_or_default(),
             log: Log { filter: self.log_filter(), format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text) },
             first_version: first_version::read(self),
@@ -294,4 +295,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 47, "a new key must be read");
+const _: () = assert!(KEYS.len() == 48, "a new key must be read");

@@ -87,6 +87,7 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_MEDIA_REALTIME" => if config.media.realtime { "auto" } else { "off" }.to_owned(),
         "CALLIE_RECORDINGS" => if config.media.recordings { "on" } else { "off" }.to_owned(),
         "CALLIE_MAX_CALLS_PER_USER" => config.limits.calls_per_user.to_string(),
+        "CALLIE_PRICES_FILE" => config.prices_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
         "CALLIE_ALLOW_PRIVATE_TARGETS" => config.private_targets.listed(),
         "CALLIE_SILENCE_PROMPT" => config.limits.silence_prompt.as_secs().to_string(),
         "CALLIE_KEYRING_FILE" if config.secrets.master_key.is_some() => String::new(),

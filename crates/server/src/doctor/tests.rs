@@ -68,6 +68,7 @@ fn cdr() -> Cdr {
         message: None,
         metadata: BTreeMap::new(),
         answered_by: None,
+        cost: None,
     }
 }
 

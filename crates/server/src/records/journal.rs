@@ -2,7 +2,10 @@
 
 use super::{LiveFeed, SinkHandle};
 use crate::exchange::LiveEvent;
+use callie_domain::prices::bill::Placed;
+use callie_domain::prices::{Cost, Ledger, PriceTable};
 use callie_domain::record::{CallEvent, CallFact, Cdr, Termination};
+use callie_domain::{DialTarget, User, toll};
 use jiff::Timestamp;
 use std::time::Instant;
 
@@ -13,6 +16,8 @@ pub struct Journal {
     begun: Instant,
     sink: SinkHandle,
     feed: LiveFeed,
+    /// What was used.
+    ledger: Ledger,
     /// Events for which the sink had no room.
     unsent: Vec<CallEvent>,
 }
@@ -21,10 +26,11 @@ impl Journal {
     /// Writes the record's beginning before anything else happens to the call.
     pub async fn begin(cdr: Cdr, begun: Instant, sink: SinkHandle, feed: LiveFeed) -> Self {
         sink.begin(cdr.clone()).await;
-        Self { cdr, begun, sink, feed, unsent: Vec::new() }
+        Self { cdr, begun, sink, feed, ledger: Ledger::default(), unsent: Vec::new() }
     }
 
     pub fn note(&mut self, fact: CallFact) {
+        self.ledger.take(&fact);
         let event = self.publish(fact);
         self.unsent.push(event);
         if let Err(events) = self.sink.append(self.cdr.id, std::mem::take(&mut self.unsent)) {
@@ -37,13 +43,16 @@ impl Journal {
         self.note(CallFact::Answered);
     }
 
-    /// The final record, with the end as its last event.
-    pub async fn finish(mut self, termination: Termination) {
+    /// The final record, with what it cost, which is given back, and the end as its last event.
+    pub async fn finish(mut self, termination: Termination, user: &User, prices: &PriceTable) -> Option<Cost> {
         let last = self.publish(CallFact::Ended { termination: termination.clone() });
         self.unsent.push(last);
         self.cdr.ended_at = Some(Timestamp::now());
         self.cdr.termination = Some(termination);
+        self.cdr.cost = Cost::of(&self.ledger.close(), &placed(&self.cdr, user), prices);
+        let cost = self.cdr.cost.clone();
         self.sink.finish(self.cdr, self.unsent).await;
+        cost
     }
 
     fn publish(&self, fact: CallFact) -> CallEvent {
@@ -57,4 +66,20 @@ impl Journal {
         });
         event
     }
+}
+
+/// The legs that we dialled and that were answered.
+fn placed(cdr: &Cdr, user: &User) -> Vec<Placed> {
+    let number = |to: &str| {
+        let target: DialTarget = to.parse().ok()?;
+        let numbers = toll::numbers_of(user, &target);
+        numbers.iter().find_map(|number| number.strip_prefix('+')).map(str::to_owned)
+    };
+    let legs = cdr.dialled_talk().into_iter().map(|(to, talk_ms)| Placed {
+        to: to.to_owned(),
+        number: number(to),
+        // Begun seconds count, as carriers do.
+        seconds: u64::try_from(talk_ms).unwrap_or(0).div_ceil(1_000),
+    });
+    legs.collect()
 }

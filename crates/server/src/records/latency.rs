@@ -111,7 +111,7 @@ impl Latencies {
     pub fn take(&self, call: CallId, user: &UserId, fact: &CallFact) {
         let mut state = self.state();
         match fact {
-            CallFact::AgentReady { engine } => {
+            CallFact::AgentReady { engine, .. } => {
                 if state.calls.len() >= CALLS {
                     state.calls.clear();
                 }
@@ -188,7 +188,7 @@ mod tests {
                 },
             }
         };
-        let ready = |engine: &str| CallFact::AgentReady { engine: engine.into() };
+        let ready = |engine: &str| CallFact::AgentReady { engine: engine.into(), model: None };
         for fact in [ready("gemini"), turn(1, 500), turn(1, 500), turn(3, 700), ready("local"), turn(3, 700), turn(5, 90)] {
             latencies.take(call, &user, &fact);
         }

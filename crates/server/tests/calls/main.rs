@@ -5,6 +5,7 @@ mod answerer;
 mod doctor;
 mod hooks;
 mod inbound;
+mod limits;
 mod lines;
 mod outbound;
 mod redial;

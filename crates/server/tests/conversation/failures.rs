@@ -170,7 +170,7 @@ async fn check(scene: &mut Scene, ended: &Ended, wanted: EngineCause) {
     assert!(!detail.is_empty(), "{failure:?}");
     assert!(!format!("{facts:?} {cdr:?}").contains(WRONG_KEY), "{facts:#?}");
     let after: Vec<_> = facts.iter().skip_while(|fact| fact != failure).collect();
-    let takes_over = |fact: &&CallFact| matches!(fact, CallFact::AgentReady { engine } if engine == "local");
+    let takes_over = |fact: &&CallFact| matches!(fact, CallFact::AgentReady { engine, .. } if engine == "local");
     assert!(after.iter().any(takes_over), "{wanted}: {after:#?}");
     assert!(after.contains(&&CallFact::SpeechStarted { speaker: Speaker::Agent }), "{wanted}: {after:#?}");
     scene.everything_is_freed_at_once().await;

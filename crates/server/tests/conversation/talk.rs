@@ -66,7 +66,7 @@ async fn a_conversation(hearing: impl Fn(Exchange) -> Exchange) {
 /// What the service charges for is kept after each turn, summed.
 fn check_usage(facts: &[CallFact]) {
     let usage = |fact: &CallFact| match *fact {
-        CallFact::EngineUsage { input_tokens, output_tokens, total_tokens } => Some([input_tokens, output_tokens, total_tokens]),
+        CallFact::EngineUsage { tokens } => Some([tokens.input_tokens, tokens.output_tokens, tokens.total_tokens]),
         _ => None,
     };
     let sums: Vec<[u64; 3]> = facts.iter().filter_map(usage).collect();

@@ -21,6 +21,7 @@ use crate::account::Line;
 use crate::digest::{AuthAttempt, Verdict};
 use crate::error::SipError;
 use crate::header;
+use crate::outbound::GoOn;
 use crate::stack::{Answer, ClientTransaction, Draft, Flow, Heard, Incoming, Method, Reply, Wire};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct Placed {
     pub sdp_offer: String,
     /// Further fields of the INVITE.
     pub fields: Vec<crate::stack::Field>,
+    /// Where a callee may send us.
+    pub go_on: GoOn,
 }
 
 pub(crate) struct Caller {
@@ -84,7 +87,7 @@ pub(crate) fn open(wire: &Arc<Wire>, legs: &Arc<Legs>, line: Arc<Line>, placed: 
     let named = wire.name_call(&placed.dialog.call_id, &line.account().user_agent);
     let (leg, sink, commands) = super::pair(facts.clone(), named.trace.clone());
     let timer = SessionTimer::new(line.account().upkeep.session_expires_s, wire.ask_peer_every);
-    let redirects = Redirects::of(&placed.dialog.target);
+    let redirects = Redirects::of(&placed.dialog.target, placed.go_on.clone());
     let caller = Caller {
         wire: wire.clone(),
         line,
@@ -286,8 +289,8 @@ impl Caller {
         if matches!(reply.code, 300..=302) {
             self.auth.accepted();
             let refused = self.redirects.take_in(reply.headers("Contact"), &self.line.account());
-            if let Some(uri) = refused {
-                phrase = format!("{phrase} (to {}, which is not the account's provider)", header::scan::printable(&uri, 128));
+            if let Some((uri, why)) = refused {
+                phrase = format!("{phrase} (to {}, {why})", header::scan::printable(&uri, 128));
             }
         }
         // Who says 6xx speaks for all (RFC 3261 §16.7).

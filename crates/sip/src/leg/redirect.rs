@@ -2,6 +2,7 @@
 //! another host. A redirection is a stranger's wish to spend the account's money.
 
 use crate::header::{SipTarget, redirects, sip_target};
+use crate::outbound::GoOn;
 use callie_domain::Account;
 
 /// Targets tried for one call.
@@ -13,20 +14,23 @@ pub(super) struct Redirects {
     waiting: Vec<String>,
     /// Tried or waiting: a loop ends here.
     seen: Vec<String>,
+    go_on: GoOn,
     followed: usize,
 }
 
 impl Redirects {
-    pub fn of(first: &str) -> Self {
-        Self { waiting: Vec::new(), seen: vec![first.to_owned()], followed: 0 }
+    pub fn of(first: &str, go_on: GoOn) -> Self {
+        Self { waiting: Vec::new(), seen: vec![first.to_owned()], go_on, followed: 0 }
     }
 
-    /// Takes in the Contacts of a 3xx; what they name that we do not follow, for people.
-    pub fn take_in<'a>(&mut self, contacts: impl Iterator<Item = &'a str>, account: &Account) -> Option<String> {
+    /// Takes in the Contacts of a 3xx; what they name that we do not follow, and why, for people.
+    pub fn take_in<'a>(&mut self, contacts: impl Iterator<Item = &'a str>, account: &Account) -> Option<(String, &'static str)> {
         let (mut found, mut refused) = (Vec::new(), None);
         for uri in redirects(contacts) {
             if !is_ours(&uri, account) {
-                refused = refused.or(Some(uri));
+                refused = refused.or(Some((uri, "which is not the account's provider")));
+            } else if !self.go_on.may(&uri) {
+                refused = refused.or(Some((uri, "which the user's limits do not allow")));
             } else if !self.seen.contains(&uri) {
                 self.seen.push(uri.clone());
                 found.push(uri);
@@ -98,16 +102,34 @@ mod tests {
             ("<tel:+881234>", Err("tel:+881234")),
             ("<sip:2000@carrier.test?Subject=x>", Ok("sip:2000@carrier.test")),
         ] {
-            let mut redirects = Redirects::of("sip:1@carrier.test");
-            let refused = redirects.take_in([contact].into_iter(), &account());
+            let mut redirects = Redirects::of("sip:1@carrier.test", GoOn::default());
+            let refused = redirects.take_in([contact].into_iter(), &account()).map(|(uri, _)| uri);
             let next = redirects.next();
             assert_eq!((next.as_deref(), refused.as_deref()), (want.ok(), want.err()), "{contact}");
         }
     }
 
     #[test]
+    fn a_limit_of_the_user_holds_for_redirections_too() {
+        let go_on = GoOn::when(|target| !target.user.starts_with("+881"));
+        let mut redirects = Redirects::of("sip:1@carrier.test", go_on);
+        for contact in [
+            "<sip:+8811@carrier.test>",
+            "<sip:%2B8811@carrier.test;user=phone>",
+            "<sip:+88%31-1@carrier.test>",
+            "<sip:a%00b@carrier.test>",
+        ] {
+            let refused = redirects.take_in([contact].into_iter(), &account());
+            assert_eq!(refused.map(|(_, why)| why), Some("which the user's limits do not allow"), "{contact}");
+        }
+        assert_eq!(redirects.next(), None);
+        assert_eq!(redirects.take_in(["<sip:2000@carrier.test>"].into_iter(), &account()), None);
+        assert!(redirects.next().is_some());
+    }
+
+    #[test]
     fn the_best_comes_first_a_loop_ends_and_five_are_enough() {
-        let mut redirects = Redirects::of("sip:1@carrier.test");
+        let mut redirects = Redirects::of("sip:1@carrier.test", GoOn::default());
         redirects.take_in(
             ["<sip:3@carrier.test>;q=0.3, <sip:1@carrier.test>;q=1", "<sip:2@carrier.test>;q=0.9"].into_iter(),
             &account(),

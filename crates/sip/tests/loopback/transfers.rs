@@ -155,6 +155,7 @@ async fn we_may_take_the_place_of_another_call() {
         replaces: Some(DialogId { call_id: "x@y".into(), local_tag: "a".into(), remote_tag: "b".into() }),
         referred_by: Some("<sip:carol@h>".into()),
         uri: Some("sip:bob@h;user=phone".into()),
+        ..DialOptions::default()
     };
     let mut leg = world.stack.dial_with(&handle, &target("bob"), SDP.into(), options);
     let invite = carrier.expect("INVITE").await;

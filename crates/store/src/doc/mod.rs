@@ -1,5 +1,5 @@
 //! The stored form of a user: one JSON object with the maps `sip`, `device`, `calls` of the first version, and `ai`,
-//! `routing`, the list `webhooks` and some fields of `sip` of ours. All backends store this form; it never holds a secret in clear that we wrote.
+//! `routing`, `limits`, the list `webhooks` and some fields of `sip` of ours. All backends store this form; it never holds a secret in clear that we wrote.
 //!
 //! | function | does |
 //! |---|---|
@@ -13,6 +13,7 @@
 //!
 //! Missing maps and fields have the documented defaults; `null` is the same as missing. Times are RFC 3339 texts.
 
+mod limits;
 mod read;
 mod secret;
 #[cfg(test)]
@@ -29,7 +30,7 @@ pub use secret::{
 pub use write::write;
 
 /// The fields of each map that are settings: the ones that are read and written. Everything else is kept as it is.
-const MAPS: [(&str, &[&str]); 5] = [
+const MAPS: [(&str, &[&str]); 6] = [
     (
         "sip",
         &[
@@ -99,4 +100,5 @@ const MAPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("routing", &["transfer_targets", "accept_refer"]),
+    ("limits", &limits::FIELDS),
 ];

@@ -92,8 +92,8 @@ fn a_document_with_every_setting_of_the_line() {
 }
 
 #[test]
-fn a_document_of_those_who_are_told() {
-    check("told");
+fn a_document_with_webhooks_and_limits() {
+    check("told_and_limited");
 }
 
 #[test]

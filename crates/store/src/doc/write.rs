@@ -1,10 +1,10 @@
 //! User → document.
 
-use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, tools, webhooks};
+use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, limits, tools, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
 use callie_domain::user::{
-    AiSettings, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
+    AiSettings, Limits, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
 };
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
@@ -26,6 +26,9 @@ pub fn write(user: &User, existing: Option<&Value>, keyring: &Keyring, now: Time
     }
     if doc.contains_key("routing") || user.routing != Routing::default() {
         write_routing(map(&mut doc, "routing"), &user.routing);
+    }
+    if doc.contains_key("limits") || user.limits != Limits::default() {
+        limits::write(map(&mut doc, "limits"), &user.limits);
     }
     webhooks::write(&mut doc, user, keyring, now)?;
     Ok(Value::Object(doc))

@@ -19,6 +19,7 @@
 //! | `documents` | [`crate::DocumentStore`] |
 //! | `order` | [`crate::OrderStore`] |
 //! | `record` | [`crate::RecordStore`] |
+//! | `toll` | [`crate::TollStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `signalling` | the SIP messages of calls |
 //! | `search` | words into full-text queries |
@@ -39,6 +40,7 @@ mod search;
 mod signalling;
 #[cfg(test)]
 mod tests;
+mod toll;
 mod turns;
 mod view;
 mod worker;
@@ -53,6 +55,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
+use toll::Lists;
 use view::LiveView;
 use worker::Worker;
 
@@ -73,6 +76,7 @@ struct Shared {
     view: watch::Receiver<Arc<UserView>>,
     announcements: Announcements,
     orders: OrderBell,
+    lists: Lists,
 }
 
 /// What the writer's thread owns.
@@ -82,6 +86,7 @@ struct Writer {
     keyring: Arc<Keyring>,
     announcements: Announcements,
     orders: OrderBell,
+    lists: Lists,
 }
 
 impl SqliteStore {
@@ -97,14 +102,22 @@ impl SqliteStore {
         let view = live.subscribe();
         let announcements = Announcements::default();
         let orders = OrderBell::default();
-        let writer =
-            Writer { conn, view: live, keyring: keyring.clone(), announcements: announcements.clone(), orders: orders.clone() };
+        let lists = Lists::load(&conn).map_err(|e| at(e.into()))?;
+        let writer = Writer {
+            conn,
+            view: live,
+            keyring: keyring.clone(),
+            announcements: announcements.clone(),
+            orders: orders.clone(),
+            lists: lists.clone(),
+        };
         let writer = Worker::spawn("store-writer", writer)?;
         let reader = |name| Worker::spawn(name, schema::open_reader(path).map_err(at)?);
         let readers = [reader("store-reader-0")?, reader("store-reader-1")?];
         let poller = Poller::spawn(schema::open_reader(path).map_err(at)?, writer.clone())?;
         let next_reader = AtomicUsize::new(0);
-        let shared = Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements, orders };
+        let shared =
+            Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements, orders, lists };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -141,7 +154,8 @@ impl SqliteStore {
 impl Writer {
     /// Takes changes into the live view.
     fn absorb(&mut self) -> rusqlite::Result<()> {
-        self.view.absorb(&self.conn)
+        self.view.absorb(&self.conn)?;
+        self.lists.follow(&self.conn)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::delivery::Written;
 use crate::{CallFilter, CallPage, RecordEntry, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
-use callie_domain::record::{CallEvent, CallFact, Cdr, EndReason, SipMessage, Termination, Turn};
+use callie_domain::record::{CallEvent, CallFact, CallResult, Cdr, EndReason, SipMessage, Termination, Turn};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -20,14 +20,14 @@ const DEFAULT_PAGE: usize = 50;
 const LONGEST_PAGE: usize = 1_000;
 
 /// The end is written over the beginning; a call whose beginning was not written is recorded all the same.
-const SAVE: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+const SAVE: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT (id) DO UPDATE SET user_id = ?2, direction = ?3, result = ?4, reason = ?5,
-        started_ms = ?6, answered_ms = ?7, ended_ms = ?8, cdr = ?9";
+        started_ms = ?6, answered_ms = ?7, ended_ms = ?8, cdr = ?9, dialled = ?10, talk_ms = ?11, cost_micros = ?12";
 
 /// A beginning that comes twice changes nothing, least of all a record that has ended.
-const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING";
 
 #[async_trait]
 impl RecordStore for SqliteStore {
@@ -176,11 +176,20 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<bool, Fault> 
         cdr.answered_at.map(Timestamp::as_millisecond),
         cdr.ended_at.map(Timestamp::as_millisecond),
         json(cdr)?,
+        dialled(cdr),
+        cdr.dialled_talk().iter().map(|(_, talk_ms)| talk_ms).sum::<i64>(),
+        cdr.cost.as_ref().map_or(0, |cost| cost.total_micros),
     ))?;
     if saved > 0 {
         turns::save_parties(conn, cdr)?;
     }
     Ok(saved > 0)
+}
+
+/// A call that was turned away before it was dialled has dialled nobody.
+fn dialled(cdr: &Cdr) -> i64 {
+    let is_refused = cdr.termination.as_ref().is_some_and(|end| end.result == CallResult::Rejected);
+    if is_refused { 0 } else { i64::try_from(cdr.dialled_legs()).unwrap_or(i64::MAX) }
 }
 
 fn append(conn: &Connection, call: CallId, events: &[CallEvent]) -> Result<(), Fault> {

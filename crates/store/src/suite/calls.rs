@@ -39,6 +39,7 @@ pub(super) fn begun(user: &str, second: i64) -> Cdr {
         message: None,
         metadata: BTreeMap::new(),
         answered_by: None,
+        cost: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::summary::{EngineFailure, LatencySummary};
 use super::transcript::TurnDocument;
+use crate::api::costs::CostDocument;
 use crate::api::words::{AnsweredByWord, CallResultWord, DirectionWord, EndReasonWord};
 use crate::exchange::ActiveCall;
 use callie_domain::record::{
@@ -49,6 +50,8 @@ pub struct CallDocument {
     /// Of a call that we placed: who answered, as far as it was recognised.
     #[schema(value_type = Option<AnsweredByWord>)]
     pub answered_by: Option<AnsweredBy>,
+    /// What it cost, as far as the price table knows; absent while the call is up.
+    pub cost: Option<CostDocument>,
 }
 
 /// A leg of the call beside its own.
@@ -195,6 +198,7 @@ impl From<Cdr> for CallDocument {
             legs: cdr.legs.into_iter().map(Into::into).collect(),
             message: cdr.message,
             answered_by: cdr.answered_by,
+            cost: cdr.cost.map(Into::into),
         }
     }
 }

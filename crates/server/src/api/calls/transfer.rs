@@ -3,7 +3,7 @@
 use crate::api::dial::{MESSAGE, text};
 use crate::api::error::Problem;
 use crate::api::extract::{CallPath, JsonBody};
-use crate::api::openapi::{BodyProblems, CallProblems, StoreProblems};
+use crate::api::openapi::{BodyProblems, CallProblems, LimitProblems, StoreProblems};
 use crate::api::state::{Lines, Records};
 use crate::api::words::TransferModeWord;
 use crate::exchange::{TransferError, TransferOrder, TransferRequest};
@@ -46,7 +46,7 @@ pub struct TransferAnswer {
 #[utoipa::path(post, path = "/calls/{call_id}/transfer", operation_id = "transfer_call", tag = "calls",
     params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")), request_body = NewTransfer,
     responses((status = 202, body = TransferAnswer), (status = 409, body = Problem, content_type = "application/problem+json",
-        description = "The call has ended, is not answered yet, or is being handed over already"),
+        description = "The call has ended, is not answered yet, or is being handed over already"), LimitProblems,
         CallProblems, StoreProblems, BodyProblems))]
 pub async fn begin(
     State(lines): State<Lines>,
@@ -97,6 +97,7 @@ async fn give(
             Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
             None => Err(Problem::no_such_call(&call_id.to_string())),
         },
+        Err(TransferError::Limited(refusal)) => Err(Problem::limited(&refusal, refusal.to_string())),
         Err(error @ TransferError::NoSuchTarget(_)) => Err(Faults::one("target", error.to_string()).into()),
         Err(error) => Err(Problem::conflict("transfer", error.to_string())),
     }

@@ -4,7 +4,7 @@ use super::{FirstVersionApi, refusal::Refusal};
 use crate::api::dial;
 use crate::api::error::Problem;
 use crate::api::extract::JsonBody;
-use crate::api::openapi::{BodyProblems, UserProblems};
+use crate::api::openapi::{BodyProblems, LimitProblems, UserProblems};
 use crate::api::state::{Lines, Users};
 use crate::exchange::{CallWords, DialRequest};
 use axum::{Json, extract::State};
@@ -46,10 +46,8 @@ pub struct CallInitiated {
     responses((status = 200, body = CallInitiated),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "The user is not active, or its line is not connected"),
-        (status = 429, body = Problem, content_type = "application/problem+json",
-            description = "The user is at its limit of concurrent calls"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is stopping"),
-        UserProblems, BodyProblems))]
+        LimitProblems, UserProblems, BodyProblems))]
 pub async fn call(
     State(users): State<Users>,
     State(lines): State<Lines>,

@@ -44,6 +44,7 @@ pub(super) fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) 
         message: None,
         metadata: BTreeMap::new(),
         answered_by: None,
+        cost: None,
     }
 }
 

@@ -45,6 +45,7 @@ impl World {
             message: None,
             metadata: BTreeMap::new(),
             answered_by: None,
+            cost: None,
         };
         let events: Vec<_> = events.into_iter().map(|fact| CallEvent { at: started_at, offset_ms: 0, fact }).collect();
         self.store.finish(&cdr, &events).await.expect("kept");

@@ -82,6 +82,7 @@ impl World {
             records: store.clone(),
             contacts: queue.clone(),
             exchange: exchange.clone(),
+            toll: queue.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
             orders: queue.clone(),

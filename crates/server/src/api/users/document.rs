@@ -1,6 +1,7 @@
 //! A user as the API shows it: the first version's fields, the nested maps of the stored document, and the line's state.
 //! Whatever is shown here is accepted back by PUT. Secrets are never shown.
 
+use super::limits::LimitsDocument;
 use super::tools::ToolsDocument;
 use super::webhooks::WebhookDocument;
 use crate::api::error::FieldProblem;
@@ -50,6 +51,7 @@ pub struct UserDocument {
     pub calls: Option<CallsDocument>,
     pub ai: Option<AiDocument>,
     pub routing: Option<RoutingDocument>,
+    pub limits: Option<LimitsDocument>,
     /// Who is told of what happens.
     pub webhooks: Option<Vec<WebhookDocument>>,
 }
@@ -304,6 +306,7 @@ impl UserDocument {
             calls: user.map(|u| CallsDocument::of(&u.id, &u.calls)),
             ai: user.map(|u| AiDocument::of(&u.ai, &u.tools)),
             routing: user.map(|u| RoutingDocument::of(&u.routing)),
+            limits: user.map(|u| LimitsDocument::of(&u.limits)),
             webhooks: user.map(|u| u.webhooks.iter().map(WebhookDocument::of).collect()),
         }
     }

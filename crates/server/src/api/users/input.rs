@@ -2,6 +2,7 @@
 //! stored document.
 
 use super::document::UserDocument;
+use super::limits::LimitsChange;
 use super::tools::ToolsChange;
 use super::webhooks::WebhookChange;
 use crate::api::error::Problem;
@@ -193,6 +194,7 @@ pub struct UserChange {
     calls: Option<CallsChange>,
     ai: Option<AiChange>,
     routing: Option<RoutingChange>,
+    limits: Option<LimitsChange>,
     /// The whole list; null empties it.
     #[schema(max_items = 8)]
     webhooks: Option<Vec<WebhookChange>>,

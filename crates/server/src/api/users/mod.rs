@@ -3,6 +3,7 @@
 pub mod change;
 pub mod document;
 pub mod input;
+pub mod limits;
 pub mod revision;
 pub mod tools;
 pub mod webhooks;

@@ -216,7 +216,7 @@ fn wanted(user: &User, body: Option<&Value>) -> Result<Vec<String>, Problem> {
     Ok(urls)
 }
 
-fn known(users: &Users, id: &UserId) -> Result<Arc<User>, Problem> {
+pub(super) fn known(users: &Users, id: &UserId) -> Result<Arc<User>, Problem> {
     let view = users.watch();
     let view = view.borrow();
     let entry = view.users.get(id).ok_or_else(|| Problem::no_such_user(id.as_str()))?;

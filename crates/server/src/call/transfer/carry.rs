@@ -2,6 +2,7 @@
 
 use super::{Destination, Event, Transferring, human::Human, waiting::Waiting};
 use crate::call::audio::{Audio, OpenWith};
+use crate::call::refused;
 use crate::call::task::CallTask;
 use crate::exchange::{TransferError, TransferOrder, TransferRequest};
 use callie_ai::Prompt;
@@ -36,8 +37,13 @@ impl CallTask {
             return self.birth.journal.note(CallFact::Warning { text });
         };
         let mode = found.mode.unwrap_or_default();
+        let target = found.name.clone();
         let destination = Destination { target: found.target, shown: found.name, mode, message: None };
         if let Err(error) = self.begin_transfer(destination, true) {
+            if let TransferError::Limited(refusal) = &error {
+                let reason = refusal.limit.reason().text().to_owned();
+                self.birth.agent.prompt(Prompt::TransferFailed { target, reason });
+            }
             self.birth.journal.note(CallFact::Warning { text: format!("the agent could not hand over: {error}") });
         }
     }
@@ -68,9 +74,13 @@ impl CallTask {
             announced,
             answer_timeout: Duration::from_secs(self.birth.user.calls.answer_timeout.into()),
         };
+        let pass = self.birth.context.gate.ask(&self.birth.user, &destination.target).map_err(|refusal| {
+            self.birth.journal.note(refused::fact(&destination.target, &refusal));
+            TransferError::Limited(refusal)
+        })?;
         let (mode, target) = (destination.mode, destination.shown.clone());
         self.birth.journal.note(CallFact::TransferStarted { mode, target });
-        self.transfer = Some(Box::new(Transferring::new(destination, plan)));
+        self.transfer = Some(Box::new(Transferring::new(destination, plan, pass)));
         Ok(())
     }
 
@@ -136,6 +146,9 @@ impl CallTask {
         let Some(human) = self.human_mut() else { return };
         match human.answered(&context, sdp, with) {
             Ok(()) => {
+                self.with_transfer(|transfer| transfer.pass.answered());
+                let at_most = self.transfer.as_ref().and_then(|transfer| transfer.pass.at_most);
+                self.limit_duration(at_most);
                 self.tell_transfer(Input::HumanAnswered);
             }
             Err(end) => self.take_human_end(told(&end)).await,

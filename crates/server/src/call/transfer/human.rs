@@ -8,8 +8,9 @@ use crate::call::{
 };
 use callie_domain::record::{LegSummary, Termination};
 use callie_domain::{DialTarget, User};
-use callie_sip::{AccountHandle, Leg};
+use callie_sip::{AccountHandle, DialOptions, Leg};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// See the module.
 pub struct Human {
@@ -23,10 +24,16 @@ pub struct Human {
 
 impl Human {
     /// Takes a port and sends the INVITE.
-    pub fn call(context: &CallContext, user: &User, account: &AccountHandle, target: &DialTarget) -> Result<Self, Termination> {
+    pub fn call(
+        context: &CallContext,
+        user: &Arc<User>,
+        account: &AccountHandle,
+        target: &DialTarget,
+    ) -> Result<Self, Termination> {
         let address = context.stack.media_address_of(account);
         let mut audio = Audio::reserve(context, user, address)?;
-        let leg = context.stack.dial(account, target, audio.offer().unwrap_or_default());
+        let options = DialOptions { go_on: context.gate.onward(user), ..DialOptions::default() };
+        let leg = context.stack.dial_with(account, target, audio.offer().unwrap_or_default(), options);
         Ok(Self { leg, audio, line: None, to: target.to_string(), answered_at: None })
     }
 

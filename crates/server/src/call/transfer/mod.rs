@@ -11,6 +11,7 @@ mod carry;
 pub mod human;
 pub mod waiting;
 
+use super::gate::Pass;
 use super::timers::Timers;
 use callie_domain::call::transfer::{Input, Plan, Stage, Timer, Transfer};
 use callie_domain::{DialTarget, user::TransferMode};
@@ -41,6 +42,8 @@ pub struct Transferring {
     waiting: Option<Waiting>,
     human: Option<Human>,
     relay: Option<Relay>,
+    /// Leave to dial them; it is up as long as this is.
+    pass: Pass,
 }
 
 /// One thing that happened to it.
@@ -51,7 +54,7 @@ pub enum Event {
 }
 
 impl Transferring {
-    pub fn new(destination: Destination, plan: Plan) -> Self {
+    pub fn new(destination: Destination, plan: Plan, pass: Pass) -> Self {
         Self {
             machine: Transfer::new(plan),
             queue: VecDeque::from([Input::Begin]),
@@ -60,6 +63,7 @@ impl Transferring {
             waiting: None,
             human: None,
             relay: None,
+            pass,
         }
     }
 
