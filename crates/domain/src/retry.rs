@@ -120,18 +120,18 @@ impl RetryRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Termination;
-    use serde_json::json;
+    use crate::CallId;
+    use crate::record::{Direction, Termination};
+    use jiff::Timestamp;
 
     fn cdr(reason: EndReason, answered_by: Option<AnsweredBy>, answered: bool) -> Cdr {
-        let mut cdr: Cdr =
-            serde_json::from_value(json!({"id": "01JD3V6Q0X3N2Z7Y5W4T8R9P1M", "user_id": "alice", "direction": "outbound",
-            "from": "alice", "to": "+431", "started_at": "2026-01-15T10:30:00Z", "config_revision": 1}))
-            .expect("a record");
-        cdr.termination = Some(Termination::new(reason));
-        cdr.answered_by = answered_by;
-        cdr.answered_at = answered.then_some(cdr.started_at);
-        cdr
+        let (at, alice) = (Timestamp::UNIX_EPOCH, "alice".parse().expect("valid"));
+        Cdr {
+            termination: Some(Termination::new(reason)),
+            answered_by,
+            answered_at: answered.then_some(at),
+            ..Cdr::begun(CallId::new(at, 1), alice, Direction::Outbound, at)
+        }
     }
 
     #[test]

@@ -218,25 +218,10 @@ fn rand(cdr: &Cdr, what: &str, facts: usize) -> u128 {
 
 fn a_call(name: &str, second: i64) -> Cdr {
     Cdr {
-        id: CallId::new(at(second), 1),
-        user_id: user(name),
-        direction: Direction::Inbound,
         from: "a".to_owned(),
         to: "b".to_owned(),
-        started_at: at(second),
-        answered_at: None,
-        ended_at: None,
-        termination: None,
         config_revision: 1,
-        sip_call_id: None,
-        engine: None,
-        recording: None,
-        media: None,
-        legs: Vec::new(),
-        message: None,
-        answered_by: None,
-        metadata: std::collections::BTreeMap::new(),
-        cost: None,
+        ..Cdr::begun(CallId::new(at(second), 1), user(name), Direction::Inbound, at(second))
     }
 }
 

@@ -10,7 +10,6 @@ use callie_store::delivery::{Announcer, DeliveryFilter, DeliveryStore, NewDelive
 use callie_store::{CallFilter, ConfigStore, Keyring, RecordStore, SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,25 +47,15 @@ async fn victim() {
 fn a_call(n: u32) -> Cdr {
     let started_at = Timestamp::now();
     Cdr {
-        id: CallId::new(started_at, (u128::from(std::process::id()) << 32) | u128::from(n)),
-        user_id: "alice".parse().expect("valid"),
-        direction: Direction::Inbound,
         from: "+431234".to_owned(),
         to: "alice".to_owned(),
-        started_at,
-        answered_at: None,
-        ended_at: None,
-        termination: None,
         config_revision: 1,
-        sip_call_id: None,
-        engine: None,
-        recording: None,
-        media: None,
-        legs: Vec::new(),
-        message: None,
-        metadata: BTreeMap::new(),
-        answered_by: None,
-        cost: None,
+        ..Cdr::begun(
+            CallId::new(started_at, (u128::from(std::process::id()) << 32) | u128::from(n)),
+            "alice".parse().expect("valid"),
+            Direction::Inbound,
+            started_at,
+        )
     }
 }
 

@@ -38,25 +38,14 @@ fn a_cost(model: &str, seconds: u64) -> Option<Cost> {
 /// A call of ten seconds that began at `second`.
 fn a_call(name: &str, second: i64, direction: Direction, reason: EndReason, cost: Option<Cost>) -> Cdr {
     Cdr {
-        id: CallId::new(at(second), 1),
-        user_id: user(name),
-        direction,
         from: "a".to_owned(),
         to: "b".to_owned(),
-        started_at: at(second),
         answered_at: (reason == EndReason::RemoteHungUp).then(|| at(second + 5)),
         ended_at: Some(at(second + 15)),
         termination: Some(Termination::new(reason)),
         config_revision: 1,
-        sip_call_id: None,
-        engine: None,
-        recording: None,
-        media: None,
-        legs: Vec::new(),
-        message: None,
-        answered_by: None,
-        metadata: std::collections::BTreeMap::new(),
         cost,
+        ..Cdr::begun(CallId::new(at(second), 1), user(name), direction, at(second))
     }
 }
 

@@ -50,6 +50,31 @@ pub struct Cdr {
 }
 
 impl Cdr {
+    /// A call of which nothing else is known yet. Whoever knows more names it over this: `Cdr { from, to, ..Cdr::begun(…) }`.
+    pub fn begun(id: CallId, user_id: UserId, direction: Direction, started_at: Timestamp) -> Self {
+        Self {
+            id,
+            user_id,
+            direction,
+            from: String::new(),
+            to: String::new(),
+            started_at,
+            answered_at: None,
+            ended_at: None,
+            termination: None,
+            config_revision: 0,
+            sip_call_id: None,
+            engine: None,
+            recording: None,
+            media: None,
+            legs: Vec::new(),
+            message: None,
+            metadata: BTreeMap::new(),
+            answered_by: None,
+            cost: None,
+        }
+    }
+
     /// Milliseconds from answer to end.
     pub fn talk_ms(&self) -> Option<i64> {
         Some(self.ended_at?.as_millisecond() - self.answered_at?.as_millisecond())

@@ -27,25 +27,11 @@ impl Registry {
         let started_at = Timestamp::now();
         let id = CallId::new(started_at, rand::random());
         let cdr = Cdr {
-            id,
-            user_id: stored.user.id.clone(),
-            direction: Direction::Outbound,
             from: stored.user.sip.username.clone(),
             to: target.to_string(),
-            started_at,
-            answered_at: None,
-            ended_at: None,
-            termination: None,
             config_revision: stored.revision,
-            sip_call_id: None,
-            engine: None,
-            recording: None,
-            media: None,
-            legs: Vec::new(),
-            message: None,
             metadata,
-            answered_by: None,
-            cost: None,
+            ..Cdr::begun(id, stored.user.id.clone(), Direction::Outbound, started_at)
         };
         let limit = refusal.limit.as_str();
         tracing::warn!(user.id = %cdr.user_id, call.id = %id, limit, "a call was refused: {}", refusal.limit.reason().text());

@@ -307,26 +307,16 @@ impl Registry {
         let when_lost = when_lost.map(|target| target.name.clone());
         let brief = persona::brief(&user, party.direction, party.remote, &words, toolbox, started_at);
         let cdr = Cdr {
-            id,
-            user_id: user.id.clone(),
-            direction: party.direction,
             from: party.from,
             to: party.to,
-            started_at,
-            answered_at: None,
-            ended_at: None,
-            termination: None,
             config_revision: stored.revision,
             sip_call_id: party.sip_call_id,
             engine: Some(chosen.engine.name().to_owned()),
             // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
             recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
-            media: None,
-            legs: Vec::new(),
             message: words.message,
             metadata: words.metadata,
-            answered_by: None,
-            cost: None,
+            ..Cdr::begun(id, user.id.clone(), party.direction, started_at)
         };
         let longest = Duration::from_secs(user.calls.max_call_duration.into());
         let at_most = party.pass.as_ref().and_then(|pass| pass.at_most);

@@ -9,7 +9,6 @@ use callie_domain::{CallId, Transport, user::input::UserInput};
 use callie_sip::{Answered, FoundTarget, LookedUp};
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -50,25 +49,16 @@ fn cdr() -> Cdr {
     let answered_at = Some(Timestamp::from_millisecond(700).expect("a time"));
     let media = MediaSummary { codec: "PCMU".into(), mos: Some(4.3), ..MediaSummary::default() };
     Cdr {
-        id: CallId::new(Timestamp::UNIX_EPOCH, 0),
-        user_id: "alice".parse().expect("valid"),
-        direction: Direction::Outbound,
-        from: String::new(),
-        to: String::new(),
-        started_at: Timestamp::UNIX_EPOCH,
         answered_at,
         ended_at: answered_at,
-        termination: None,
         config_revision: 1,
-        sip_call_id: None,
-        engine: None,
-        recording: None,
         media: Some(media),
-        legs: Vec::new(),
-        message: None,
-        metadata: BTreeMap::new(),
-        answered_by: None,
-        cost: None,
+        ..Cdr::begun(
+            CallId::new(Timestamp::UNIX_EPOCH, 0),
+            "alice".parse().expect("valid"),
+            Direction::Outbound,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 }
 

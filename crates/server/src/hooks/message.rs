@@ -98,9 +98,8 @@ mod tests {
     use callie_domain::record::{Direction, Message, Speaker, Turn};
 
     fn cdr() -> Cdr {
-        let record = json!({"id": CallId::new(Timestamp::UNIX_EPOCH, 7), "user_id": "alice", "direction": Direction::Inbound,
-            "from": "+431", "to": "alice", "started_at": "2026-01-15T10:30:00Z", "config_revision": 3});
-        serde_json::from_value(record).expect("a record")
+        let (at, alice) = (Timestamp::UNIX_EPOCH, "alice".parse().expect("valid"));
+        Cdr { from: "+431".to_owned(), to: "alice".to_owned(), ..Cdr::begun(CallId::new(at, 7), alice, Direction::Inbound, at) }
     }
 
     fn told(fact: CallFact) -> Option<News> {

@@ -51,10 +51,9 @@ pub fn after_refusal(order: &Order, error: &DialError, now: Timestamp) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callie_domain::record::{EndReason, Termination};
+    use callie_domain::record::{Direction, EndReason, Termination};
     use callie_domain::retry::RetryRules;
     use callie_domain::{CallId, OrderId, UserId};
-    use serde_json::json;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_760_000_000 + second).expect("a time")
@@ -83,13 +82,8 @@ mod tests {
     }
 
     fn cdr(reason: Option<EndReason>) -> Cdr {
-        let mut cdr: Cdr =
-            serde_json::from_value(json!({"id": "01JD3V6Q0X3N2Z7Y5W4T8R9P1M", "user_id": "alice", "direction": "outbound",
-            "from": "alice", "to": "+431", "started_at": "2026-01-15T10:30:00Z", "config_revision": 1}))
-            .expect("a record");
-        cdr.termination = reason.map(Termination::new);
-        cdr.ended_at = Some(at(50));
-        cdr
+        let termination = reason.map(Termination::new);
+        Cdr { termination, ended_at: Some(at(50)), ..Cdr::begun(CallId::new(at(0), 1), user(), Direction::Outbound, at(0)) }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use callie_domain::record::{
     CallEvent, CallFact, CallResult, Cdr, Direction, EndReason, MediaSummary, SipMessage, Termination, Way,
 };
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).expect("a time")
@@ -21,25 +20,16 @@ pub(super) fn event(second: i64, fact: CallFact) -> CallEvent {
 /// A call of `user` that begins at `second`.
 pub(super) fn begun(user: &str, second: i64) -> Cdr {
     Cdr {
-        id: CallId::new(at(second), 7),
-        user_id: user_id(user),
-        direction: if second % 2 == 0 { Direction::Inbound } else { Direction::Outbound },
         from: "+431234".to_owned(),
         to: "+435678".to_owned(),
-        started_at: at(second),
-        answered_at: None,
-        ended_at: None,
-        termination: None,
         config_revision: 3,
         sip_call_id: Some("x@y".to_owned()),
-        engine: None,
-        recording: None,
-        media: None,
-        legs: Vec::new(),
-        message: None,
-        metadata: BTreeMap::new(),
-        answered_by: None,
-        cost: None,
+        ..Cdr::begun(
+            CallId::new(at(second), 7),
+            user_id(user),
+            if second % 2 == 0 { Direction::Inbound } else { Direction::Outbound },
+            at(second),
+        )
     }
 }
 

@@ -9,7 +9,6 @@ use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 fn user(id: &str) -> UserId {
     id.parse().expect("valid")
@@ -26,25 +25,16 @@ pub(super) fn at(n: u32) -> Timestamp {
 
 pub(super) fn cdr(n: u32, owner: &str, direction: Direction, reason: EndReason) -> Cdr {
     Cdr {
-        id: call_id(n),
-        user_id: user(owner),
-        direction,
         from: "sip:bob@example.com".into(),
         to: "sip:alice@example.com".into(),
-        started_at: at(n),
         answered_at: Some(at(n + 1)),
         ended_at: Some(at(n + 3)),
         termination: Some(Termination::because(reason, "evidence")),
         config_revision: 1,
-        sip_call_id: None,
         engine: Some("local".into()),
         recording: Some(format!("{}.wav", call_id(n))),
         media: Some(MediaSummary { codec: "PCMU".into(), ..MediaSummary::default() }),
-        legs: Vec::new(),
-        message: None,
-        metadata: BTreeMap::new(),
-        answered_by: None,
-        cost: None,
+        ..Cdr::begun(call_id(n), user(owner), direction, at(n))
     }
 }
 

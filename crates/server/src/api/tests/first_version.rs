@@ -8,7 +8,6 @@ use callie_domain::{CallId, UserId};
 use callie_store::RecordStore;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const PRIMARY: &str = r#"{"user_id": "primary", "display_name": "Front Desk", "sip_username": "4711@company.com",
     "sip_password": "secure_password", "mac_address": "00:15:65:12:34:56", "greeting": "Hi!"}"#;
@@ -27,25 +26,13 @@ impl World {
         let now: Timestamp = super::world::NOW.parse().expect("valid");
         let started_at = now - std::time::Duration::from_secs(age.unsigned_abs());
         let cdr = Cdr {
-            id: CallId::new(started_at, age.unsigned_abs().into()),
-            user_id: primary(),
-            direction: Direction::Inbound,
             from: remote.to_owned(),
             to: "4711".to_owned(),
-            started_at,
             answered_at: Some(started_at),
             ended_at: end.map(|_| started_at + std::time::Duration::from_millis(2_500)),
             termination: end.map(Termination::new),
             config_revision: 1,
-            sip_call_id: None,
-            engine: None,
-            recording: None,
-            media: None,
-            legs: Vec::new(),
-            message: None,
-            metadata: BTreeMap::new(),
-            answered_by: None,
-            cost: None,
+            ..Cdr::begun(CallId::new(started_at, age.unsigned_abs().into()), primary(), Direction::Inbound, started_at)
         };
         let events: Vec<_> = events.into_iter().map(|fact| CallEvent { at: started_at, offset_ms: 0, fact }).collect();
         self.store.finish(&cdr, &events).await.expect("kept");
