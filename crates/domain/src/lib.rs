@@ -15,6 +15,7 @@
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
 //! | [`prices`] | what things cost, and what a call came to |
 //! | [`registration`] | the states a registration can be in, as shown to people |
+//! | [`claims`] | what the agent said it did, against what its tools did |
 //! | [`contact`] | whom a user knows |
 //! | [`dial`] | what may be dialled |
 //! | [`retry`] | calls that are tried again |
@@ -26,6 +27,7 @@
 pub mod account;
 pub mod audio;
 pub mod call;
+pub mod claims;
 pub mod contact;
 pub mod dial;
 pub mod examination;

@@ -1,6 +1,6 @@
 //! The call detail record.
 
-use super::{AnsweredBy, Termination};
+use super::{AnsweredBy, Claim, Termination};
 use crate::prices::Cost;
 use crate::{CallId, UserId};
 use jiff::Timestamp;
@@ -47,6 +47,9 @@ pub struct Cdr {
     /// What it cost, as far as the price table knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What the agent said it did, as far as it was recognised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
 }
 
 impl Cdr {
@@ -72,6 +75,7 @@ impl Cdr {
             metadata: BTreeMap::new(),
             answered_by: None,
             cost: None,
+            claims: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What happens in a call, as it is kept and pushed to the live feed.
 
-use super::{AnsweredBy, Message, Termination, Turn};
+use super::{AnsweredBy, Claim, Message, Termination, Turn};
 use crate::call::transfer::Completion;
 use crate::toll::Limit;
 use crate::user::TransferMode;
@@ -264,6 +264,10 @@ pub enum CallFact {
         to: String,
         limit: Limit,
         detail: String,
+    },
+    /// The agent said that it did something which no tool of the call did.
+    ClaimUnsupported {
+        claim: Claim,
     },
     /// Something degraded but the call goes on.
     Warning {

@@ -2,6 +2,7 @@
 
 pub mod answered_by;
 pub mod cdr;
+pub mod claim;
 pub mod event;
 pub mod message;
 pub mod signalling;
@@ -10,6 +11,7 @@ pub mod turn;
 
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
+pub use claim::{Claim, ClaimKind, ClaimStanding};
 pub use event::{BargeInOutcome, CallEvent, CallFact, DeadAirStep, Speaker, TokenCounts, ToolEnd};
 pub use message::Message;
 pub use signalling::{SipMessage, Way};

@@ -2,9 +2,10 @@
 
 use super::{LiveFeed, SinkHandle};
 use crate::exchange::LiveEvent;
+use callie_domain::claims::Claims;
 use callie_domain::prices::bill::Placed;
 use callie_domain::prices::{Cost, Ledger, PriceTable};
-use callie_domain::record::{CallEvent, CallFact, Cdr, Termination};
+use callie_domain::record::{CallEvent, CallFact, Cdr, ClaimStanding, Termination};
 use callie_domain::{DialTarget, User, toll};
 use jiff::Timestamp;
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub struct Journal {
     feed: LiveFeed,
     /// What was used.
     ledger: Ledger,
+    /// What the agent said it did, beside what was done.
+    claims: Claims,
     /// Events for which the sink had no room.
     unsent: Vec<CallEvent>,
 }
@@ -26,11 +29,12 @@ impl Journal {
     /// Writes the record's beginning before anything else happens to the call.
     pub async fn begin(cdr: Cdr, begun: Instant, sink: SinkHandle, feed: LiveFeed) -> Self {
         sink.begin(cdr.clone()).await;
-        Self { cdr, begun, sink, feed, ledger: Ledger::default(), unsent: Vec::new() }
+        Self { cdr, begun, sink, feed, ledger: Ledger::default(), claims: Claims::default(), unsent: Vec::new() }
     }
 
     pub fn note(&mut self, fact: CallFact) {
         self.ledger.take(&fact);
+        self.claims.take(&fact);
         let event = self.publish(fact);
         self.unsent.push(event);
         if let Err(events) = self.sink.append(self.cdr.id, std::mem::take(&mut self.unsent)) {
@@ -45,6 +49,7 @@ impl Journal {
 
     /// The final record, with what it cost, which is given back, and the end as its last event.
     pub async fn finish(mut self, termination: Termination, user: &User, prices: &PriceTable) -> Option<Cost> {
+        self.settle_claims();
         let last = self.publish(CallFact::Ended { termination: termination.clone() });
         self.unsent.push(last);
         self.cdr.ended_at = Some(Timestamp::now());
@@ -53,6 +58,15 @@ impl Journal {
         let cost = self.cdr.cost.clone();
         self.sink.finish(self.cdr, self.unsent).await;
         cost
+    }
+
+    fn settle_claims(&mut self) {
+        self.cdr.claims = std::mem::take(&mut self.claims).close();
+        for claim in self.cdr.claims.clone() {
+            if claim.standing != ClaimStanding::Supported {
+                self.note(CallFact::ClaimUnsupported { claim });
+            }
+        }
     }
 
     fn publish(&self, fact: CallFact) -> CallEvent {

@@ -49,6 +49,10 @@ impl Metrics {
                     ("reason", end.map(|end| word(&end.reason)).unwrap_or_default()),
                 ];
                 self.count("callie_calls_total", labels, 1);
+                for claim in &cdr.claims {
+                    let labels = vec![("kind", word(&claim.kind)), ("standing", word(&claim.standing))];
+                    self.count("callie_claims_total", labels, 1);
+                }
             }
             LiveEvent::Registration { registration, .. } => {
                 self.count("callie_registration_changes_total", vec![("state", word(&registration.state))], 1);

@@ -84,6 +84,7 @@ fn main() {
         tools::every_call_of_a_tool_is_answered,
         tools::what_the_document_names_is_used_and_its_secret_is_nowhere,
         tools::the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing,
+        tools::what_the_agent_says_it_did_is_checked_against_its_tools,
         tools::a_web_service_that_fails_is_told_and_the_conversation_goes_on,
     ];
     libtest_mimic::run(&arguments, others.into_iter().chain(heard).collect()).exit();

@@ -2,7 +2,7 @@
 
 use crate::speech::tone_seconds;
 use crate::world::{Ended, Scene, converse, lines, listen};
-use callie_domain::record::{CallFact, Speaker, ToolEnd};
+use callie_domain::record::{CallFact, ClaimKind, ClaimStanding, Speaker, ToolEnd};
 use callie_domain::{Contact, UserId};
 use callie_lab::gemini::{Exchange, FakeGeminiOptions, Script, Sent, Speech, Step as Act, ToolCall};
 use callie_lab::mcp::{Manner as McpManner, McpServer};
@@ -208,4 +208,28 @@ pub async fn the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing() 
     assert!(answered_in < jiff::SignedDuration::from_millis(1_500), "answered after {answered_in}");
     crate::support::until("the session of the call is closed", async || cal.sessions() == 0).await;
     assert_eq!(cal.begun(), 2, "one look, and one call");
+}
+
+/// It says that it puts the caller through, and that it has noted something; a tool did the one and none did the other.
+pub async fn what_the_agent_says_it_did_is_checked_against_its_tools() {
+    let said = "I have noted your number. I'm transferring you to sales now. Shall I send you an e-mail?";
+    let tone = |words, hz| Speech::tone(words, hz, Duration::from_secs(1));
+    let calls = vec![ToolCall::new("take_message", json!({"message": "Call back.", "name": "Tom"}))];
+    let exchange = Exchange::of(Line::Tom2.words(), vec![Act::Call(calls), Act::Say(tone(said, ANSWER_HZ))]);
+    let mut scene = Scene::of(converse(tone("Hello.", GREETING_HZ), vec![exchange])).await;
+    let ended = talk(&mut scene).await;
+
+    let shown: Vec<_> = ended.cdr.claims.iter().map(|c| (c.kind, c.standing, c.tool.as_deref(), c.text.as_str())).collect();
+    let wanted = [
+        (ClaimKind::Note, ClaimStanding::Supported, Some("take_message"), "I have noted your number."),
+        (ClaimKind::Transfer, ClaimStanding::Unsupported, None, "I'm transferring you to sales now."),
+    ];
+    assert_eq!(shown, wanted);
+    let told: Vec<_> = ended.facts.iter().filter(|fact| matches!(fact, CallFact::ClaimUnsupported { .. })).collect();
+    assert!(matches!(told[..], [CallFact::ClaimUnsupported { claim }] if claim.kind == ClaimKind::Transfer), "{told:?}");
+    let counted = "callie_claims_total{kind=\"transfer\",standing=\"unsupported\"} 1";
+    crate::support::until("it is counted", async || scene.get("/metrics").await.contains(counted)).await;
+    let shown = scene.get(&format!("/calls/{}", ended.cdr.id)).await;
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["claims"][1]["standing"], "unsupported", "{}", shown["claims"]);
 }

@@ -82,6 +82,14 @@ impl Scene {
         ended(&mut self.world, dialled, call).await
     }
 
+    /// What the server's API answers.
+    pub async fn get(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.world.app.http_address);
+        let answer = reqwest::get(url).await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.text().await.expect("a text")
+    }
+
     /// The sockets are closed within a second, and what calls hold is given back.
     pub async fn everything_is_freed_at_once(&self) {
         let empty = Footprint::default();

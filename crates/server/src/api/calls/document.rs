@@ -3,10 +3,11 @@
 use super::summary::{EngineFailure, LatencySummary};
 use super::transcript::TurnDocument;
 use crate::api::costs::CostDocument;
-use crate::api::words::{AnsweredByWord, CallResultWord, DirectionWord, EndReasonWord};
+use crate::api::words::{AnsweredByWord, CallResultWord, ClaimKindWord, ClaimStandingWord, DirectionWord, EndReasonWord};
 use crate::exchange::ActiveCall;
 use callie_domain::record::{
-    AnsweredBy, CallEvent, CallResult, Cdr, Direction, EndReason, LegSummary, MediaSummary, Termination,
+    AnsweredBy, CallEvent, CallResult, Cdr, Claim, ClaimKind, ClaimStanding, Direction, EndReason, LegSummary, MediaSummary,
+    Termination,
 };
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
@@ -52,6 +53,24 @@ pub struct CallDocument {
     pub answered_by: Option<AnsweredBy>,
     /// What it cost, as far as the price table knows; absent while the call is up.
     pub cost: Option<CostDocument>,
+    /// What the agent said it did, as far as it was recognised (in English and German), against what the call's tools did.
+    pub claims: Vec<ClaimDocument>,
+}
+
+/// Something that the agent said it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClaimDocument {
+    #[schema(value_type = ClaimKindWord)]
+    pub kind: ClaimKind,
+    #[schema(value_type = ClaimStandingWord)]
+    pub standing: ClaimStanding,
+    /// Index of the turn in the transcript.
+    pub turn: u32,
+    #[schema(example = "I'm transferring you to sales now.")]
+    pub text: String,
+    /// The tool that did it, or failed to.
+    #[schema(example = "transfer_call")]
+    pub tool: Option<String>,
 }
 
 /// A leg of the call beside its own.
@@ -132,7 +151,7 @@ pub struct CallEventDocument {
     /// Milliseconds since the call began.
     pub offset_ms: u64,
     /// What happened: `invited`, `dialled`, `ringing`, `answered`, `speech_started`, `turn`, `tool_used`, `engine_failed`,
-    /// `tone_heard`, `answered_by`, `dtmf`, `transfer_started`, `transfer_completed`, `ended`, … A `turn` of an index that came before replaces it.
+    /// `tone_heard`, `answered_by`, `dtmf`, `transfer_started`, `transfer_completed`, `claim_unsupported`, `ended`, … A `turn` of an index that came before replaces it.
     pub event: String,
     /// The event's own fields.
     #[serde(flatten)]
@@ -199,7 +218,14 @@ impl From<Cdr> for CallDocument {
             message: cdr.message,
             answered_by: cdr.answered_by,
             cost: cdr.cost.map(Into::into),
+            claims: cdr.claims.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<Claim> for ClaimDocument {
+    fn from(Claim { kind, standing, turn, text, tool }: Claim) -> Self {
+        Self { kind, standing, turn, text, tool }
     }
 }
 

@@ -145,6 +145,7 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::BargeIn { outcome: BargeInOutcome::Interrupted, .. } => "Callie gives way to the other side".to_owned(),
         CallFact::BargeIn { outcome: BargeInOutcome::Resumed, .. } => "Callie goes on".to_owned(),
         CallFact::ToolUsed { name, arguments, .. } => format!("tool {name} {arguments}"),
+        CallFact::ClaimUnsupported { claim } => format!("said, but not done: {}", claim.text),
         CallFact::MessageTaken { message } => format!("message taken: {}", message.text),
         CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
         CallFact::DialRefused { to, limit, detail } => format!("{to} is not dialled ({}): {detail}", limit.as_str()),
