@@ -4,9 +4,18 @@
 #
 # See docker-compose.yml for how it is run: SIP and audio want the host's own network.
 
+FROM node:22-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
+COPY web .
+COPY openapi.json /src/openapi.json
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=web /src/web/dist web/dist
 RUN cargo build --release --locked --package callie-server --bin callie
 
 # Without the weights the offline engine greets and records, but does not understand the caller.

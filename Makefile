@@ -4,11 +4,12 @@
 #   make test    every test there is, end-to-end tests with real peers among them (what CI runs)
 #   make check   the fast lane: format, lints, dependencies, unit and integration tests
 #   make e2e     the end-to-end tests alone
+#   make web     the dashboard, from React to what goes into the binary (npm)
 #   make bench   figures of cost, pacing and memory (release build)
 #   make soak    10,000 short calls, and whether anything of them is left (release build)
 #   make outage  a minute without Firestore, with 20 calls and 200 lines up
 
-.PHONY: demo test check e2e bench soak outage help
+.PHONY: demo test check e2e web bench soak outage help
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +20,7 @@ demo:
 
 test:
 	@scripts/peers
+	@scripts/web
 	@scripts/test
 
 check:
@@ -26,7 +28,11 @@ check:
 
 e2e:
 	@scripts/peers
+	@scripts/web
 	@scripts/test e2e
+
+web:
+	@scripts/web
 
 bench:
 	@scripts/bench

@@ -25,6 +25,7 @@ use crate::{
     stores::Stores,
     switchboard::Switchboard,
     tools::{ToolShop, mcp::Catalogue},
+    ui,
 };
 use aftercare::Aftercare;
 use anyhow::Context;
@@ -184,7 +185,7 @@ impl App {
             phase: Phases(phases.clone()),
             first_version: FirstVersionApi::of(config)?,
         };
-        http.spawn(serve_http(listener, api::router(state), Phases(phases)));
+        http.spawn(serve_http(listener, api::router(state).merge(ui::router()), Phases(phases)));
         aftercare.run(line_news, &stack_tasks, &stack_cancel);
         let redialler =
             Redialler { orders: stores.records.clone(), records: stores.records.clone(), exchange, feed: feed.subscribe() };

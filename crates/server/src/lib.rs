@@ -9,6 +9,7 @@
 //! | [`stores`] | where users and calls are kept |
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
+//! | [`ui`] | the dashboard's files |
 //! | [`engines`] | the conversation engines, from the configuration |
 //! | [`first_version`] | the line of the first version's environment, among the users of the store |
 //! | [`exchange`] | lines and calls as the API sees them |
@@ -40,3 +41,4 @@ pub mod stores;
 pub mod switchboard;
 pub mod telemetry;
 pub mod tools;
+pub mod ui;

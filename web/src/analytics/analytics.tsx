@@ -1,0 +1,2 @@
+import { Heading } from '../ui/parts'
+export const Analytics = () => <Heading title="Analytics" />

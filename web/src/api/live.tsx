@@ -1,0 +1,123 @@
+// The live feed: one EventSource for the whole dashboard. What it says is put into the cache of queries, so that a screen
+// changes where something changed and nowhere else. When the feed breaks the server is away: it is tried again until it is back,
+// and then everything that is on the screen is asked for once more.
+import { type QueryClient, useQueryClient } from '@tanstack/react-query'
+import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
+import { keys } from './queries'
+import type { ActiveCallDocument, CallDetail, CallDocument, RegistrationDocument, UserDocument } from './schema'
+import type { CallEvent } from './types'
+
+export type Link = 'opening' | 'open' | 'away'
+
+const LinkContext = createContext<Link>('opening')
+export const useLink = () => useContext(LinkContext)
+
+/** Between two attempts; the server is on this machine more often than not. */
+const RETRY_MS = 1_000
+
+type CallMessage = CallEvent & { call_id: string; user_id: string; direction: 'inbound' | 'outbound' }
+
+/** Events that change what the list of present calls shows. */
+const LIFE = new Set(['invited', 'dialled', 'answered', 'ended'])
+
+function patchRegistration(cache: QueryClient, id: string, registration: RegistrationDocument) {
+  const patched = (user: UserDocument): UserDocument => ({
+    ...user,
+    registration,
+    sip_status: { ...user.sip_status, registered: registration.state === 'registered' },
+  })
+  cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.map((user) => (user.user_id === id ? patched(user) : user)))
+  cache.setQueryData<UserDocument>(keys.user(id), (user) => user && patched(user))
+}
+
+function appendEvent(cache: QueryClient, message: CallMessage) {
+  const { call_id, user_id: _user, direction: _direction, ...event } = message
+  cache.setQueryData<CallDetail>(keys.call(call_id), (detail) => {
+    if (!detail) return detail
+    const known = detail.events.some(
+      (seen) => seen.at === event.at && seen.event === event.event && seen.offset_ms === event.offset_ms,
+    )
+    return known ? detail : { ...detail, events: [...detail.events, event] }
+  })
+}
+
+/** Puts one message where it belongs. */
+export function apply(cache: QueryClient, type: string, data: unknown) {
+  switch (type) {
+    case 'registration':
+    case 'registration_alert': {
+      const { user_id, registration } = data as { user_id: string; registration: RegistrationDocument }
+      patchRegistration(cache, user_id, registration)
+      void cache.invalidateQueries({ queryKey: [...keys.user(user_id), 'trace'] })
+      break
+    }
+    case 'user': {
+      const { user_id, change } = data as { user_id: string; change: string }
+      if (change === 'deleted') {
+        cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.filter((user) => user.user_id !== user_id))
+      } else {
+        void cache.invalidateQueries({ queryKey: keys.users })
+      }
+      void cache.invalidateQueries({ queryKey: keys.user(user_id) })
+      break
+    }
+    case 'call': {
+      const message = data as CallMessage
+      appendEvent(cache, message)
+      if (LIFE.has(message.event)) void cache.invalidateQueries({ queryKey: keys.active })
+      break
+    }
+    case 'call_recorded': {
+      const { call } = data as { call: CallDocument }
+      cache.setQueryData<ActiveCallDocument[]>(keys.active, (list) => list?.filter((active) => active.id !== call.id))
+      void cache.invalidateQueries({ queryKey: keys.active })
+      void cache.invalidateQueries({ queryKey: keys.calls })
+      void cache.invalidateQueries({ queryKey: keys.call(call.id) })
+      void cache.invalidateQueries({ queryKey: ['latency'] })
+      void cache.invalidateQueries({ queryKey: ['analytics'] })
+      void cache.invalidateQueries({ queryKey: [...keys.user(call.user_id), 'costs'] })
+      break
+    }
+    case 'lagged':
+      void cache.invalidateQueries()
+      break
+  }
+}
+
+const TYPES = ['call', 'call_recorded', 'registration', 'registration_alert', 'user', 'lagged']
+
+export function LiveFeed({ children }: { children: ReactNode }) {
+  const cache = useQueryClient()
+  const [link, setLink] = useState<Link>('opening')
+
+  useEffect(() => {
+    let source: EventSource | undefined
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let wasOpen = false
+    const open = () => {
+      source = new EventSource('/events')
+      source.onopen = () => {
+        setLink('open')
+        // The feed has no memory: what was missed is asked for.
+        if (wasOpen) void cache.invalidateQueries()
+        wasOpen = true
+      }
+      source.onerror = () => {
+        source?.close()
+        setLink('away')
+        wasOpen = true
+        timer = setTimeout(open, RETRY_MS)
+      }
+      for (const type of TYPES) {
+        source.addEventListener(type, (message) => apply(cache, type, JSON.parse((message as MessageEvent<string>).data)))
+      }
+    }
+    open()
+    return () => {
+      clearTimeout(timer)
+      source?.close()
+    }
+  }, [cache])
+
+  return <LinkContext.Provider value={link}>{children}</LinkContext.Provider>
+}

@@ -1,0 +1,63 @@
+// Who looks at the dashboard. Where the server asks for no login (on loopback) everybody is.
+import { QueryClient, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
+import { AwayError, has, plain, setCsrfToken } from './client'
+
+export interface Session {
+  authentication: 'open' | 'required'
+  identity: null | {
+    name: string
+    role: 'admin' | 'operator' | 'user'
+    user_id?: string | null
+    csrf_token?: string | null
+    via?: 'session' | 'key' | 'token' | 'loopback'
+  }
+  login: { key: boolean; oidc: null | { name: string; url: string } }
+}
+
+const OPEN: Session = { authentication: 'open', identity: null, login: { key: false, oidc: null } }
+
+export const cache = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 20_000,
+      // The live feed says when the server is back; until then what is there stays.
+      retry: (count, error) => error instanceof AwayError && count < 3,
+      retryDelay: 700,
+      refetchOnWindowFocus: true,
+      networkMode: 'always',
+    },
+    mutations: { networkMode: 'always' },
+  },
+})
+
+export const session = queryOptions({
+  queryKey: ['session'],
+  queryFn: async (): Promise<Session> => {
+    if (!has('GET /session')) return OPEN
+    const answer = (await (await plain('GET', '/session')).json()) as Session
+    setCsrfToken(answer.identity?.csrf_token ?? undefined)
+    return answer
+  },
+  staleTime: 5 * 60_000,
+  retry: (count, error) => error instanceof AwayError && count < 1_000,
+})
+
+export const useSession = () => useSuspenseQuery(session).data
+
+/** What somebody may do; the server decides, this only hides what it would refuse. */
+export function useRights() {
+  const { identity } = useSession()
+  const role = identity?.role ?? 'admin'
+  return { admin: role === 'admin', operate: role !== 'user', only: identity?.user_id ?? undefined }
+}
+
+export async function signIn(key: string) {
+  await plain('POST', '/session', { key })
+  await cache.resetQueries()
+}
+
+export async function signOut() {
+  await plain('DELETE', '/session')
+  cache.clear()
+  location.assign('/dashboard/')
+}

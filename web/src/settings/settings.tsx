@@ -1,0 +1,183 @@
+// The server itself: how it is, who may use it, what was done with it.
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { Tabs } from 'radix-ui'
+import { type ReactNode, useState } from 'react'
+import { has } from '../api/client'
+import { ready, status, users } from '../api/queries'
+import { useRights } from '../api/session'
+import { Badge, Card, Empty, Fact, Facts, Heading, Trouble, Waiting } from '../ui/parts'
+import { length } from '../ui/time'
+import { engineName, spoken } from '../ui/words'
+import { Deliveries } from '../users/webhooks'
+import { Audit } from './audit'
+import { Keys } from './keys'
+
+export function Settings() {
+  const { tab } = useSearch({ from: '/settings' })
+  const navigate = useNavigate({ from: '/settings' })
+  const { admin } = useRights()
+  const pages: [id: string, name: string, show: () => ReactNode, when: boolean][] = [
+    ['server', 'Server', () => <Server />, true],
+    ['keys', 'API keys', () => <Keys />, admin && has('GET /keys')],
+    ['webhooks', 'Webhook deliveries', () => <AllDeliveries />, true],
+    ['audit', 'Audit', () => <Audit />, admin && has('GET /audit')],
+  ]
+  const shown = pages.filter(([, , , when]) => when)
+  const current = shown.find(([id]) => id === tab)?.[0] ?? 'server'
+  return (
+    <>
+      <Heading title="Settings" />
+      <Tabs.Root
+        value={current}
+        activationMode="manual"
+        onValueChange={(next) => void navigate({ search: { tab: next === 'server' ? undefined : next }, replace: true })}
+      >
+        <Tabs.List aria-label="Settings" className="-mx-4 mb-5 flex gap-1 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
+          {shown.map(([id, name]) => (
+            <Tabs.Trigger
+              key={id}
+              value={id}
+              className="-mb-px border-b-2 border-transparent px-2.5 py-2 text-sm font-medium whitespace-nowrap text-dim hover:text-ink data-[state=active]:border-accent data-[state=active]:text-ink"
+            >
+              {name}
+            </Tabs.Trigger>
+          ))}
+        </Tabs.List>
+        {shown.map(([id, , show]) => (
+          <Tabs.Content key={id} value={id} tabIndex={-1}>
+            {id === current && show()}
+          </Tabs.Content>
+        ))}
+      </Tabs.Root>
+    </>
+  )
+}
+
+function Server() {
+  const query = useQuery(status)
+  const { data: health } = useQuery(ready)
+  const { data: list } = useQuery(users)
+  const server = query.data
+  if (!server) return query.error ? <Trouble error={query.error} /> : <Waiting rows={6} />
+  const faulty = list?.filter((user) => user.config_state.state === 'faulty') ?? []
+  const withoutPassword = list?.filter((user) => user.sip && !user.sip.has_password) ?? []
+  const refused = Object.entries(server.sip.refused).filter(([, count]) => count > 0)
+  return (
+    <div className="grid items-start gap-4 lg:grid-cols-2">
+      <Card title="Server" actions={<Badge tone={health?.status === 'ready' && server.problems.length === 0 ? 'ok' : 'warn'}>{health ? spoken(health.status) : '…'}</Badge>}>
+        {[...(health?.reasons ?? []), ...server.problems].map((reason) => (
+          <p key={reason} className="mb-2 rounded-lg bg-warn-soft px-3 py-2 text-sm">
+            {reason}
+          </p>
+        ))}
+        <Facts wide>
+          <Fact name="Version">{server.version}</Fact>
+          <Fact name="Up">{length(server.uptime_s * 1_000)}</Fact>
+          <Fact name="Calls now">{server.active_calls}</Fact>
+          <Fact name="Lines">
+            {server.registered_sip_clients} of {server.connected_sip_clients} registered
+          </Fact>
+        </Facts>
+        <p className="mt-4 flex flex-wrap gap-x-4 gap-y-1 text-sm">
+          <a className="text-accent hover:underline" href="/docs">
+            API, with a console
+          </a>
+          <a className="text-accent hover:underline" href="/metrics">
+            Metrics
+          </a>
+          <a className="text-accent hover:underline" href="/openapi.json">
+            openapi.json
+          </a>
+        </p>
+      </Card>
+      <Card title="Store" actions={<Badge tone={faulty.length ? 'bad' : 'ok'}>{faulty.length ? 'Not all can be read' : 'Readable'}</Badge>}>
+        <Facts wide>
+          <Fact name="Users live in">{server.store === 'sqlite' ? 'the embedded database' : spoken(server.store)}</Fact>
+          <Fact name="Users">{server.total_users}</Fact>
+        </Facts>
+        {faulty.map((user) => (
+          <p key={user.user_id} className="mt-2 rounded-lg bg-bad-soft px-3 py-2 text-sm">
+            <span className="font-medium">{user.user_id}</span>: {user.config_state.state === 'faulty' && user.config_state.problem}
+          </p>
+        ))}
+      </Card>
+      <Card title="Secrets" actions={<Badge tone={withoutPassword.length ? 'warn' : 'ok'}>{withoutPassword.length ? 'Some are missing' : 'Sealed'}</Badge>}>
+        <p className="text-sm text-dim">
+          Passwords, keys and webhook secrets are sealed with the server's key ring. The API takes them and never gives them back.
+        </p>
+        <Facts>
+          <Fact name="Lines with a password">{list && `${list.length - withoutPassword.length} of ${list.length}`}</Fact>
+          <Fact name="Without one">{withoutPassword.map((user) => user.user_id).join(', ')}</Fact>
+        </Facts>
+      </Card>
+      <Card title="Engines" flush>
+        <ul className="divide-y divide-line">
+          {server.engines.map((engine) => (
+            <li key={engine.name} className="px-4 py-2.5 text-sm">
+              <div className="flex items-center justify-between gap-2">
+                <span className="font-medium">
+                  {engineName(engine.name)}
+                  {engine.default && <span className="font-normal text-dim">, the default</span>}
+                </span>
+                <Badge tone={engine.available ? 'ok' : 'mute'}>{engine.available ? 'Ready' : 'Not set up'}</Badge>
+              </div>
+              <p className="text-[0.8125rem] text-dim">{engine.detail}</p>
+            </li>
+          ))}
+        </ul>
+      </Card>
+      <Card title="SIP traffic">
+        <Facts wide>
+          <Fact name="Datagrams">{server.sip.datagrams.toLocaleString()}</Fact>
+          <Fact name="Connections">{server.sip.connections}</Fact>
+          <Fact name="Unreadable">{server.sip.garbage}</Fact>
+          {refused.map(([why, count]) => (
+            <Fact key={why} name={`Turned away: ${spoken(why).toLowerCase()}`}>
+              {count.toLocaleString()}
+            </Fact>
+          ))}
+        </Facts>
+      </Card>
+      <Card title="Webhooks">
+        <Facts wide>
+          {Object.entries(server.webhooks).map(([what, count]) => (
+            <Fact key={what} name={spoken(what)}>
+              {count.toLocaleString()}
+            </Fact>
+          ))}
+        </Facts>
+      </Card>
+    </div>
+  )
+}
+
+function AllDeliveries() {
+  const { data: list } = useQuery(users)
+  const told = list?.filter((user) => user.webhooks?.length) ?? []
+  const [chosen, setChosen] = useState<string>()
+  const user = told.find((each) => each.user_id === chosen) ?? told[0]
+  if (!list) return <Waiting />
+  if (!user) {
+    return (
+      <Card>
+        <Empty title="No user has a receiver">Add one on a user's page, under Webhooks: it is told when calls begin and end, what is said, and when the line changes.</Empty>
+      </Card>
+    )
+  }
+  return (
+    <div className="grid gap-4">
+      <label className="flex items-center gap-2 text-sm">
+        User
+        <select className="field w-auto text-sm" value={user.user_id} onChange={(event) => setChosen(event.target.value)}>
+          {told.map((each) => (
+            <option key={each.user_id} value={each.user_id}>
+              {each.display_name || each.user_id}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Deliveries key={user.user_id} userId={user.user_id} canTest />
+    </div>
+  )
+}
