@@ -5,17 +5,17 @@ import { StrictMode, useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { onSignedOut } from './api/client'
 import { LiveFeed } from './api/live'
-import { cache, session } from './api/session'
+import { cache, firstRun, session } from './api/session'
 import { router } from './router'
 import { Login } from './shell/login'
 import { Waiting } from './ui/parts'
 
 /** Either the door or the house. */
-function Door() {
+function Door({ refusal }: { refusal: string | undefined }) {
   const { data } = useQuery(session)
   useEffect(() => onSignedOut(() => void cache.invalidateQueries({ queryKey: session.queryKey })), [])
   if (!data) return <Waiting />
-  if (data.authentication === 'required' && !data.identity) return <Login session={data} />
+  if (data.authentication === 'required' && !data.identity) return <Login session={data} trouble={refusal} />
   return (
     <LiveFeed>
       <RouterProvider router={router} />
@@ -25,10 +25,11 @@ function Door() {
 
 const root = document.getElementById('root')
 if (root) {
+  const refusal = await firstRun()
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={cache}>
-        <Door />
+        <Door refusal={refusal} />
       </QueryClientProvider>
     </StrictMode>,
   )

@@ -56,6 +56,19 @@ export async function signIn(key: string) {
   await cache.resetQueries()
 }
 
+/** The link that the server printed at its first start: what is behind `#` opens the door once, and is not sent anywhere else. */
+export async function firstRun(): Promise<string | undefined> {
+  if (!location.pathname.endsWith('/first-run') || location.hash.length < 2) return undefined
+  const first_run = location.hash.slice(1)
+  history.replaceState(null, '', '/dashboard/')
+  try {
+    await plain('POST', '/session', { first_run })
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
 export async function signOut() {
   await plain('DELETE', '/session')
   cache.clear()

@@ -27,7 +27,7 @@ export function CallScreen() {
   const call = query.data
   const events = call.events as CallEvent[]
   const isLive = !call.ended_at && !call.termination && !events.some((event) => event.event === 'ended')
-  const names: [string, string] = [party(call) || 'Caller', call.user_id]
+  const names: [string, string] = [party(call) || 'Caller', `${call.user_id}'s agent`]
   return (
     <>
       <Heading
@@ -255,7 +255,9 @@ function Media({ call }: { call: CallDetail }) {
           {media.codec}
           {media.srtp ? `, encrypted (${media.srtp})` : ''}
         </Fact>
-        <Fact name="How it sounded here (MOS)">{media.mos?.toFixed(2)}{media.mos_min != null && media.mos_min !== media.mos && `, at worst ${media.mos_min.toFixed(2)}`}</Fact>
+        <Fact name="How it sounded here (MOS)">
+          {media.mos != null && `${media.mos.toFixed(2)}${media.mos_min != null && media.mos_min !== media.mos ? `, at worst ${media.mos_min.toFixed(2)}` : ''}`}
+        </Fact>
         <Fact name="How it sounded there (MOS)">{media.remote_mos?.toFixed(2)}</Fact>
         <Fact name="Lost on the way here">
           {media.packets_lost} of {heard} packets{media.packets_late > 0 && `, ${media.packets_late} too late`}

@@ -4,10 +4,10 @@ import { ApiError } from '../api/client'
 import { signIn, type Session } from '../api/session'
 import { Button } from '../ui/parts'
 
-export function Login({ session }: { session: Session }) {
+export function Login({ session, trouble: refusal }: { session: Session; trouble: string | undefined }) {
   const [key, setKey] = useState('')
   const [busy, setBusy] = useState(false)
-  const [trouble, setTrouble] = useState<string>()
+  const [trouble, setTrouble] = useState(refusal)
   const oidc = session.login.oidc
   const submit = async () => {
     setBusy(true)
@@ -24,7 +24,7 @@ export function Login({ session }: { session: Session }) {
       <div className="w-full max-w-sm rounded-2xl border border-line bg-card p-6">
         <img src="/dashboard/favicon.svg" alt="" className="mb-4 size-10" />
         <h1 className="text-xl font-semibold">Log in to Callie</h1>
-        <p className="mt-1 mb-5 text-sm text-dim">The first key was printed when the server started for the first time.</p>
+        <p className="mt-1 mb-5 text-sm text-dim">With an API key: an admin makes them in the settings, or <code className="font-mono text-xs">callie api-keys add</code> on the server.</p>
         {oidc && (
           <Button look="main" className="mb-5 w-full" asChild>
             <a href={oidc.url}>Log in with {oidc.name}</a>

@@ -166,7 +166,7 @@ export function Facts({ children, wide }: { children: ReactNode; wide?: boolean 
   )
 }
 export function Fact({ name, children, mono }: { name: string; children: ReactNode; mono?: boolean }) {
-  if (children === null || children === undefined || children === '') return null
+  if (children === null || children === undefined || children === '' || children === false) return null
   return (
     <div className="min-w-0">
       <dt className="text-[0.8125rem] text-dim">{name}</dt>

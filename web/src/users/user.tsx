@@ -19,6 +19,7 @@ import { Costs, UserCalls } from './costs'
 import { Webhooks } from './webhooks'
 
 const Talk = lazy(async () => ({ default: (await import('../talk/talk')).Talk }))
+const Keys = lazy(async () => ({ default: (await import('../settings/keys')).Keys }))
 const History = lazy(async () => ({ default: (await import('./history')).History }))
 
 interface Page {
@@ -26,6 +27,7 @@ interface Page {
   name: string
   show: (user: UserDocument) => ReactNode
   when?: boolean
+  admin?: boolean
 }
 const pages: Page[] = [
   { id: 'line', name: 'Line', show: (user) => <Line user={user} /> },
@@ -39,6 +41,7 @@ const pages: Page[] = [
   { id: 'calls', name: 'Calls', show: (user) => <UserCalls user={user} /> },
   { id: 'costs', name: 'Costs', show: (user) => <Costs user={user} /> },
   { id: 'webhooks', name: 'Webhooks', show: (user) => <Webhooks user={user} /> },
+  { id: 'keys', name: 'Keys', show: (user) => <Keys only={user.user_id} />, when: has('GET /keys'), admin: true },
   { id: 'history', name: 'History', show: (user) => <History user={user} />, when: has('GET /users/{user_id}/versions') },
 ]
 
@@ -59,10 +62,10 @@ export function UserScreen() {
 function Screen({ user }: { user: UserDocument }) {
   const { tab } = useSearch({ from: '/users/$id' })
   const navigate = useNavigate({ from: '/users/$id' })
-  const { operate } = useRights()
+  const { operate, admin } = useRights()
   const actions = useUserActions(user)
   const [dialling, setDialling] = useState(false)
-  const shown = pages.filter((page) => page.when !== false)
+  const shown = pages.filter((page) => page.when !== false && (admin || !page.admin))
   const current = shown.find((page) => page.id === tab)?.id ?? 'line'
   return (
     <>
