@@ -59,6 +59,8 @@ pub fn brief() -> Brief {
 pub struct Caller {
     pub session: Box<dyn EngineSession>,
     ticks: Interval,
+    /// Samples of a frame.
+    frame: usize,
     /// What the caller says next; then they are silent.
     mouth: VecDeque<i16>,
     /// What is to be played, and what was played since it was empty last.
@@ -82,6 +84,7 @@ impl Caller {
         Ok(Self {
             session,
             ticks,
+            frame: SAMPLES,
             mouth: VecDeque::new(),
             playout: VecDeque::new(),
             played: 0,
@@ -89,6 +92,14 @@ impl Caller {
             heard: Vec::new(),
             events: Vec::new(),
         })
+    }
+
+    /// Longer frames for longer calls.
+    pub fn in_frames_of(mut self, length: Duration) -> Self {
+        self.frame = length.as_millis() as usize * 8;
+        self.ticks = interval(length);
+        self.ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        self
     }
 
     /// A call whose greeting has been heard.
@@ -127,10 +138,10 @@ impl Caller {
     }
 
     fn tick(&mut self) {
-        let frame: Vec<i16> = (0..SAMPLES).map(|_| self.mouth.pop_front().unwrap_or(2)).collect();
+        let frame: Vec<i16> = (0..self.frame).map(|_| self.mouth.pop_front().unwrap_or(2)).collect();
         self.session.hear(&frame);
-        let count = self.playout.len().min(SAMPLES);
-        self.heard.extend(self.playout.drain(..count).chain(std::iter::repeat_n(0, SAMPLES - count)));
+        let count = self.playout.len().min(self.frame);
+        self.heard.extend(self.playout.drain(..count).chain(std::iter::repeat_n(0, self.frame - count)));
         self.played += count;
         if self.speaking && self.playout.is_empty() {
             self.drained();
@@ -165,6 +176,12 @@ impl Caller {
     pub fn hears(&self, hz: f64) -> Duration {
         let frames =
             self.heard.chunks(SAMPLES).filter(|frame| callie_lab::analysis::is_voiced(frame) && tone_share(frame, hz) > 0.8);
+        FRAME * u32::try_from(frames.count()).unwrap_or(u32::MAX)
+    }
+
+    /// For how long anything was heard.
+    pub fn voiced(&self) -> Duration {
+        let frames = self.heard.chunks(SAMPLES).filter(|frame| callie_lab::analysis::is_voiced(frame));
         FRAME * u32::try_from(frames.count()).unwrap_or(u32::MAX)
     }
 

@@ -3,6 +3,7 @@
 
 mod caller;
 mod faults;
+mod hour;
 mod opening;
 mod sessions;
 mod talking;

@@ -127,7 +127,12 @@ impl Conversation {
             }
             // What the telephone system says is in parentheses.
             Some(_) if text.starts_with('(') => self.told.push_str(text),
-            Some("user") => self.unanswered_utterance = true,
+            Some("user") => {
+                self.unanswered_utterance = true;
+                // A client tells what it still knows, which may begin in the middle of a long call.
+                let mut to_come = self.script.exchanges.iter().skip(self.exchanges);
+                self.exchanges += to_come.position(|exchange| exchange.heard == text).unwrap_or(0);
+            }
             _ => {}
         }
         Ok(())

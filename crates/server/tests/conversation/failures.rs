@@ -94,8 +94,13 @@ fn nobody() -> tokio::net::TcpSocket {
 
 /// A tone, so that it is told from an answer.
 async fn scene_of_one_question() -> Scene {
+    scene_of_question("").await
+}
+
+/// The same, with the caller's words as the service writes them down.
+async fn scene_of_question(words: &str) -> Scene {
     let greeting = Speech::tone("Hello.", GREETING_HZ, Duration::from_secs(1));
-    let script = converse(greeting, vec![Exchange::new("", Speech::line(Line::Long))]);
+    let script = converse(greeting, vec![Exchange::new(words, Speech::line(Line::Long))]);
     let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
     Scene::with(options, |_| ()).await
 }
@@ -131,6 +136,38 @@ pub async fn a_call_goes_on_in_another_session() {
         assert!(answered > 1.5, "{wanted}: {answered} s of answer");
         assert!(!ended.facts.iter().any(|fact| matches!(fact, CallFact::EngineFailed { .. })), "{wanted}: {:#?}", ended.facts);
         assert_eq!(scene.fake.complaints(), [""; 0], "{wanted}");
+        scene.everything_is_freed_at_once().await;
+    };
+    join_all(cases.map(check)).await;
+}
+
+/// What is strange but no end: the answer comes in the same session, asked for once more where there was none.
+pub async fn a_call_goes_on_in_the_same_session() {
+    let cases = [
+        (Act::EmptyTurn, "the model's turn was empty"),
+        (Act::RejectTurn, "the model's turn was rejected"),
+        (Act::Raw("{\"serverContent\": 7}".into()), "a form we do not know"),
+        (Act::Raw("{\"smellOfNextYear\": {}}".into()), ""),
+        (Act::Junk(vec![0xff, b'{', 0]), "no messages"),
+        (Act::Huge { bytes: 3_000_000 }, ""),
+        (Act::Ping, ""),
+        (Act::Drip { frame_bytes: 500, pause: Duration::from_micros(200) }, ""),
+    ];
+    let check = |(act, wanted): (Act, &'static str)| async move {
+        let what = format!("{act:?}").chars().take(60).collect::<String>();
+        let mut scene = scene_of_question(Line::Maria1.words()).await;
+        scene.fake.fault_once(Fault::new(Moment::Utterance, act));
+        let ended = scene.call(one_question()).await;
+        assert_eq!(reason(&ended.cdr), EndReason::RemoteHungUp, "{what}");
+        let answer = ended.turns.iter().rfind(|turn| turn.speaker == Speaker::Agent).expect("an answer");
+        assert_eq!(answer.text.trim(), Line::Long.words(), "{what}: {:#?}", ended.turns);
+        // The pause that ends a turn, being asked once more, and a machine that is busy with other tests.
+        let took = answer.latency.map(|latency| latency.total_ms);
+        assert!(took.is_some_and(|took| took < 2_500), "{what}: {took:?} ms");
+        let warnings: Vec<_> = ended.facts.iter().filter(|fact| matches!(fact, CallFact::Warning { .. })).collect();
+        assert_eq!(warnings.len(), usize::from(!wanted.is_empty()), "{what}: {warnings:?}");
+        assert!(format!("{warnings:?}").contains(wanted), "{what}: {warnings:?}");
+        assert_eq!(scene.fake.connections(), 1, "{what}");
         scene.everything_is_freed_at_once().await;
     };
     join_all(cases.map(check)).await;

@@ -7,6 +7,7 @@ mod failures;
 mod noise;
 mod offline;
 mod openai;
+mod openai_faults;
 mod opening;
 mod overlap;
 mod silence;
@@ -76,6 +77,9 @@ fn main() {
     ];
     let others = trials![once =>
         failures::a_call_goes_on_in_another_session,
+        failures::a_call_goes_on_in_the_same_session,
+        openai_faults::a_call_goes_on_whatever_the_service_does,
+        openai_faults::another_engine_takes_over_what_cannot_be_mended,
         failures::a_call_goes_on_when_the_service_fails,
         failures::a_call_begins_without_the_service,
         closing::who_hangs_up_leaves_nothing_behind,

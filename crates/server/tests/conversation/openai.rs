@@ -13,15 +13,15 @@ use callie_server::engines::Talkers;
 use serde_json::json;
 use std::time::Duration;
 
-const GREETING_HZ: f64 = 500.0;
+pub const GREETING_HZ: f64 = 500.0;
 
-struct Scene {
-    world: World,
-    fake: FakeOpenAi,
+pub struct Scene {
+    pub world: World,
+    pub fake: FakeOpenAi,
 }
 
 impl Scene {
-    async fn of(script: Converse) -> Self {
+    pub async fn of(script: Converse) -> Self {
         Self::with(FakeOpenAiOptions { script, ..FakeOpenAiOptions::default() }, "openai").await
     }
 
@@ -46,16 +46,16 @@ impl Scene {
         Self { world, fake }
     }
 
-    async fn call(&mut self, steps: impl IntoIterator<Item = Step>) -> Ended {
+    pub async fn call(&mut self, steps: impl IntoIterator<Item = Step>) -> Ended {
         call(&mut self.world, steps).await
     }
 }
 
-fn tone(words: &str, hz: f64, ms: u64) -> Speech {
+pub fn tone(words: &str, hz: f64, ms: u64) -> Speech {
     Speech::tone(words, hz, Duration::from_millis(ms))
 }
 
-fn script(exchanges: Vec<Exchange>) -> Converse {
+pub fn script(exchanges: Vec<Exchange>) -> Converse {
     Converse { greeting: Some(tone("Hello, this is Alice's assistant.", GREETING_HZ, 1_200)), exchanges, ..Converse::default() }
 }
 

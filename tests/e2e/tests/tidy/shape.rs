@@ -75,3 +75,19 @@ fn every_decision_record_is_listed_and_short() {
     }
     assert_none("a decision record is one page and listed in the index", &findings);
 }
+
+#[test]
+fn every_fault_of_a_service_has_the_tests_that_its_table_names() {
+    let table = std::fs::read_to_string(root().join("docs/rfc-notes/engines.md")).expect("the table is there");
+    let sources = all(&["crates"]);
+    let exists = |name: &str| sources.iter().any(|source| source.text.contains(&format!("fn {name}()")));
+    let tests = |row: &str| -> Vec<String> {
+        let last = row.trim_end_matches([' ', '|']).rsplit_once('|').map_or("", |(_, last)| last);
+        last.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault")).collect();
+    let without: Vec<String> = rows.iter().filter(|row| tests(row).is_empty()).map(|row| (*row).to_owned()).collect();
+    assert_none("a fault names the test that shows what is heard", &without);
+    let missing: Vec<String> = rows.iter().flat_map(|row| tests(row)).filter(|name| !exists(name)).collect();
+    assert_none("a test that the table of faults names is there", &missing);
+}
