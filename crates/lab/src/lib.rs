@@ -9,7 +9,7 @@
 //!        └──────────────── RTP (over a line) ─────────────┘
 //!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product    (what they share: realtime)
 //!                             firestore::Firestore ◀────gRPC─── the product
-//!             receiver::Receiver, mcp::McpServer ◀────HTTP─── the product
+//!             receiver::Receiver, mcp::McpServer, text_model::TextModel ◀────HTTP─── the product
 //! ```
 
 pub mod analysis;
@@ -27,6 +27,7 @@ pub mod phone;
 mod realtime;
 pub mod receiver;
 pub mod samples;
+pub mod text_model;
 mod waiting;
 pub mod wire;
 

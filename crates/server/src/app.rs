@@ -124,6 +124,9 @@ impl App {
         let servers = Catalogue::new(outside.clone(), stack_tasks.clone(), stack_cancel.child_token());
         let (ahead, no_more) = (servers.clone().follow(users.watch()), stack_cancel.clone());
         stack_tasks.spawn(async move { no_more.run_until_cancelled(ahead).await });
+        let (prices, gate) = (Arc::new(aftercare::prices(config)?), Gate::load(stores.records.clone()).await?);
+        let summariser = aftercare::summariser(config, &stores.records, &users, prices.clone(), gate.clone(), feed.clone())?;
+        stack_tasks.spawn(summariser.run(stack_cancel.clone()));
         let context = CallContext {
             stack: stack.clone(),
             media: Arc::new(media),
@@ -140,8 +143,8 @@ impl App {
                 calls_per_user: config.limits.calls_per_user,
                 silence_prompt: config.limits.silence_prompt,
             },
-            prices: Arc::new(aftercare::prices(config)?),
-            gate: Gate::load(stores.records.clone()).await?,
+            prices: prices.clone(),
+            gate: gate.clone(),
         };
         let view = users.watch();
         let directory = LineDirectory::default();

@@ -256,6 +256,8 @@ pub enum LiveEvent {
     },
     /// A call's record is complete.
     CallRecorded { cdr: Box<Cdr> },
+    /// A text model has written about a call, or never will; its record says which.
+    CallSummarised { cdr: Box<Cdr> },
     /// A registration changed.
     Registration { user_id: UserId, registration: RegistrationStatus },
     /// A line has been without a binding for longer than people should wait to be told.

@@ -19,6 +19,7 @@
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
 //! | [`hooks`] | webhooks: who is told, and the queue to them |
 //! | [`redial`] | calls that are tried again |
+//! | [`summaries`] | what a text model makes of calls when they are over |
 //! | [`outside`] | requests to addresses that users name |
 //! | [`tools`] | what agents can do with the call, the store and the network |
 //! | [`records`] | what is kept of calls, and the live feed |
@@ -38,6 +39,7 @@ pub mod outside;
 pub mod records;
 pub mod redial;
 pub mod stores;
+pub mod summaries;
 pub mod switchboard;
 pub mod telemetry;
 pub mod tools;

@@ -130,6 +130,8 @@ pub enum Written<'a> {
     /// The record as it was when it was begun.
     Happened(&'a Cdr, &'a [CallEvent]),
     Ended(&'a Cdr, &'a [CallEvent]),
+    /// A text model has written about it.
+    Summarised(&'a Cdr),
 }
 
 /// Says who is to be told of a record. Runs on the store's thread within the record's transaction: it waits for nothing.

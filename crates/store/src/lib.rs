@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
+//! | [`after_call`] | [`AfterCallStore`]: calls of which a summary is still to be written |
 //! | [`contact`] | [`ContactStore`]: whom the users know |
 //! | [`order`] | [`OrderStore`]: calls that are tried again, and keys that make an order good for one call |
 //! | [`delivery`] | [`DeliveryStore`]: what is told to users' receivers, and what became of it |
@@ -17,6 +18,7 @@
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
 //! | [`suite`] | the tests that every backend must pass |
 
+pub mod after_call;
 pub mod config;
 pub mod contact;
 pub mod delivery;
@@ -34,6 +36,7 @@ pub mod suite;
 mod tls;
 pub mod toll;
 
+pub use after_call::AfterCallStore;
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use contact::ContactStore;
 pub use delivery::{Delivery, DeliveryFilter, DeliveryState, DeliveryStore, NewDelivery};

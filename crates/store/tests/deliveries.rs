@@ -199,6 +199,7 @@ impl Announcer for Everything {
             Written::Begun(cdr) => (cdr, "begun", 0),
             Written::Happened(cdr, events) => (cdr, "happened", events.len()),
             Written::Ended(cdr, events) => (cdr, "ended", events.len()),
+            Written::Summarised(cdr) => (cdr, "summarised", 0),
         };
         vec![NewDelivery {
             id: DeliveryId::new(at(0), rand(cdr, what, facts)),

@@ -172,14 +172,7 @@ impl Reading {
             }
         }
         if let Some(usage) = event.usage {
-            self.ready.push_back(Delta::Usage(Usage {
-                input_tokens: usage.prompt_tokens,
-                output_tokens: usage.completion_tokens,
-                total_tokens: usage.prompt_tokens + usage.completion_tokens,
-                text_input_tokens: usage.prompt_tokens,
-                text_output_tokens: usage.completion_tokens,
-                ..Usage::default()
-            }));
+            self.ready.push_back(Delta::Usage(usage.usage()));
         }
         Ok(())
     }
@@ -206,12 +199,25 @@ struct Content {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct TokenCount {
+pub(super) struct TokenCount {
     prompt_tokens: u64,
     completion_tokens: u64,
 }
 
-async fn refusal(response: Response) -> EngineError {
+impl TokenCount {
+    pub fn usage(self) -> Usage {
+        Usage {
+            input_tokens: self.prompt_tokens,
+            output_tokens: self.completion_tokens,
+            total_tokens: self.prompt_tokens.saturating_add(self.completion_tokens),
+            text_input_tokens: self.prompt_tokens,
+            text_output_tokens: self.completion_tokens,
+            ..Usage::default()
+        }
+    }
+}
+
+pub(super) async fn refusal(response: Response) -> EngineError {
     let status = response.status();
     let cause = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => EngineCause::KeyRefused,
@@ -234,7 +240,7 @@ fn silent(patience: Duration) -> EngineError {
 }
 
 /// The innermost cause tells most; the address may hold a secret and is left out.
-fn chain(error: reqwest::Error) -> String {
+pub(super) fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut texts = vec![error.to_string()];
     let mut source = std::error::Error::source(&error);
@@ -246,6 +252,6 @@ fn chain(error: reqwest::Error) -> String {
     texts.join(": ")
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EVIDENCE).collect()
 }

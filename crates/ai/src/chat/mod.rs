@@ -3,12 +3,14 @@
 //! | module | holds |
 //! |---|---|
 //! | `client` | one request, its answer as it streams, its failures with their causes |
+//! | [`letter`] | one answer as a whole: summaries of calls |
 //! | `sse` | server-sent events out of bytes |
 //! | `phrases` | streamed text to sentences fit to be spoken, and the mark that ends the call |
 //! | `prompt` | what the model is told about its work |
 //! | `talk` | the conversation: who said what, and the answer that is being given |
 
 mod client;
+pub mod letter;
 mod phrases;
 mod prompt;
 mod sse;

@@ -1,5 +1,6 @@
 //! What is kept of a call: its events as they happen, what was said, the call detail record, and how it ended.
 
+pub mod after_call;
 pub mod answered_by;
 pub mod cdr;
 pub mod claim;
@@ -9,6 +10,7 @@ pub mod signalling;
 pub mod termination;
 pub mod turn;
 
+pub use after_call::{AfterCallReport, AfterCallState};
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
 pub use claim::{Claim, ClaimKind, ClaimStanding};

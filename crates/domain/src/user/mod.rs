@@ -3,6 +3,7 @@
 //! The stored form (field names, defaults for missing maps, fields we do not know) is the store's; the edge that turns a
 //! client's JSON into these types is [`input`].
 
+pub mod after_call;
 mod field;
 pub mod input;
 pub mod limits;
@@ -15,6 +16,7 @@ pub mod webhooks;
 
 use crate::audio::{LineMedia, SrtpPolicy};
 use crate::{AcceptFrom, Account, FieldFault, HostPort, LineUpkeep, MacAddress, Secret, TlsSettings, Transport, UserId};
+pub use after_call::AfterCall;
 use jiff::Timestamp;
 pub use limits::Limits;
 pub use persona::{AiSettings, ENGINES, Temperature};

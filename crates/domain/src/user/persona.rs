@@ -1,5 +1,6 @@
 //! Who talks for the user and how: engines, voice, instructions. A change applies to the next call.
 
+use super::AfterCall;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,6 +27,8 @@ pub struct AiSettings {
     pub dead_air_s: Option<u32>,
     /// The transfer target who gets the caller when no engine of a service is left; otherwise the offline engine takes a message.
     pub when_lost: Option<String>,
+    /// What is made of a call when it is over.
+    pub after_call: AfterCall,
 }
 
 /// The conversation engines that a user may ask for; whether this server has them is another matter.

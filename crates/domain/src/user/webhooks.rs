@@ -20,6 +20,9 @@ pub enum HookEvent {
     CallAnswered,
     #[serde(rename = "call.ended")]
     CallEnded,
+    /// What a text model made of it.
+    #[serde(rename = "call.summarised")]
+    CallSummarised,
     #[serde(rename = "transcript.turn")]
     TranscriptTurn,
     #[serde(rename = "message.taken")]
@@ -37,6 +40,7 @@ impl HookEvent {
         Self::CallStarted,
         Self::CallAnswered,
         Self::CallEnded,
+        Self::CallSummarised,
         Self::TranscriptTurn,
         Self::MessageTaken,
         Self::RegistrationChanged,
@@ -47,6 +51,7 @@ impl HookEvent {
             Self::CallStarted => "call.started",
             Self::CallAnswered => "call.answered",
             Self::CallEnded => "call.ended",
+            Self::CallSummarised => "call.summarised",
             Self::TranscriptTurn => "transcript.turn",
             Self::MessageTaken => "message.taken",
             Self::RegistrationChanged => "registration.changed",

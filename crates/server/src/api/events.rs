@@ -42,6 +42,8 @@ pub enum LiveMessage {
     },
     /// A call's record is complete.
     CallRecorded { call: Box<CallDocument> },
+    /// The summary and fields of a call are written, or never will be; `after_call` says which.
+    CallSummarised { call: Box<CallDocument> },
     /// A registration changed.
     Registration {
         #[schema(value_type = String)]
@@ -76,7 +78,7 @@ pub struct FeedQuery {
 
 /// Everything that happens, as it happens.
 ///
-/// Events are named `call`, `call_recorded`, `registration`, `registration_alert`, `user` and `lagged`; `data` is a JSON object. What is said comes
+/// Events are named `call`, `call_recorded`, `call_summarised`, `registration`, `registration_alert`, `user` and `lagged`; `data` is a JSON object. What is said comes
 /// as `call` with `"event": "turn"`, turn by turn. The connection ends when the server stops.
 #[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "live", params(FeedQuery),
     responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
@@ -108,7 +110,7 @@ fn user_of(event: &LiveEvent) -> &UserId {
         | LiveEvent::Registration { user_id, .. }
         | LiveEvent::RegistrationAlert { user_id, .. }
         | LiveEvent::User { user_id, .. } => user_id,
-        LiveEvent::CallRecorded { cdr } => &cdr.user_id,
+        LiveEvent::CallRecorded { cdr } | LiveEvent::CallSummarised { cdr } => &cdr.user_id,
     }
 }
 
@@ -123,6 +125,7 @@ impl LiveMessage {
         match self {
             Self::Call { .. } => "call",
             Self::CallRecorded { .. } => "call_recorded",
+            Self::CallSummarised { .. } => "call_summarised",
             Self::Registration { .. } => "registration",
             Self::RegistrationAlert { .. } => "registration_alert",
             Self::User { .. } => "user",
@@ -138,6 +141,7 @@ impl From<&LiveEvent> for LiveMessage {
                 Self::Call { call_id, user_id, direction, event: event.into() }
             }
             LiveEvent::CallRecorded { cdr } => Self::CallRecorded { call: Box::new((*cdr).into()) },
+            LiveEvent::CallSummarised { cdr } => Self::CallSummarised { call: Box::new((*cdr).into()) },
             LiveEvent::Registration { user_id, registration } => {
                 Self::Registration { user_id, registration: registration.into() }
             }

@@ -4,7 +4,7 @@ use super::openapi::word_list;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
 use callie_domain::prices::{Modality, Unit};
-use callie_domain::record::{AnsweredBy, CallResult, ClaimKind, ClaimStanding, Direction, EndReason, Speaker};
+use callie_domain::record::{AfterCallState, AnsweredBy, CallResult, ClaimKind, ClaimStanding, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
 use callie_domain::retry::RetryOn;
 use callie_domain::toll::Limit;
@@ -34,6 +34,7 @@ word_schemas! {
     RetryOnWord: RetryOn::ALL, "An outcome upon which a call is tried again: machine is one that answered and was left no message";
     OrderStateWord: &[OrderState::Calling, OrderState::Waiting], "Where a pending call stands: an attempt is under way, or the next has a time";
     VoicemailWord: VoicemailPolicy::ALL, "What is done when an answering machine takes a call that we placed: go on talking, hang up, or leave a message after the beep and hang up";
+    AfterCallStateWord: AfterCallState::ALL, "What became of a call's summary and fields: still to be written, written, nothing to write or nobody to write it, given up";
     ClaimKindWord: ClaimKind::ALL, "What the agent said it did";
     ClaimStandingWord: ClaimStanding::ALL, "How a claim stands: a tool of the call did it, such a tool was used and failed, or none was used";
     SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";

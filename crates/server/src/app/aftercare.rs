@@ -1,13 +1,17 @@
-//! What goes on beside the calls and after them: receivers are told.
+//! What goes on beside the calls and after them: receivers are told, a text model writes summaries.
 
 use crate::api::{Hooks, calls::document::CallDocument};
+use crate::call::Gate;
 use crate::config::Config;
 use crate::exchange::LiveEvent;
 use crate::hooks::registration::LineNews;
 use crate::hooks::retry::Pace;
 use crate::hooks::{Dispatcher, HookAnnouncer, Meters};
 use crate::outside::GuardedClient;
+use crate::records::LiveFeed;
+use crate::summaries::{Pace as SummaryPace, Summariser};
 use anyhow::Context;
+use callie_ai::chat::letter::Writer;
 use callie_domain::prices::PriceTable;
 use callie_domain::record::Cdr;
 use callie_store::{ConfigStore, DeliveryStore, SqliteStore};
@@ -42,6 +46,28 @@ impl Aftercare {
         let dispatcher = Dispatcher { queue, view: users.watch(), users, client, meters: hooks.meters, pace: Pace::default() };
         tracker.spawn(dispatcher.run(end.clone()));
     }
+}
+
+/// With the chat endpoint as its model, where there is one.
+pub(super) fn summariser(
+    config: &Config,
+    records: &Arc<SqliteStore>,
+    users: &Arc<dyn ConfigStore>,
+    prices: Arc<PriceTable>,
+    gate: Gate,
+    feed: LiveFeed,
+) -> anyhow::Result<Summariser> {
+    let writer = config.engines.chat.as_ref().map(|chat| Writer::new(chat.options())).transpose()?;
+    Ok(Summariser {
+        queue: records.clone(),
+        records: records.clone(),
+        view: users.watch(),
+        writer,
+        prices,
+        spend: Arc::new(move |user, cost| gate.spend(user, cost)),
+        feed,
+        pace: SummaryPace::default(),
+    })
 }
 
 /// The table that the operator names, or the one that is built in.

@@ -20,7 +20,7 @@ use crate::{
 };
 use callie_ai::Engine;
 use callie_domain::call::{Call, Policy};
-use callie_domain::record::{CallFact, Cdr, Direction, EndReason};
+use callie_domain::record::{AfterCallReport, CallFact, Cdr, Direction, EndReason};
 use callie_domain::user::Voicemail;
 use callie_domain::{CallId, User, UserId};
 use callie_sip::{InboundCall, LegControl};
@@ -299,6 +299,9 @@ impl Registry {
         self.calls().insert(id, entry);
         let listed = Listed(self.clone(), id);
 
+        // Of a call to prove the line nobody wants a summary.
+        let is_talk = party.engine.is_none();
+        let after_call = (is_talk && user.ai.after_call.is_wanted()).then(AfterCallReport::waiting);
         let chosen = match party.engine {
             Some(engine) => Chosen { engine, others: Vec::new(), warning: None },
             None => self.0.context.engines.choose(&user.ai.engine_order()),
@@ -316,6 +319,7 @@ impl Registry {
             recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
             message: words.message,
             metadata: words.metadata,
+            after_call,
             ..Cdr::begun(id, user.id.clone(), party.direction, started_at)
         };
         let longest = Duration::from_secs(user.calls.max_call_duration.into());

@@ -39,6 +39,7 @@ impl Announcer for HookAnnouncer {
         let (cdr, news) = match written {
             Written::Begun(cdr) => (cdr, vec![News::started(cdr)]),
             Written::Happened(cdr, events) => (cdr, events.iter().filter_map(|event| News::happened(cdr, event)).collect()),
+            Written::Summarised(cdr) => (cdr, vec![News::summarised(cdr)]),
             Written::Ended(cdr, events) => {
                 let happened = events.iter().filter_map(|event| News::happened(cdr, event));
                 (cdr, happened.chain([News::ended(cdr, (self.show)(cdr))]).collect())

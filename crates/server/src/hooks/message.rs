@@ -78,6 +78,14 @@ impl News {
         Self { event: HookEvent::CallEnded, data: json!({"call": record}), lane: cdr.id.to_string() }
     }
 
+    /// What a text model made of it.
+    pub fn summarised(cdr: &Cdr) -> Self {
+        let report = cdr.after_call.as_ref();
+        let (summary, fields) = (report.and_then(|r| r.summary.as_ref()), report.and_then(|r| r.fields.as_ref()));
+        let model = report.and_then(|r| r.model.as_ref());
+        Self::of_call(HookEvent::CallSummarised, cdr, json!({"summary": summary, "fields": fields, "model": model}))
+    }
+
     /// `None` when it is nothing that anybody is told.
     pub fn happened(cdr: &Cdr, event: &CallEvent) -> Option<Self> {
         Some(match &event.fact {

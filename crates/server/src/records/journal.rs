@@ -5,7 +5,7 @@ use crate::exchange::LiveEvent;
 use callie_domain::claims::Claims;
 use callie_domain::prices::bill::Placed;
 use callie_domain::prices::{Cost, Ledger, PriceTable};
-use callie_domain::record::{CallEvent, CallFact, Cdr, ClaimStanding, Termination};
+use callie_domain::record::{AfterCallReport, AfterCallState, CallEvent, CallFact, Cdr, ClaimStanding, Termination};
 use callie_domain::{DialTarget, User, toll};
 use jiff::Timestamp;
 use std::time::Instant;
@@ -50,6 +50,10 @@ impl Journal {
     /// The final record, with what it cost, which is given back, and the end as its last event.
     pub async fn finish(mut self, termination: Termination, user: &User, prices: &PriceTable) -> Option<Cost> {
         self.settle_claims();
+        if let Some(report) = self.cdr.after_call.as_mut().filter(|_| self.cdr.answered_at.is_none()) {
+            let note = Some("the call was not answered".to_owned());
+            *report = AfterCallReport { state: AfterCallState::Skipped, note, ..AfterCallReport::waiting() };
+        }
         let last = self.publish(CallFact::Ended { termination: termination.clone() });
         self.unsent.push(last);
         self.cdr.ended_at = Some(Timestamp::now());

@@ -58,6 +58,11 @@ impl Metrics {
                 self.count("callie_registration_changes_total", vec![("state", word(&registration.state))], 1);
             }
             LiveEvent::RegistrationAlert { .. } => self.count("callie_registration_alerts_total", vec![], 1),
+            LiveEvent::CallSummarised { cdr } => {
+                if let Some(report) = &cdr.after_call {
+                    self.count("callie_summaries_total", vec![("state", word(&report.state))], 1);
+                }
+            }
             LiveEvent::User { .. } => {}
         }
     }

@@ -96,6 +96,7 @@ const MAPS: [(&str, &[&str]); 6] = [
             "time_zone",
             "dead_air",
             "when_lost",
+            "after_call",
             "tools",
         ],
     ),

@@ -4,7 +4,7 @@ use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, limits, tools, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
 use callie_domain::user::{
-    AiSettings, Limits, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
+    AfterCall, AiSettings, Limits, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
 };
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
@@ -110,6 +110,16 @@ fn write_ai(ai: &mut Map<String, Value>, settings: &AiSettings) {
     set_optional(ai, "time_zone", settings.time_zone.as_deref());
     set_optional(ai, "dead_air", settings.dead_air_s);
     set_optional(ai, "when_lost", settings.when_lost.as_deref());
+    set_optional(ai, "after_call", after_call(&settings.after_call));
+}
+
+/// What is as usual leaves no field.
+fn after_call(settings: &AfterCall) -> Option<Value> {
+    let mut map = Map::new();
+    set_optional(&mut map, "summary", settings.summary.then_some(true));
+    set_optional(&mut map, "fields", settings.fields.as_ref());
+    set_optional(&mut map, "model", settings.model.as_deref());
+    (*settings != AfterCall::default()).then_some(Value::Object(map))
 }
 
 fn write_device(device: &mut Map<String, Value>, user: &User) {

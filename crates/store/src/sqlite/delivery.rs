@@ -54,7 +54,7 @@ impl SqliteStore {
 /// Puts down who is to be told of what has just been written. `true` when somebody is.
 pub(super) fn announce(conn: &Connection, announcements: &Announcements, written: Written<'_>) -> Result<bool, Fault> {
     let Some(announcer) = &announcements.announcer else { return Ok(false) };
-    let (Written::Begun(cdr) | Written::Happened(cdr, _) | Written::Ended(cdr, _)) = written;
+    let (Written::Begun(cdr) | Written::Happened(cdr, _) | Written::Ended(cdr, _) | Written::Summarised(cdr)) = written;
     if !announcer.is_wanted(&cdr.user_id) {
         return Ok(false);
     }

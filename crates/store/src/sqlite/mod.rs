@@ -13,6 +13,7 @@
 //! | `worker` | a thread that owns a connection |
 //! | `view` | the live view of the users |
 //! | `poll` | noticing other programs' commits |
+//! | `after_call` | [`crate::AfterCallStore`] |
 //! | `config` | [`crate::ConfigStore`] |
 //! | `contact` | [`crate::ContactStore`] |
 //! | `delivery` | [`crate::DeliveryStore`] |
@@ -26,6 +27,7 @@
 //! | `kept` | the last good documents of users who live in another store |
 //! | `fault` | SQLite's errors with file and remedy |
 
+mod after_call;
 mod config;
 mod contact;
 mod delivery;
@@ -46,6 +48,7 @@ mod view;
 mod worker;
 
 use crate::{Keyring, StoreError, UserView};
+use after_call::AfterCallBell;
 use delivery::Announcements;
 use fault::Fault;
 use order::OrderBell;
@@ -76,6 +79,7 @@ struct Shared {
     view: watch::Receiver<Arc<UserView>>,
     announcements: Announcements,
     orders: OrderBell,
+    after_calls: AfterCallBell,
     lists: Lists,
 }
 
@@ -86,6 +90,7 @@ struct Writer {
     keyring: Arc<Keyring>,
     announcements: Announcements,
     orders: OrderBell,
+    after_calls: AfterCallBell,
     lists: Lists,
 }
 
@@ -102,6 +107,7 @@ impl SqliteStore {
         let view = live.subscribe();
         let announcements = Announcements::default();
         let orders = OrderBell::default();
+        let after_calls = AfterCallBell::default();
         let lists = Lists::load(&conn).map_err(|e| at(e.into()))?;
         let writer = Writer {
             conn,
@@ -109,6 +115,7 @@ impl SqliteStore {
             keyring: keyring.clone(),
             announcements: announcements.clone(),
             orders: orders.clone(),
+            after_calls: after_calls.clone(),
             lists: lists.clone(),
         };
         let writer = Worker::spawn("store-writer", writer)?;
@@ -116,8 +123,19 @@ impl SqliteStore {
         let readers = [reader("store-reader-0")?, reader("store-reader-1")?];
         let poller = Poller::spawn(schema::open_reader(path).map_err(at)?, writer.clone())?;
         let next_reader = AtomicUsize::new(0);
-        let shared =
-            Shared { path: path.into(), keyring, poller, writer, readers, next_reader, view, announcements, orders, lists };
+        let shared = Shared {
+            path: path.into(),
+            keyring,
+            poller,
+            writer,
+            readers,
+            next_reader,
+            view,
+            announcements,
+            orders,
+            after_calls,
+            lists,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -1,5 +1,6 @@
 //! Calls and their events in SQLite.
 
+use super::after_call::enqueue;
 use super::delivery::{Announcements, announce, announce_events};
 use super::fault::Fault;
 use super::{SqliteStore, Writer, search, signalling, turns};
@@ -81,54 +82,79 @@ impl Writer {
     fn keep(&mut self, entries: &[RecordEntry]) -> Result<Vec<(usize, Fault)>, Fault> {
         let Self { conn, announcements, .. } = self;
         let mut tx = conn.transaction()?;
-        let (mut failures, mut told) = (Vec::new(), false);
+        let (mut failures, mut told) = (Vec::new(), Told::default());
         for (at, entry) in entries.iter().enumerate() {
             let point = tx.savepoint()?;
             match write(&point, announcements, entry) {
                 Ok(news) => {
                     point.commit()?;
-                    told |= news;
+                    told.hooks |= news.hooks;
+                    told.after_calls |= news.after_calls;
                 }
                 // Dropped, it is rolled back.
                 Err(fault) => failures.push((at, fault)),
             }
         }
         tx.commit()?;
-        self.ring_if(told);
+        self.ring(told);
         Ok(failures)
     }
 
     fn close_orphans(&mut self, now: Timestamp) -> Result<Vec<Cdr>, Fault> {
         let tx = self.conn.transaction()?;
-        let (mut closed, mut told) = (Vec::new(), false);
+        let (mut closed, mut told) = (Vec::new(), Told::default());
         for cdr in open_calls(&tx)? {
             let events = events(&tx, cdr.id)?;
             let (cdr, last) = close_as_lost(cdr, &events, now);
             save(&tx, SAVE, &cdr)?;
             append(&tx, cdr.id, &[last])?;
-            told |= announce(&tx, &self.announcements, Written::Ended(&cdr, &[]))?;
+            told.hooks |= announce(&tx, &self.announcements, Written::Ended(&cdr, &[]))?;
+            told.after_calls |= enqueue(&tx, &cdr)?;
             closed.push(cdr);
         }
         tx.commit()?;
-        self.ring_if(told);
+        self.ring(told);
         Ok(closed)
+    }
+
+    fn ring(&self, told: Told) {
+        self.ring_if(told.hooks);
+        if told.after_calls {
+            self.after_calls.ring();
+        }
     }
 }
 
-/// `true` when somebody is told of it.
-fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) -> Result<bool, Fault> {
+/// Who has something to do about what was written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    hooks: bool,
+    after_calls: bool,
+}
+
+impl Told {
+    fn hooks(hooks: bool) -> Self {
+        Self { hooks, after_calls: false }
+    }
+}
+
+fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) -> Result<Told, Fault> {
     match entry {
-        RecordEntry::Begin(cdr) => Ok(save(conn, BEGIN, cdr)? && announce(conn, announcements, Written::Begun(cdr))?),
+        RecordEntry::Begin(cdr) => {
+            let begun = save(conn, BEGIN, cdr)?;
+            Ok(Told::hooks(begun && announce(conn, announcements, Written::Begun(cdr))?))
+        }
         RecordEntry::Append(call, events) => {
             append(conn, *call, events)?;
-            announce_events(conn, announcements, *call, events)
+            announce_events(conn, announcements, *call, events).map(Told::hooks)
         }
         RecordEntry::Finish(cdr, events) => {
             save(conn, SAVE, cdr)?;
             append(conn, cdr.id, events)?;
-            announce(conn, announcements, Written::Ended(cdr, events))
+            let hooks = announce(conn, announcements, Written::Ended(cdr, events))?;
+            Ok(Told { hooks, after_calls: enqueue(conn, cdr)? })
         }
-        RecordEntry::Signalling(messages) => signalling::append(conn, messages).map(|()| false),
+        RecordEntry::Signalling(messages) => signalling::append(conn, messages).map(|()| Told::default()),
     }
 }
 
@@ -184,6 +210,11 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<bool, Fault> 
         turns::save_parties(conn, cdr)?;
     }
     Ok(saved > 0)
+}
+
+/// Writes a record that is there over itself.
+pub(super) fn rewrite(conn: &Connection, cdr: &Cdr) -> Result<(), Fault> {
+    save(conn, SAVE, cdr).map(drop)
 }
 
 /// A call that was turned away before it was dialled has dialled nobody.

@@ -39,7 +39,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["doctor"],
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
-    &["hooks", "redial"],
+    &["hooks", "redial", "summaries"],
     &["records", "tools"],
     &["exchange"],
     &["telemetry", "outside"],

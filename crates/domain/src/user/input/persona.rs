@@ -1,7 +1,9 @@
 //! What a client says of the agent: the map `ai`. `null` gives back the default.
 
+use super::super::AfterCall;
 use super::super::AiSettings;
 use super::super::ENGINES;
+use super::super::after_call;
 use super::super::field::Field;
 use super::super::persona::Temperature;
 use super::set;
@@ -27,6 +29,7 @@ pub struct PersonaInput {
     pub time_zone: Option<Option<String>>,
     pub dead_air: Option<Option<u32>>,
     pub when_lost: Option<Option<String>>,
+    pub after_call: Option<Option<AfterCall>>,
 }
 
 impl PersonaInput {
@@ -44,6 +47,7 @@ impl PersonaInput {
             "time_zone" => self.time_zone = field.optional(|f| time_zone(f, faults)),
             "dead_air" => self.dead_air = field.optional(|f| f.number(faults, 2, 60)),
             "when_lost" => self.when_lost = field.optional(|f| f.text(faults, 1, 64)),
+            "after_call" => self.after_call = field.optional(|f| after_call::read(f, faults)),
             _ => return false,
         }
         true
@@ -61,6 +65,7 @@ impl PersonaInput {
         set(&mut ai.time_zone, self.time_zone);
         set(&mut ai.dead_air_s, self.dead_air);
         set(&mut ai.when_lost, self.when_lost);
+        set(&mut ai.after_call, self.after_call.map(Option::unwrap_or_default));
     }
 }
 

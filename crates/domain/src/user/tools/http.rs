@@ -202,7 +202,7 @@ fn read_name(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
 }
 
 /// Only its shape: whether it is a schema is the server's to say.
-fn read_schema(field: &Field<'_>, faults: &mut Faults) -> Option<Value> {
+pub(in crate::user) fn read_schema(field: &Field<'_>, faults: &mut Faults) -> Option<Value> {
     if field.value.to_string().len() > LONGEST_SCHEMA {
         return field.refuse(faults, "is too long: 16,384 bytes at most");
     }

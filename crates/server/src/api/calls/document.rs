@@ -3,11 +3,13 @@
 use super::summary::{EngineFailure, LatencySummary};
 use super::transcript::TurnDocument;
 use crate::api::costs::CostDocument;
-use crate::api::words::{AnsweredByWord, CallResultWord, ClaimKindWord, ClaimStandingWord, DirectionWord, EndReasonWord};
+use crate::api::words::{
+    AfterCallStateWord, AnsweredByWord, CallResultWord, ClaimKindWord, ClaimStandingWord, DirectionWord, EndReasonWord,
+};
 use crate::exchange::ActiveCall;
 use callie_domain::record::{
-    AnsweredBy, CallEvent, CallResult, Cdr, Claim, ClaimKind, ClaimStanding, Direction, EndReason, LegSummary, MediaSummary,
-    Termination,
+    AfterCallReport, AfterCallState, AnsweredBy, CallEvent, CallResult, Cdr, Claim, ClaimKind, ClaimStanding, Direction,
+    EndReason, LegSummary, MediaSummary, Termination,
 };
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
@@ -55,6 +57,27 @@ pub struct CallDocument {
     pub cost: Option<CostDocument>,
     /// What the agent said it did, as far as it was recognised (in English and German), against what the call's tools did.
     pub claims: Vec<ClaimDocument>,
+    /// Of a user who wants a summary or fields (`ai.after_call`): what became of them.
+    pub after_call: Option<AfterCallDocument>,
+}
+
+/// What a text model made of a call when it was over.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AfterCallDocument {
+    #[schema(value_type = AfterCallStateWord)]
+    pub state: AfterCallState,
+    #[schema(example = "Maria's boiler leaks; a plumber is to call her back today.")]
+    pub summary: Option<String>,
+    /// By `ai.after_call.fields` of the user.
+    #[schema(value_type = Option<Object>)]
+    pub fields: Option<Value>,
+    pub model: Option<String>,
+    pub attempts: u32,
+    /// Why it was skipped, or what went wrong last.
+    #[schema(example = "the server has no text model: set CALLIE_CHAT_URL and CALLIE_CHAT_MODEL")]
+    pub note: Option<String>,
+    /// When it was put down.
+    pub at: Option<Timestamp>,
 }
 
 /// Something that the agent said it did.
@@ -219,6 +242,7 @@ impl From<Cdr> for CallDocument {
             answered_by: cdr.answered_by,
             cost: cdr.cost.map(Into::into),
             claims: cdr.claims.into_iter().map(Into::into).collect(),
+            after_call: cdr.after_call.map(Into::into),
         }
     }
 }
@@ -226,6 +250,12 @@ impl From<Cdr> for CallDocument {
 impl From<Claim> for ClaimDocument {
     fn from(Claim { kind, standing, turn, text, tool }: Claim) -> Self {
         Self { kind, standing, turn, text, tool }
+    }
+}
+
+impl From<AfterCallReport> for AfterCallDocument {
+    fn from(AfterCallReport { state, summary, fields, model, attempts, note, at }: AfterCallReport) -> Self {
+        Self { state, summary, fields, model, attempts, note, at }
     }
 }
 

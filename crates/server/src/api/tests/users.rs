@@ -95,7 +95,7 @@ async fn an_engine_that_there_is_not_is_refused_with_those_that_there_are() {
     assert_eq!(refused.json()["errors"][0]["problem"], "must be one of local, gemini, openai");
     let ai = json!({"engine": "gemini", "model": "gemini-3.8-live", "voice": "Kore", "language": "de-AT", "instructions": "Be brief.",
         "engines": ["openai", "local"], "temperature": 0.7, "variables": {"shop": "Lamps"}, "time_zone": "Europe/Vienna", "dead_air": 5,
-        "when_lost": "sales"});
+        "when_lost": "sales", "after_call": {"summary": true, "fields": {"type": "object"}, "model": "text-1"}});
     let changed = world.put("/users/alice", &json!({ "ai": ai }).to_string()).await;
     let mut shown = changed.json()["ai"].clone();
     shown.as_object_mut().expect("a map").remove("tools");

@@ -13,12 +13,13 @@ use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
 use callie_domain::user::{
-    AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode, VoicemailPolicy,
+    AfterCall, AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode, VoicemailPolicy,
 };
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use utoipa::ToSchema;
@@ -245,8 +246,28 @@ pub struct AiDocument {
     pub dead_air: Option<u32>,
     /// The transfer target who gets the caller when no engine of a service is left.
     pub when_lost: Option<String>,
+    /// What a text model makes of a call when it is over.
+    pub after_call: AfterCallSettings,
     /// What the agent can do besides talking.
     pub tools: ToolsDocument,
+}
+
+/// What a text model makes of a call when it is over.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AfterCallSettings {
+    /// A few sentences about the call.
+    pub summary: bool,
+    /// JSON Schema of what is read out of the call.
+    #[schema(value_type = Option<Object>)]
+    pub fields: Option<Value>,
+    /// By the chat endpoint's own name for it; null means the server's.
+    pub model: Option<String>,
+}
+
+impl From<AfterCall> for AfterCallSettings {
+    fn from(AfterCall { summary, fields, model }: AfterCall) -> Self {
+        Self { summary, fields, model }
+    }
 }
 
 /// To whom a call may be handed over.
@@ -434,6 +455,7 @@ impl AiDocument {
             time_zone: ai.time_zone,
             dead_air: ai.dead_air_s,
             when_lost: ai.when_lost,
+            after_call: ai.after_call.into(),
             tools: ToolsDocument::of(tools),
         }
     }

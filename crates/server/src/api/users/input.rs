@@ -301,7 +301,23 @@ pub struct AiChange {
     dead_air: Option<u32>,
     /// The transfer target who gets the caller when no engine of a service is left; otherwise the offline engine takes a message.
     when_lost: Option<String>,
+    /// Replaces the whole map; null wants nothing.
+    after_call: Option<AfterCallChange>,
     tools: Option<ToolsChange>,
+}
+
+/// What a text model is to make of a call when it is over: the server's (`CALLIE_CHAT_URL`).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct AfterCallChange {
+    /// A few sentences about the call.
+    #[schema(default = false)]
+    summary: Option<bool>,
+    /// JSON Schema of the type object: what is to be read out of the call; 16,384 bytes at most.
+    #[schema(value_type = Option<Object>, example = json!({"type": "object", "properties": {"topic": {"type": "string"}}}))]
+    fields: Option<Value>,
+    /// By the endpoint's own name for it.
+    model: Option<String>,
 }
 
 /// To whom a call may be handed over.

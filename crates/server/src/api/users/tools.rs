@@ -115,6 +115,9 @@ pub fn check(user: &User) -> Result<(), Faults> {
             faults.add(format!("ai.tools.http[{index}].parameters"), problem);
         }
     }
+    if let Some(Err(problem)) = user.ai.after_call.fields.as_ref().map(validator) {
+        faults.add("ai.after_call.fields", problem);
+    }
     faults.into_result(())
 }
 

@@ -112,6 +112,11 @@ impl Narrator {
             }
             LiveEvent::RegistrationAlert { user_id, .. } => self.line(user_id.as_str(), "has been without a line for long")?,
             LiveEvent::CallRecorded { cdr } => self.ended.push_back((**cdr).clone()),
+            LiveEvent::CallSummarised { cdr } => {
+                if let Some(summary) = cdr.after_call.as_ref().and_then(|report| report.summary.as_ref()) {
+                    self.line(cdr.user_id.as_str(), &format!("summary: {summary}"))?;
+                }
+            }
             LiveEvent::User { user_id, change } => self.line(user_id.as_str(), &format!("document {change}"))?,
         }
         Ok(event)
