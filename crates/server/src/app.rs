@@ -6,6 +6,7 @@
 //! ```
 
 mod aftercare;
+mod forgetting;
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
@@ -146,6 +147,8 @@ impl App {
             prices: prices.clone(),
             gate: gate.clone(),
         };
+        let (forgetting, no_more) = (forgetting::follow(users.clone(), stores.records.clone()), stack_cancel.clone());
+        stack_tasks.spawn(async move { no_more.run_until_cancelled(forgetting).await });
         let view = users.watch();
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();

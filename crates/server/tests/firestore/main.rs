@@ -6,6 +6,7 @@
 
 mod canary;
 mod fields;
+mod gone;
 mod outage;
 mod process;
 mod secrets;

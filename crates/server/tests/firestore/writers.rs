@@ -112,7 +112,7 @@ impl World {
     }
 }
 
-async fn serve(folder: &Path, keys: &Path, firestore: &Firestore) -> App {
+pub async fn serve(folder: &Path, keys: &Path, firestore: &Firestore) -> App {
     let mut config = config::resolve(Sources::default()).expect("the defaults are valid").config;
     config.data_dir = folder.to_owned();
     config.secrets.keyring_file = Some(keys.to_owned());

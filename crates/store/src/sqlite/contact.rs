@@ -20,6 +20,16 @@ impl ContactStore for SqliteStore {
         .await
     }
 
+    async fn owners(&self) -> Result<Vec<UserId>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached("SELECT user_id FROM contacts")?;
+            let names = query.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            // A name that cannot be read is nobody's.
+            Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        })
+        .await
+    }
+
     async fn put_contacts(&self, user: &UserId, contacts: Vec<Contact>) -> Result<(), StoreError> {
         let user = user.to_string();
         self.write(move |writer| {
