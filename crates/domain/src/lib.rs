@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`ids`] | newtypes for every name: user, call, MAC address, contact token |
+//! | [`identity`] | who asks, and what they may do |
 //! | [`secret`] | passwords that never print themselves |
 //! | [`fault`] | what is wrong with an input, field by field |
 //! | [`user`] | the configuration document of one user, parsed |
@@ -32,6 +33,7 @@ pub mod contact;
 pub mod dial;
 pub mod examination;
 pub mod fault;
+pub mod identity;
 pub mod ids;
 pub mod numbering;
 pub mod pem;
@@ -47,6 +49,7 @@ pub use account::{AcceptFrom, Account, Change, HostPort, LineUpkeep, TlsSettings
 pub use contact::Contact;
 pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
+pub use identity::{ApiKey, Need, Role, Session};
 pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, OrderId, UserId};
 pub use secret::Secret;
 pub use user::User;

@@ -10,6 +10,7 @@
 //!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product    (what they share: realtime)
 //!                             firestore::Firestore ◀────gRPC─── the product
 //!             receiver::Receiver, mcp::McpServer, text_model::TextModel ◀────HTTP─── the product
+//!                     provider::IdentityProvider ◀────HTTP─── the product, a browser
 //! ```
 
 pub mod analysis;
@@ -24,6 +25,7 @@ pub mod mcp;
 pub mod message;
 pub mod openai;
 pub mod phone;
+pub mod provider;
 mod realtime;
 pub mod receiver;
 pub mod samples;

@@ -7,10 +7,12 @@
 
 mod aftercare;
 mod forgetting;
+mod front;
+mod https;
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
-    api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo},
+    api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo, authorize::Peer},
     call::{CallContext, CallLimits, Gate, Registry},
     config::Config,
     doctor::Doctor,
@@ -39,6 +41,8 @@ use callie_media::{
 };
 use callie_sip::{InboundCall, SipOptions, SipStack, TlsListen};
 use callie_store::{RecordStore, SqliteStore};
+use front::Front;
+use https::{Certificate, TlsListener};
 use jiff::Timestamp;
 use std::{fs::File, net::SocketAddr, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -170,6 +174,18 @@ impl App {
             format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
         })?;
         let http_address = listener.local_addr().context("the HTTP listener has no address")?;
+        let front = Front::new(config, stores.records.clone(), http_address)?;
+        front.announce(config).await?;
+        let door = front.door.clone();
+        let no_more = stack_cancel.clone();
+        stack_tasks.spawn(async move { no_more.run_until_cancelled(front::tidy(door)).await });
+        let certificate = config.http.tls.as_ref().map(Certificate::read).transpose();
+        let certificate = certificate.context("the HTTP API has no certificate to show (CALLIE_HTTP_TLS_CERTIFICATE)")?;
+        if let Some(certificate) = certificate.clone() {
+            let no_more = stack_cancel.clone();
+            stack_tasks.spawn(async move { no_more.run_until_cancelled(certificate.follow()).await });
+        }
+        let pages = api::headers::on(ui::router(), front.secure);
         let state = ApiState {
             users,
             records: stores.records.clone(),
@@ -190,8 +206,13 @@ impl App {
             },
             phase: Phases(phases.clone()),
             first_version: FirstVersionApi::of(config)?,
+            door: front.door,
+            audit: stores.records.clone(),
+            proxies: front.proxies,
+            names: front.names,
+            secure: front.secure,
         };
-        http.spawn(serve_http(listener, api::router(state).merge(ui::router()), Phases(phases)));
+        http.spawn(serve_http(listener, certificate, api::router(state).merge(pages), Phases(phases)));
         aftercare.run(line_news, &stack_tasks, &stack_cancel);
         let redialler =
             Redialler { orders: stores.records.clone(), records: stores.records.clone(), exchange, feed: feed.subscribe() };
@@ -350,8 +371,15 @@ async fn admit_calls(mut inbound: mpsc::Receiver<InboundCall>, registry: Registr
     }
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, phases: Phases) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(phases.stopping()).await;
+async fn serve_http(listener: TcpListener, certificate: Option<Arc<Certificate>>, router: axum::Router, phases: Phases) {
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let served = match certificate {
+        None => axum::serve(listener, service).with_graceful_shutdown(phases.stopping()).await,
+        Some(certificate) => match TlsListener::new(listener, certificate) {
+            Ok(listener) => axum::serve(listener, service).with_graceful_shutdown(phases.stopping()).await,
+            Err(error) => Err(error),
+        },
+    };
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP server failed");
     }

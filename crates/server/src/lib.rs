@@ -20,6 +20,7 @@
 //! | [`hooks`] | webhooks: who is told, and the queue to them |
 //! | [`redial`] | calls that are tried again |
 //! | [`summaries`] | what a text model makes of calls when they are over |
+//! | [`identity`] | who is let in to the API |
 //! | [`outside`] | requests to addresses that users name |
 //! | [`tools`] | what agents can do with the call, the store and the network |
 //! | [`records`] | what is kept of calls, and the live feed |
@@ -35,6 +36,7 @@ pub mod engines;
 pub mod exchange;
 pub mod first_version;
 pub mod hooks;
+pub mod identity;
 pub mod outside;
 pub mod records;
 pub mod redial;

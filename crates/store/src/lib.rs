@@ -2,6 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`access`] | [`AccessStore`]: API keys and sessions |
+//! | [`audit`] | [`AuditStore`]: who did what, in a chain |
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
 //! | [`after_call`] | [`AfterCallStore`]: calls of which a summary is still to be written |
@@ -18,7 +20,9 @@
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
 //! | [`suite`] | the tests that every backend must pass |
 
+pub mod access;
 pub mod after_call;
+pub mod audit;
 pub mod config;
 pub mod contact;
 pub mod delivery;
@@ -36,7 +40,9 @@ pub mod suite;
 mod tls;
 pub mod toll;
 
+pub use access::AccessStore;
 pub use after_call::AfterCallStore;
+pub use audit::AuditStore;
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use contact::ContactStore;
 pub use delivery::{Delivery, DeliveryFilter, DeliveryState, DeliveryStore, NewDelivery};

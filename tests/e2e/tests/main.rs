@@ -1,5 +1,6 @@
 //! End-to-end tests, one file per subject. Everything runs on loopback, on free ports, beside everything else.
 
+mod access;
 mod crash;
 mod cut_off;
 mod demo;

@@ -56,20 +56,6 @@ async fn a_data_folder_has_one_server() {
 }
 
 #[tokio::test]
-async fn an_open_api_stays_on_loopback() {
-    let folder = tempfile::tempdir().expect("the temporary folder is writable");
-    let output = command(folder.path())
-        .expect("it is built")
-        .arg("serve")
-        .env("CALLIE_HTTP_LISTEN", "0.0.0.0:0")
-        .env("CALLIE_SIP_LISTEN", "127.0.0.1:0")
-        .env("CALLIE_DATA_DIR", folder.path().join("data"))
-        .output()
-        .expect("it starts");
-    assert!(!output.status.success(), "an API without keys listens on loopback only");
-}
-
-#[tokio::test]
 async fn a_second_start_keeps_the_users() {
     let callie = Callie::start().await;
     callie.create_user("alice", ([127, 0, 0, 1], 9).into(), json!({})).await;

@@ -10,6 +10,8 @@ use callie_domain::toll::{Limit, Refusal};
 use callie_domain::{Faults, FieldFault, UserId};
 use callie_store::StoreError;
 use serde::Serialize;
+use std::num::NonZeroU32;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// What went wrong, and what to do about it.
@@ -41,6 +43,9 @@ pub struct Problem {
     /// One entry for each faulty field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// Seconds to wait, for the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<NonZeroU32>,
 }
 
 /// One faulty field.
@@ -54,7 +59,16 @@ pub struct FieldProblem {
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:callie:problem:{kind}");
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), error: None, limit: None, errors: Vec::new() }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            error: None,
+            limit: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
     }
 
     pub fn malformed_body(detail: impl Into<String>) -> Self {
@@ -67,6 +81,28 @@ impl Problem {
 
     pub fn foreign_origin(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "foreign-origin", "Requests from other web sites are refused", detail)
+    }
+
+    /// Nobody is known, or what was shown does not open.
+    pub fn unauthorised(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "Show who you are", detail)
+    }
+
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Your role does not allow this", detail)
+    }
+
+    /// A change in a browser's session that none of our pages asked for.
+    pub fn forged(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "csrf", "This change was not asked for by a page of this server", detail)
+    }
+
+    pub fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let detail = format!("too many requests came from you: wait {seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "You ask too often", detail);
+        Self { retry_after: Some(seconds), ..problem }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -177,8 +213,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"callie\""));
+        }
+        headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds.get()))));
         response
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The feed has no memory: who connects again reads `/calls` and `/users` for what it missed.
 
+use super::authorize::Viewer;
 use super::calls::document::{CallDocument, CallEventDocument};
 use super::error::Problem;
 use super::extract::Parameters;
@@ -85,10 +86,11 @@ pub struct FeedQuery {
 pub async fn events(
     State(lines): State<Lines>,
     State(phases): State<Phases>,
+    viewer: Viewer,
     Parameters(query): Parameters<FeedQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let only = query.user_id.map(|id| id.parse::<UserId>()).transpose();
-    let only = only.map_err(|e| Faults::one("user_id", e.to_string()))?;
+    let only = viewer.narrow(only.map_err(|e| Faults::one("user_id", e.to_string()))?)?;
     let messages = BroadcastStream::new(lines.live()).filter_map(move |item| {
         let message = match item {
             Ok(event) if only.as_ref().is_some_and(|user| user != user_of(&event)) => None,

@@ -1,8 +1,9 @@
-//! Who may talk to an API without a key: programs on this machine, and pages that this server itself delivered.
+//! Which names we answer to, and that no other web site speaks through a visitor's browser.
 //!
-//! A browser on this machine can be made to send requests here by any web site. Two checks keep those out: the `Host` must
-//! be one of our own names (against DNS rebinding), and a request that a browser marks as coming from another site is
-//! refused (against forged requests; bodies are read whatever their content type, so a plain form could carry one).
+//! A browser can be made to send requests here by any web site. Two checks keep those out: where the API may be used without
+//! a key the `Host` must be one of our own names (against DNS rebinding), and a request that a browser marks as coming from
+//! another site is refused (against forged requests; bodies are read whatever their content type, so a plain form could carry
+//! one).
 
 use super::error::Problem;
 use axum::{
@@ -13,28 +14,38 @@ use axum::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-/// The address the server listens on, as the guard needs it.
-#[derive(Debug, Clone, Copy)]
-pub struct Listening(pub SocketAddr);
+/// The names that this server answers to.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The address that it really listens on.
+    pub listening: SocketAddr,
+    /// Host, and port where it is not the usual one, of `CALLIE_PUBLIC_URL`.
+    pub public: Option<Authority>,
+    /// Every other name too: where nobody gets in without proof, a foreign name that leads here brings no cookie of ours.
+    pub any: bool,
+}
 
-pub async fn guard(State(Listening(address)): State<Listening>, request: Request, next: Next) -> Response {
-    match check(address, request.method(), request.uri(), request.headers()) {
+pub async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
+    match check(&names, request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
 /// The decision alone.
-fn check(address: SocketAddr, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check(names: &Names, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let host = host_of(uri, headers).ok_or_else(|| Problem::misdirected("the request has no valid Host header"))?;
-    if !is_our_name(&host, address) {
-        let port = address.port();
+    let is_public = names.public.as_ref() == Some(&host);
+    if !names.any && !is_public && !is_our_name(&host, names.listening) {
+        let port = names.listening.port();
         return Err(Problem::misdirected(format!(
             "the Host header must be localhost:{port}, 127.0.0.1:{port} or [::1]:{port}, is {host}"
         )));
     }
     if let Some(origin) = headers.get(header::ORIGIN)
         && !is_same_origin(origin.as_bytes(), &host)
+        // A proxy may have put another Host in its place.
+        && !names.public.as_ref().is_some_and(|public| is_same_origin(origin.as_bytes(), public))
     {
         return Err(Problem::foreign_origin("the Origin header names another site than this server"));
     }
@@ -84,14 +95,22 @@ mod tests {
     use super::*;
 
     fn verdict(method: &str, headers: &[(&str, &str)]) -> u16 {
-        let address = "127.0.0.1:8080".parse().expect("valid");
+        verdict_of(&names(None, false), method, headers)
+    }
+
+    fn names(public: Option<&str>, any: bool) -> Names {
+        let public = public.map(|host| host.parse().expect("valid"));
+        Names { listening: "127.0.0.1:8080".parse().expect("valid"), public, any }
+    }
+
+    fn verdict_of(names: &Names, method: &str, headers: &[(&str, &str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = axum::http::HeaderName::try_from(*name).expect("valid");
             map.append(name, value.parse().expect("valid"));
         }
         let method = method.parse().expect("valid");
-        check(address, &method, &Uri::from_static("/users"), &map).map_or_else(|p| p.status, |()| 200)
+        check(names, &method, &Uri::from_static("/users"), &map).map_or_else(|p| p.status, |()| 200)
     }
 
     #[test]
@@ -118,6 +137,25 @@ mod tests {
         }
         assert_eq!(verdict("GET", &[]), 421, "no Host");
         assert_eq!(verdict("GET", &[("host", "localhost"), ("host", "localhost")]), 421, "two Hosts");
+    }
+
+    #[test]
+    fn a_public_name_is_ours_and_a_closed_door_answers_any() {
+        let (closed, open) = (names(Some("calls.example.org"), true), names(Some("calls.example.org"), false));
+        for (names, host, origin, want) in [
+            (&open, "calls.example.org", None, 200),
+            (&open, "calls.example.org", Some("https://calls.example.org"), 200),
+            (&open, "localhost:8080", Some("https://calls.example.org"), 200),
+            (&open, "evil.example", None, 421),
+            (&closed, "callie.internal:8080", None, 200),
+            (&closed, "callie.internal:8080", Some("http://callie.internal:8080"), 200),
+            (&closed, "127.0.0.1:8080", Some("https://calls.example.org"), 200),
+            (&closed, "calls.example.org", Some("https://evil.example"), 403),
+            (&closed, "calls.example.org", Some("https://calls.example.org.evil.example"), 403),
+        ] {
+            let headers: Vec<_> = [("host", host)].into_iter().chain(origin.map(|origin| ("origin", origin))).collect();
+            assert_eq!(verdict_of(names, "POST", &headers), want, "{host} {origin:?}");
+        }
     }
 
     #[test]

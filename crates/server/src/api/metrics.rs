@@ -1,5 +1,6 @@
 //! `/metrics` for Prometheus, and `/latency`: how long callers wait for answers.
 
+use super::authorize::Viewer;
 use super::error::Problem;
 use super::state::Lines;
 use crate::records::Metrics;
@@ -121,13 +122,18 @@ impl Percentiles {
 #[utoipa::path(get, path = "/latency", operation_id = "latency", tag = "calls", params(LatencyQuery),
     responses((status = 200, body = LatencyReport),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The user id is none")))]
-pub async fn latency(State(metrics): State<Metrics>, Query(query): Query<LatencyQuery>) -> Result<Json<LatencyReport>, Problem> {
+pub async fn latency(
+    State(metrics): State<Metrics>,
+    viewer: Viewer,
+    Query(query): Query<LatencyQuery>,
+) -> Result<Json<LatencyReport>, Problem> {
     let user: Option<UserId> = match query.user_id.as_deref() {
         Some(text) => {
             Some(text.parse().map_err(|e: callie_domain::ids::BadUserId| callie_domain::Faults::one("user_id", e.to_string()))?)
         }
         None => None,
     };
+    let user = viewer.narrow(user)?;
     let engines =
         metrics.latencies.by_engine(user.as_ref()).into_iter().map(|(engine, [total, ear, uplink, engine_part, playout])| {
             let answers = total.count();

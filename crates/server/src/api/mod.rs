@@ -19,15 +19,21 @@
 //! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
 //! | [`do_not_call`], [`costs`] | `/users/{id}/do-not-call`, `/users/{id}/costs` |
 //! | [`webhooks`] | `/users/{id}/webhooks…`: what receivers were told |
-//! | [`guard`] | who may talk to us |
+//! | [`session`], [`keys`], [`audit`] | `/session`, `/keys`, `/audit`: who is let in, and what they did |
+//! | [`guard`] | which names and which sites we answer |
+//! | [`authorize`], [`access`] | who asks, and what each operation needs |
+//! | [`headers`] | what browsers are told |
 //! | [`error`] | problem documents |
 //! | [`extract`] | how bodies, paths and queries are read |
 //! | [`openapi`] | the description of all this, `/openapi.json` and `/docs` |
 //! | [`state`] | what the composition root hands in |
 //! | [`router`] | all of it put together |
 
+pub mod access;
 pub mod access_log;
 pub mod ai;
+pub mod audit;
+pub mod authorize;
 pub mod calls;
 pub mod contacts;
 pub mod costs;
@@ -40,7 +46,9 @@ pub mod events;
 pub mod extract;
 pub mod first_version;
 pub mod guard;
+pub mod headers;
 pub mod health;
+pub mod keys;
 pub mod lines;
 pub mod metrics;
 pub mod openapi;
@@ -49,6 +57,7 @@ mod presets;
 pub mod recording;
 pub mod root;
 pub mod router;
+pub mod session;
 pub mod signalling;
 pub mod state;
 pub mod status;

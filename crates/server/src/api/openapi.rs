@@ -1,6 +1,11 @@
 //! The description of the API: its preamble, and what every operation has in common.
 
+use super::access;
 use super::error::Problem;
+use axum::http::Method;
+use callie_domain::Need;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation, path::PathItem, tag::TagBuilder,
 };
@@ -19,12 +24,13 @@ use utoipa::{OpenApi as _, ToSchema};
 )]
 struct Preamble;
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("users", "Users with their SIP credentials, device, call settings and AI"),
     ("lines", "Connecting and disconnecting a user's line"),
     ("calls", "Placing calls, calls that are up, call records and recordings"),
     ("webhooks", "What the receivers of users were told, and what they answered"),
     ("live", "The live feed"),
+    ("access", "Who is let in: sessions, keys, and the audit of what they did"),
     ("server", "Status and health"),
     ("first version", "The paths of the first version, which had one line: they serve user `primary`"),
 ];
@@ -50,15 +56,32 @@ pub fn document_text() -> String {
     text
 }
 
-/// Adds to every operation the answers that any of them can give, and to every answer a description.
+/// Adds to every operation what it needs, the answers that any of them can give, and to every answer a description.
 pub fn complete(document: &mut OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        for operation in operations(item) {
-            for (status, text) in [
-                ("403", "Another web site sent this request"),
+    let components = document.components.get_or_insert_default();
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key, or a token of the identity provider"));
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    let cookie =
+        ApiKeyValue::with_description("callie_session", "Set by POST /session; changes need the header X-CSRF-Token too");
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let need = access::need(&method, Some(path)).unwrap_or(Need::Admin);
+            operation.security = Some(match need {
+                Need::Nobody => Vec::new(),
+                _ => ["bearer", "session"].map(|name| SecurityRequirement::new(name, [""; 0])).to_vec(),
+            });
+            let extension = Extensions::builder().add("x-callie-role", word_of(need)).build();
+            operation.extensions = Some(extension);
+            let known = (need != Need::Nobody).then_some(("401", "Nobody is known: no key, token or session, or not a good one"));
+            for (status, text) in known.into_iter().chain([
+                ("403", "Your role does not allow it, or another web site sent this request"),
                 ("421", "The Host header is not one of this server's names"),
+                ("429", "You ask too often; Retry-After says how long to wait"),
                 ("500", "A fault of this server"),
-            ] {
+                ("503", "A store cannot be reached"),
+            ]) {
                 operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(text)));
             }
             for (status, response) in &mut operation.responses.responses {
@@ -81,8 +104,25 @@ fn meaning(status: &str) -> &'static str {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+/// Who may, in one word: `own` is the user in the path or of the call, and every operator.
+fn word_of(need: Need) -> &'static str {
+    match need {
+        Need::Nobody => "anybody",
+        Need::AnyRole | Need::Narrowed => "any",
+        Need::OwnUser | Need::OwnCall => "own",
+        Need::Operator => "operator",
+        Need::Admin => "admin",
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// A response that is a problem document.
@@ -109,7 +149,7 @@ problem_sets! {
     BodyProblems: "400" "The body is not JSON; the detail names line and column", "413" "The body has more than 64 KiB",
         "422" "Fields are missing, faulty or unknown; all of them are named";
     /// A limit of the user is in the way.
-    LimitProblems: "403" "The user's limits do not allow it, `limit` says which; or another web site sent this request",
+    LimitProblems: "403" "The user's limits do not allow it, `limit` says which; or your role does not, or another web site sent this request",
         "429" "A limit of the user is reached, `limit` says which; or it is at the server's limit of concurrent calls";
     /// The user in the path is not there.
     UserProblems: "404" "There is no such user";

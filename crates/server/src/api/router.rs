@@ -1,10 +1,11 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version, guard, health,
-    lines, metrics, openapi, pending, presets, recording, root, signalling, status, users, webhooks,
+    ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version,
+    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users,
+    webhooks,
 };
-use axum::{Router, middleware};
+use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,17 +13,20 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
-    let listening = guard::Listening(state.info.listening);
+    let (names, secure) = (state.names.clone(), state.secure);
+    let porter = authorize::Porter::from_ref(&state);
     let (router, document) = described();
-    router
+    let router = router
         .merge(pages(document))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::unknown_method)
-        // The last layer is the outermost: a request is logged, kept from bringing down its connection, then guarded.
-        .layer(middleware::from_fn_with_state(listening, guard::guard))
+        // The last layer is the outermost: a request is logged, its answer gets its headers, it is kept from bringing down its
+        // connection, then guarded, and who asks is found out last.
+        .layer(middleware::from_fn_with_state(porter, authorize::authorize))
+        .layer(middleware::from_fn_with_state(names, guard::guard))
         .layer(CatchPanicLayer::custom(error::after_panic))
-        .layer(middleware::from_fn(access_log::access_log))
-        .with_state(state)
+        .with_state(state);
+    headers::on(router, secure).layer(middleware::from_fn(access_log::access_log))
 }
 
 /// `/docs` and `/openapi.json`.
@@ -68,6 +72,12 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(signalling::packets))
         .routes(routes!(events::events))
         .routes(routes!(status::status))
+        .routes(routes!(session::show, session::sign_in, session::sign_out))
+        .routes(routes!(session::begin))
+        .routes(routes!(session::finish))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

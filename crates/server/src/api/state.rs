@@ -1,11 +1,15 @@
 //! What the composition root hands to the API. A handler takes only the handles that it uses.
 
 use super::FirstVersionApi;
+use super::authorize::TrustedProxies;
+use super::guard::Names;
+use super::headers::Secure;
 use crate::exchange::Exchange;
 use crate::hooks::Meters;
+use crate::identity::Door;
 use crate::records::Metrics;
 use axum::extract::FromRef;
-use callie_store::{ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore};
+use callie_store::{AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -26,12 +30,18 @@ pub struct ApiState {
     pub info: ServerInfo,
     pub phase: Phases,
     pub first_version: FirstVersionApi,
+    pub door: Door,
+    pub audit: Audit,
+    pub proxies: TrustedProxies,
+    pub names: Names,
+    pub secure: Secure,
 }
 
 pub type Users = Arc<dyn ConfigStore>;
 pub type Records = Arc<dyn RecordStore>;
 pub type Contacts = Arc<dyn ContactStore>;
 pub type Lines = Arc<dyn Exchange>;
+pub type Audit = Arc<dyn AuditStore>;
 pub type Orders = Arc<dyn OrderStore>;
 
 pub type Toll = Arc<dyn TollStore>;
@@ -169,4 +179,6 @@ handles! {
     info: ServerInfo,
     phase: Phases,
     first_version: FirstVersionApi,
+    door: Door,
+    audit: Audit,
 }

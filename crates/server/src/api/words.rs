@@ -3,6 +3,7 @@
 use super::openapi::word_list;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
+use callie_domain::identity::KeyState;
 use callie_domain::prices::{Modality, Unit};
 use callie_domain::record::{AfterCallState, AnsweredBy, CallResult, ClaimKind, ClaimStanding, Direction, EndReason, Speaker};
 use callie_domain::registration::RegistrationState;
@@ -27,6 +28,8 @@ macro_rules! word_schemas {
 }
 
 word_schemas! {
+    RoleWord: &["admin", "operator", "user"], "Everything; all users and their calls; one user with its calls";
+    KeyStateWord: &[KeyState::Valid, KeyState::Expired, KeyState::Revoked], "Whether a key opens";
     DirectionWord: &[Direction::Inbound, Direction::Outbound], "Who called";
     CallResultWord: &results(), "The outcome in one word";
     EndReasonWord: EndReason::ALL, "Why a call ended";

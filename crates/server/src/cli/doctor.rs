@@ -1,7 +1,7 @@
 //! `callie doctor`: has a running server examine a user's line, and prints the report.
 
 use super::{CliError, terminal};
-use crate::config;
+use crate::config::{self, Http};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{fmt::Write, path::Path, time::Duration};
@@ -23,8 +23,8 @@ pub struct DoctorCommand {
 
 /// A line that does not work is an error.
 pub fn run(file: Option<&Path>, command: &DoctorCommand) -> Result<(), CliError> {
-    let listen = config::load(file)?.config.http.listen;
-    let report = super::serve::runtime()?.block_on(ask(&format!("http://{listen}"), command))?;
+    let http = config::load(file)?.config.http;
+    let report = super::serve::runtime()?.block_on(ask(&http, command))?;
     let text = if command.json { format!("{report:#}\n") } else { shown(&report) };
     terminal::say(&text)?;
     if report["outcome"] == "failed" {
@@ -33,14 +33,20 @@ pub fn run(file: Option<&Path>, command: &DoctorCommand) -> Result<(), CliError>
     Ok(())
 }
 
-async fn ask(server: &str, command: &DoctorCommand) -> anyhow::Result<Value> {
+async fn ask(http: &Http, command: &DoctorCommand) -> anyhow::Result<Value> {
     terminal::complain(&format!("examining the line of {}; it takes about ten seconds …", command.user));
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let server = http.own_address();
     let url = format!("{server}/users/{}/doctor", command.user);
-    let answer =
-        client.post(&url).json(&json!({ "number": command.number })).send().await.with_context(|| {
-            format!("no server answers at {server}: start `callie serve` with these settings, then ask again")
-        })?;
+    let asked = client.post(&url).json(&json!({ "number": command.number }));
+    let asked = match &http.api_key {
+        Some(key) => asked.bearer_auth(key.expose()),
+        None => asked,
+    };
+    let answer = asked
+        .send()
+        .await
+        .with_context(|| format!("no server answers at {server}: start `callie serve` with these settings, then ask again"))?;
     let status = answer.status();
     let body: Value = answer.json().await.with_context(|| format!("{url} does not answer as Callie does ({status})"))?;
     if !status.is_success() {

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`serve`] | `callie serve`: the server; also what a bare `callie` does |
 //! | [`demo`] | `callie demo`: the world in a box |
+//! | [`api_keys`] | `callie api-keys`: who may come in to the API |
+//! | [`audit`] | `callie audit`: whether what was done is still written down |
 //! | [`doctor`] | `callie doctor`: proves a line |
 //! | [`dumps`] | a crash leaves no memory on disk |
 //! | [`config`] | `callie config check` |
@@ -14,6 +16,8 @@
 //! | [`openapi`] | `callie openapi` |
 //! | [`terminal`] | what is printed |
 
+pub mod api_keys;
+pub mod audit;
 pub mod carry;
 pub mod config;
 pub mod demo;
@@ -64,6 +68,12 @@ enum Command {
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The keys that open the HTTP API.
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeysCommand),
+    /// What was done, and by whom.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The keys that seal passwords.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -128,6 +138,8 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Doctor(command) => doctor::run(file, &command),
         Command::Config(ConfigCommand::Check) => config::check(file),
+        Command::ApiKeys(command) => api_keys::run(file, command),
+        Command::Audit(command) => audit::run(file, command),
         Command::Keys(command) => keys::run(file, command),
         Command::Migrate(command) => migrate::run(file, command),
         Command::Openapi => Ok(openapi::print()?),

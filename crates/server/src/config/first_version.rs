@@ -201,8 +201,8 @@ pub(super) fn http_listen(reader: &mut Reader, default: SocketAddr) -> SocketAdd
     reader.warn(
         "FLASK_HOST",
         &format!(
-            "is {host}, but the API has no authentication yet, so it listens on {instead} only; set FLASK_HOST=127.0.0.1 to say \
-             so, and reach it from elsewhere by an SSH tunnel or a reverse proxy with authentication on this machine"
+            "is {host}, where the first version let everybody in without authentication; the API listens on {instead} only. Set \
+             FLASK_HOST=127.0.0.1 to say so, or CALLIE_HTTP_LISTEN={host}:{port} to be reached by others, who need a key then"
         ),
     );
     instead

@@ -22,9 +22,39 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 48] = [
+pub const KEYS: [Key; 62] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
-    key("CALLIE_HTTP_LISTEN", "127.0.0.1:8080", "address of the HTTP API; loopback only"),
+    key(
+        "CALLIE_HTTP_LISTEN",
+        "127.0.0.1:8080",
+        "address of the HTTP API; on another than a loopback address nobody gets in without a key",
+    ),
+    key(
+        "CALLIE_HTTP_TLS_CERTIFICATE",
+        "",
+        "certificate of the HTTP API with those that lead to its authority, a PEM file; read again when it changes",
+    ),
+    key("CALLIE_HTTP_TLS_KEY", "", "the certificate's key, a PEM file"),
+    key("CALLIE_PUBLIC_URL", "", "address that browsers reach the API under, such as https://calls.example.org"),
+    key("CALLIE_TRUSTED_PROXIES", "", "addresses or nets of proxies whose X-Forwarded-For is believed"),
+    key(
+        "CALLIE_AUTHENTICATION",
+        "auto",
+        "who needs a key: required: everybody; auto: everybody, save programs on this machine while there is no key and the address is a loopback one",
+    ),
+    key("CALLIE_RATE_LIMIT", "50", "requests a second of one key or person"),
+    secret("CALLIE_API_KEY", "key that callie's own commands show to a running server: callie doctor"),
+    key(
+        "CALLIE_OIDC_ISSUER",
+        "",
+        "identity provider whose tokens are taken, such as https://accounts.google.com or https://securetoken.google.com/PROJECT",
+    ),
+    key("CALLIE_OIDC_CLIENT_ID", "", "this server's name there; with it people sign in to the dashboard there"),
+    secret("CALLIE_OIDC_CLIENT_SECRET", "its secret there, where it has one"),
+    key("CALLIE_OIDC_AUDIENCE", "", "whom tokens must be for; CALLIE_OIDC_CLIENT_ID when not set"),
+    key("CALLIE_OIDC_KEYS_URL", "", "where the provider publishes its keys; where it says itself when not set"),
+    key("CALLIE_OIDC_CLAIMS", "callie_role,callie_user", "claims that hold the role (admin, operator, user) and the user's id"),
+    key("CALLIE_OIDC_ADMINS", "", "verified e-mail addresses or subjects that are admins, separated by commas"),
     key("CALLIE_SIP_LISTEN", "0.0.0.0:5060", "address of SIP, UDP and TCP"),
     key("CALLIE_SIP_TLS_LISTEN", "", "address of SIP over TLS for peers that connect to us; without it only we connect"),
     key("CALLIE_SIP_TLS_CERTIFICATE", "", "its certificate with those that lead to its authority, a PEM file"),

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`engines`] | the settings of the conversation engines |
 //! | [`first_version`] | the first version's names, and what they mean here |
+//! | [`http`] | the HTTP API: its address, and who is let in |
 //! | [`store`] | where the users' documents live |
 //! | [`outside`] | where users' requests may go |
 //! | [`keys`] | the names, defaults and meanings of all settings |
@@ -18,6 +19,7 @@
 mod dotenv;
 pub mod engines;
 pub mod first_version;
+pub mod http;
 pub mod keys;
 pub mod outside;
 pub mod parse;
@@ -32,6 +34,7 @@ use callie_domain::Secret;
 use callie_sip::Strangers;
 pub use engines::{Chat, DefaultEngine, Engines, Gemini, GeminiAccess, LocalVoice, OpenAi};
 pub use first_version::{FirstVersion, PRIMARY};
+pub use http::{Http, HttpTls, Oidc};
 pub use outside::PrivateTargets;
 use sources::{Given, Sources};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -65,11 +68,6 @@ pub struct Secrets {
     pub master_key: Option<Secret>,
     /// Who unwraps wrapped keys, when it is not Google's own address.
     pub kms_endpoint: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Http {
-    pub listen: SocketAddr,
 }
 
 #[derive(Debug, Clone)]

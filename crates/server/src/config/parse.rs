@@ -3,7 +3,7 @@
 use super::keys::{KEYS, Key};
 use super::sources::Given;
 use super::{
-    Config, ConfigFault, Http, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, outside, store,
+    Config, ConfigFault, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, http, outside, store,
 };
 use callie_domain::{HostPort, Secret};
 use callie_sip::Strangers;
@@ -42,7 +42,7 @@ impl Reader {
             data_dir,
             secrets: self.secrets(),
             store: store::read(self),
-            http: Http { listen: self.http_listen() },
+            http: http::read(self),
             sip: Sip {
                 listen: self.socket("CALLIE_SIP_LISTEN"),
                 tls: self.sip_tls(),
@@ -78,11 +78,6 @@ impl Reader {
             }
         }
         Some(SipTls { listen: listen?, certificate: certificate?, key: key? })
-    }
-
-    fn http_listen(&mut self) -> SocketAddr {
-        let listen = self.loopback("CALLIE_HTTP_LISTEN");
-        if self.is_given("CALLIE_HTTP_LISTEN") { listen } else { first_version::http_listen(self, listen) }
     }
 
     fn external_address(&mut self) -> Option<IpAddr> {
@@ -154,12 +149,8 @@ impl Reader {
         self.read(name, |text| Ok(PathBuf::from(text)))
     }
 
-    fn socket(&mut self, name: &'static str) -> SocketAddr {
+    pub(super) fn socket(&mut self, name: &'static str) -> SocketAddr {
         self.read(name, socket).unwrap_or(NOWHERE)
-    }
-
-    fn loopback(&mut self, name: &'static str) -> SocketAddr {
-        self.read(name, |text| socket(text).and_then(loopback_only)).unwrap_or(NOWHERE)
     }
 
     pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
@@ -180,18 +171,6 @@ fn socket(text: &str) -> Result<SocketAddr, String> {
     // A name would have to be resolved, and could resolve differently tomorrow; this one cannot.
     let text = text.replace("localhost:", "127.0.0.1:");
     text.parse().map_err(|_| format!("must be an address with a port such as 127.0.0.1:8080 or [::1]:8080, is {text:?}"))
-}
-
-/// Refuses an address that other machines can reach: the API has no keys yet.
-fn loopback_only(address: SocketAddr) -> Result<SocketAddr, String> {
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err(format!(
-        "must be a loopback address such as 127.0.0.1:{}, is {address}: the API has no authentication yet, so other machines \
-         must not reach it; use an SSH tunnel or a reverse proxy with authentication on this machine",
-        address.port()
-    ))
 }
 
 /// Master keys come back from it in clear: without TLS from this machine only.
@@ -295,4 +274,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 48, "a new key must be read");
+const _: () = assert!(KEYS.len() == 62, "a new key must be read");

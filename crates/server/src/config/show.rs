@@ -2,7 +2,7 @@
 
 use super::engines::{GeminiAccess, Vertex};
 use super::keys::{KEYS, Key};
-use super::{Config, Engines, Loaded, LogFormat, dotenv, first_version};
+use super::{Config, Engines, Loaded, LogFormat, Oidc, dotenv, first_version};
 use callie_sip::Strangers;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -66,6 +66,16 @@ fn value_of(config: &Config, name: &str) -> String {
     match name {
         "CALLIE_DATA_DIR" => config.data_dir.display().to_string(),
         "CALLIE_HTTP_LISTEN" => config.http.listen.to_string(),
+        "CALLIE_HTTP_TLS_CERTIFICATE" => {
+            config.http.tls.as_ref().map(|tls| tls.certificate.display().to_string()).unwrap_or_default()
+        }
+        "CALLIE_HTTP_TLS_KEY" => config.http.tls.as_ref().map(|tls| tls.key.display().to_string()).unwrap_or_default(),
+        "CALLIE_PUBLIC_URL" => {
+            config.http.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_default()
+        }
+        "CALLIE_TRUSTED_PROXIES" => config.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        "CALLIE_AUTHENTICATION" => if config.http.closed { "required" } else { "auto" }.to_owned(),
+        "CALLIE_RATE_LIMIT" => config.http.requests_per_second.to_string(),
         "CALLIE_SIP_LISTEN" => config.sip.listen.to_string(),
         "CALLIE_SIP_TLS_LISTEN" => config.sip.tls.as_ref().map(|tls| tls.listen.to_string()).unwrap_or_default(),
         "CALLIE_SIP_TLS_CERTIFICATE" => {
@@ -98,7 +108,22 @@ fn value_of(config: &Config, name: &str) -> String {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),
         },
+        _ if name.starts_with("CALLIE_OIDC_") => {
+            config.http.oidc.as_ref().map(|oidc| of_provider(oidc, name)).unwrap_or_default()
+        }
         _ => of_engines(&config.engines, name),
+    }
+}
+
+fn of_provider(oidc: &Oidc, name: &str) -> String {
+    match name {
+        "CALLIE_OIDC_ISSUER" => oidc.issuer.clone(),
+        "CALLIE_OIDC_CLIENT_ID" => oidc.client_id.clone().unwrap_or_default(),
+        "CALLIE_OIDC_AUDIENCE" => oidc.audience.clone(),
+        "CALLIE_OIDC_KEYS_URL" => oidc.keys_url.clone().unwrap_or_default(),
+        "CALLIE_OIDC_CLAIMS" => format!("{},{}", oidc.role_claim, oidc.user_claim),
+        "CALLIE_OIDC_ADMINS" => oidc.admins.join(","),
+        _ => String::new(),
     }
 }
 

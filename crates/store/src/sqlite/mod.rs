@@ -14,6 +14,8 @@
 //! | `view` | the live view of the users |
 //! | `poll` | noticing other programs' commits |
 //! | `after_call` | [`crate::AfterCallStore`] |
+//! | `access` | [`crate::AccessStore`] |
+//! | `audit` | [`crate::AuditStore`] |
 //! | `config` | [`crate::ConfigStore`] |
 //! | `contact` | [`crate::ContactStore`] |
 //! | `delivery` | [`crate::DeliveryStore`] |
@@ -27,7 +29,9 @@
 //! | `kept` | the last good documents of users who live in another store |
 //! | `fault` | SQLite's errors with file and remedy |
 
+mod access;
 mod after_call;
+mod audit;
 mod config;
 mod contact;
 mod delivery;

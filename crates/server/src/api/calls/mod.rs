@@ -7,6 +7,7 @@ pub mod summary;
 pub mod transcript;
 pub mod transfer;
 
+use super::authorize::Viewer;
 use super::error::Problem;
 use super::extract::{CallPath, Parameters};
 use super::openapi::{CallProblems, QueryProblems, StoreProblems};
@@ -48,8 +49,14 @@ pub struct HangingUp {
 /// Lists calls, newest first; with `q`, those in which all its words occur.
 #[utoipa::path(get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallQuery),
     responses((status = 200, body = CallList), QueryProblems, StoreProblems))]
-pub async fn list(State(records): State<Records>, Parameters(query): Parameters<CallQuery>) -> Result<Json<CallList>, Problem> {
-    let mut page = records.list(&query.parse()?).await?;
+pub async fn list(
+    State(records): State<Records>,
+    viewer: Viewer,
+    Parameters(query): Parameters<CallQuery>,
+) -> Result<Json<CallList>, Problem> {
+    let mut filter = query.parse()?;
+    filter.user_id = viewer.narrow(filter.user_id)?;
+    let mut page = records.list(&filter).await?;
     let listed = page.calls.into_iter().map(|cdr| {
         let matches = page.matches.remove(&cdr.id).unwrap_or_default();
         ListedCall { matches: matches.into_iter().map(Into::into).collect(), call: cdr.into() }
@@ -59,8 +66,9 @@ pub async fn list(State(records): State<Records>, Parameters(query): Parameters<
 
 /// Lists the calls that are up now, oldest first.
 #[utoipa::path(get, path = "/calls/active", operation_id = "list_active_calls", tag = "calls", responses((status = 200, body = ActiveCalls)))]
-pub async fn active(State(lines): State<Lines>) -> Json<ActiveCalls> {
-    let mut calls: Vec<ActiveCallDocument> = lines.active_calls().into_iter().map(Into::into).collect();
+pub async fn active(State(lines): State<Lines>, viewer: Viewer) -> Json<ActiveCalls> {
+    let seen = lines.active_calls().into_iter().filter(|call| viewer.only().is_none_or(|only| *only == call.user_id));
+    let mut calls: Vec<ActiveCallDocument> = seen.map(Into::into).collect();
     calls.sort_unstable_by_key(|call| call.id);
     Json(ActiveCalls { total: calls.len(), calls })
 }

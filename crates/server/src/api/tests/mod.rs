@@ -6,6 +6,7 @@
 //! | [`memory`] | the store in memory |
 //! | [`fake_exchange`] | lines that follow the store, calls that are only noted |
 
+mod access;
 mod ai;
 mod calls;
 mod doors;

@@ -3,8 +3,11 @@
 
 use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
+use crate::api::guard::Names;
+use crate::api::headers::Secure;
 use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, RecordingsDir, ServerInfo, router};
 use crate::first_version::Scribe;
+use crate::identity::{Door, DoorSettings, Openness, Rates};
 use crate::records::Metrics;
 use axum::{
     Router,
@@ -96,6 +99,16 @@ impl World {
                 engines: infos.collect(),
             },
             phase: Phases(phases),
+            door: Door {
+                settings: DoorSettings { openness: Openness::UntilThereIsAKey, secure: false, tokens: None, login: None },
+                access: queue.clone(),
+                first: Arc::default(),
+                rates: Arc::new(Rates::new(std::num::NonZeroU32::MIN.saturating_add(999))),
+            },
+            audit: queue.clone(),
+            proxies: Default::default(),
+            names: Names { listening: "127.0.0.1:8080".parse().expect("valid"), public: None, any: false },
+            secure: Secure(false),
             first_version: FirstVersionApi::new(Scribe::default(), Some("gemini-x-live"))
                 .expect("no address that could be wrong"),
         };

@@ -8,12 +8,13 @@ pub mod revision;
 pub mod tools;
 pub mod webhooks;
 
+use super::authorize::{AuditDetail, Viewer};
 use super::error::Problem;
 use super::extract::{JsonBody, UserPath};
 use super::openapi::{BodyProblems, StoreProblems, UserProblems};
 use super::state::{Clock, Contacts, Lines, Users};
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -23,6 +24,7 @@ use callie_store::{Entry, Revision, StoreError};
 use document::{ConfigState, UserDocument};
 use revision::{Etag, IfMatch};
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// All users, sorted by id.
@@ -60,11 +62,12 @@ pub async fn create(
     Ok((StatusCode::CREATED, location, Etag(stored.revision), Json(UserDocument::good(&stored, line))))
 }
 
-/// Lists all users.
+/// Lists all users; whoever is let in for one user sees that one.
 #[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users", responses((status = 200, body = UserList)))]
-pub async fn list(State(users): State<Users>, State(lines): State<Lines>) -> Json<UserList> {
+pub async fn list(State(users): State<Users>, State(lines): State<Lines>, viewer: Viewer) -> Json<UserList> {
     let view = users.watch().borrow().clone();
-    let mut users: Vec<_> = view.users.iter().map(|(id, entry)| UserDocument::entry(id, entry, lines.line(id))).collect();
+    let seen = view.users.iter().filter(|(id, _)| viewer.only().is_none_or(|only| only == *id));
+    let mut users: Vec<_> = seen.map(|(id, entry)| UserDocument::entry(id, entry, lines.line(id))).collect();
     users.sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
     let total = users.len();
     Json(UserList { users, total_users: total, total_count: total })
@@ -121,8 +124,9 @@ pub async fn update(
     State(clock): State<Clock>,
     UserPath(id): UserPath,
     wanted: IfMatch,
+    viewer: Viewer,
     JsonBody(body): JsonBody,
-) -> Result<(Etag, Json<UserDocument>), Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let view = users.watch().borrow().clone();
     let stored = change::change(&users, &id, &wanted, |old| {
         let input = input::read_change(body.clone(), &UserDocument::good(old, None))?;
@@ -134,12 +138,27 @@ pub async fn update(
         let applied = input.apply(&old.user, clock.now());
         let user = applied.map_err(|faults| input::as_written(&body, faults))?;
         tools::check(&user)?;
+        // What a line may spend is not for whoever spends it to say.
+        if user.limits != old.user.limits && viewer.only().is_some() {
+            return Err(Problem::forbidden("limits are set by operators and admins: leave them out"));
+        }
         Ok(user)
     })
     .await?;
     tracing::info!(user.id = %id, revision = stored.revision, "user {id} is at revision {}", stored.revision);
     let line = lines.line(&id);
-    Ok((Etag(stored.revision), Json(UserDocument::good(&stored, line))))
+    let fields = Extension(AuditDetail(json!({ "fields": named_fields(&body) })));
+    Ok((Etag(stored.revision), fields, Json(UserDocument::good(&stored, line))))
+}
+
+/// The names of the fields in a body, those in maps with a dot: for the audit, which holds no values.
+fn named_fields(body: &Value) -> Vec<String> {
+    let members = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let of = |name: String| {
+        let inner = members(&body[&name]);
+        if inner.is_empty() { vec![name] } else { inner.into_iter().map(|inner| format!("{name}.{inner}")).collect() }
+    };
+    members(body).into_iter().flat_map(of).collect()
 }
 
 /// A user that is gone.

@@ -154,7 +154,7 @@ fn every_interface_becomes_loopback_with_a_word_about_it() {
         let loaded = loaded("", "", &[("FLASK_HOST", host), ("FLASK_PORT", "8080")]);
         assert_eq!(loaded.config.http.listen.to_string(), "127.0.0.1:8080");
         let warning = loaded.warnings.concat();
-        for part in ["FLASK_HOST", host, "no authentication", "127.0.0.1:8080", "proxy"] {
+        for part in ["FLASK_HOST", host, "without authentication", "127.0.0.1:8080", "CALLIE_HTTP_LISTEN"] {
             assert!(warning.contains(part), "{part} in {warning}");
         }
     }
