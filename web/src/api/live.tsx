@@ -3,6 +3,7 @@
 // and then everything that is on the screen is asked for once more.
 import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
+import { forget, hear, isSame } from './heard'
 import { keys } from './queries'
 import type { ActiveCallDocument, CallDetail, CallDocument, RegistrationDocument, UserDocument } from './schema'
 import type { CallEvent } from './types'
@@ -28,15 +29,18 @@ function patchRegistration(cache: QueryClient, id: string, registration: Registr
   })
   cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.map((user) => (user.user_id === id ? patched(user) : user)))
   cache.setQueryData<UserDocument>(keys.user(id), (user) => user && patched(user))
+  // An answer that is under way may be older than this: it is asked for again.
+  for (const queryKey of [keys.users, keys.user(id)]) {
+    if (cache.isFetching({ queryKey, exact: true })) void cache.invalidateQueries({ queryKey, exact: true })
+  }
 }
 
 function appendEvent(cache: QueryClient, message: CallMessage) {
   const { call_id, user_id: _user, direction: _direction, ...event } = message
+  hear(call_id, event)
   cache.setQueryData<CallDetail>(keys.call(call_id), (detail) => {
     if (!detail) return detail
-    const known = detail.events.some(
-      (seen) => seen.at === event.at && seen.event === event.event && seen.offset_ms === event.offset_ms,
-    )
+    const known = detail.events.some((seen) => isSame(seen, event))
     return known ? detail : { ...detail, events: [...detail.events, event] }
   })
 }
@@ -69,6 +73,7 @@ export function apply(cache: QueryClient, type: string, data: unknown) {
     }
     case 'call_recorded': {
       const { call } = data as { call: CallDocument }
+      forget(call.id)
       cache.setQueryData<ActiveCallDocument[]>(keys.active, (list) => list?.filter((active) => active.id !== call.id))
       void cache.invalidateQueries({ queryKey: keys.active })
       void cache.invalidateQueries({ queryKey: keys.calls })

@@ -1,6 +1,7 @@
 // What is asked for, under which key it is kept, and for how long it is taken as fresh. Changes arrive by the live feed.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ApiError, plain, take } from './client'
+import { together } from './heard'
 import type { CallDirection, CallQuery } from './types'
 
 export const keys = {
@@ -65,7 +66,10 @@ export const recentCalls = (query: CallQuery) =>
 export const call = (id: string) =>
   queryOptions({
     queryKey: keys.call(id),
-    queryFn: () => take(api.GET('/calls/{call_id}', { params: { path: { call_id: id } } })),
+    queryFn: async () => {
+      const detail = await take(api.GET('/calls/{call_id}', { params: { path: { call_id: id } } }))
+      return { ...detail, events: together(detail.events, id) }
+    },
   })
 export const transcript = (id: string) =>
   queryOptions({

@@ -7,7 +7,7 @@ import { callPage, keys, users } from '../api/queries'
 import type { ListedCall } from '../api/schema'
 import type { CallQuery } from '../api/types'
 import type { CallSearch } from '../router'
-import { Button, Card, Empty, Heading, Trouble, Waiting } from '../ui/parts'
+import { Button, Card, cx, Empty, Heading, Trouble, Waiting } from '../ui/parts'
 import { complain, say } from '../ui/toast'
 import { party, resultWords } from '../ui/words'
 import { CallRows } from './rows'
@@ -89,6 +89,7 @@ export function CallList() {
 function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change: CallSearch) => void; isFiltered: boolean }) {
   const list = useQuery(users)
   const [words, setWords] = useState(search.q ?? '')
+  const [open, setOpen] = useState(isFiltered)
   useEffect(() => setWords(search.q ?? ''), [search.q])
   useEffect(() => {
     // Typing asks once it pauses.
@@ -119,6 +120,10 @@ function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change
           onChange={(event) => setWords(event.target.value)}
         />
       </Filter>
+      <Button small className="col-span-2 justify-self-start sm:hidden" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {open ? 'Fewer filters' : 'More filters'}
+      </Button>
+      <div className={cx('contents', !open && 'max-sm:hidden')}>
       <Filter id="filter-user_id" name="User">
         <input {...field('user_id')} list="all-users" placeholder="all" autoComplete="off" />
         <datalist id="all-users">
@@ -153,6 +158,7 @@ function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change
       <Filter id="filter-until" name="Until">
         <input type="date" {...field('until')} />
       </Filter>
+      </div>
       {isFiltered && (
         <div className="col-span-full">
           <Button

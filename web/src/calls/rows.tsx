@@ -8,7 +8,7 @@ import { party, ResultBadge } from '../ui/words'
 
 export function CallRows({ calls, label, withUser = true }: { calls: ListedCall[]; label: string; withUser?: boolean }) {
   return (
-    <Table label={label} head={['Who', ...(withUser ? ['User'] : []), 'When', 'Talked', 'Result', 'How it ended']}>
+    <Table label={label} head={['Who', ...(withUser ? ['User'] : []), 'When', 'Talked', 'Result', 'How it ended']} narrow={withUser ? [0, 2, 4] : [0, 1, 3]}>
       {calls.map((call) => (
         <tr key={call.id} className="relative hover:bg-sunk">
           <Cell className="whitespace-nowrap">
@@ -25,15 +25,15 @@ export function CallRows({ calls, label, withUser = true }: { calls: ListedCall[
               {party(call)}
             </Link>
           </Cell>
-          {withUser && <Cell className="whitespace-nowrap">{call.user_id}</Cell>}
+          {withUser && <Cell className="whitespace-nowrap max-sm:hidden">{call.user_id}</Cell>}
           <Cell>
             <When at={call.started_at} />
           </Cell>
-          <Cell className="num">{call.talk_ms === null || call.talk_ms === undefined ? '' : length(call.talk_ms)}</Cell>
+          <Cell className="num max-sm:hidden">{call.talk_ms === null || call.talk_ms === undefined ? '' : length(call.talk_ms)}</Cell>
           <Cell>
             <ResultBadge call={call} />
           </Cell>
-          <Cell className="min-w-44 text-dim">
+          <Cell className="min-w-44 text-dim max-sm:hidden">
             {call.matches?.[0] ? <span className="italic">“{call.matches[0].text}”</span> : call.termination?.text}
           </Cell>
         </tr>

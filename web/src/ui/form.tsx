@@ -260,14 +260,13 @@ export function Field({ spec, after }: { spec: Spec; after?: ReactNode }) {
   }
   const set = (event: { target: { value: string } }) => form.set(spec.name, event.target.value)
   const note = (
-    <p id={describedBy} className={cx('mt-1 text-[0.8125rem]', problem ? 'text-bad' : 'text-dim')}>
-      {problem ? (
-        <span role="alert">{problem}</span>
-      ) : (
-        <>
-          {spec.hint} {changed && spec.applies && <span className="font-medium text-ink">{appliesWords[spec.applies]}</span>}
-        </>
+    <p id={describedBy} className="mt-1 text-[0.8125rem] text-dim">
+      {problem && (
+        <span role="alert" className="block text-bad first-letter:uppercase">
+          {problem}
+        </span>
       )}
+      {spec.hint} {changed && !problem && spec.applies && <span className="font-medium text-ink">{appliesWords[spec.applies]}</span>}
     </p>
   )
   if (spec.kind === 'switch') {

@@ -176,14 +176,29 @@ export function Fact({ name, children, mono }: { name: string; children: ReactNo
 }
 
 /** A table that scrolls by itself where the screen is narrow; the region takes the focus so that keys scroll it, too. */
-export function Table({ label, head, children }: { label: string; head: ReactNode[]; children: ReactNode }) {
+export function Table({
+  label,
+  head,
+  narrow,
+  children,
+}: {
+  label: string
+  head: ReactNode[]
+  /** Columns that a telephone shows; all of them when left out. */
+  narrow?: number[]
+  children: ReactNode
+}) {
   return (
     <div className="overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
       <table className="w-full text-sm">
         <thead>
           <tr className="border-b border-line text-left text-[0.8125rem] text-dim">
             {head.map((cell, column) => (
-              <th key={column} scope="col" className="px-4 py-2 font-medium whitespace-nowrap">
+              <th
+                key={column}
+                scope="col"
+                className={cx('px-4 py-2 font-medium whitespace-nowrap', narrow && !narrow.includes(column) && 'max-sm:hidden')}
+              >
                 {cell}
               </th>
             ))}
