@@ -3,9 +3,9 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useQuery } from '@tanstack/react-query'
 import { has } from '../api/client'
 import { call as callQuery, signalling } from '../api/queries'
-import type { CallDetail, TurnDocument } from '../api/schema'
+import type { CallDetail, ClaimStandingWord, TurnDocument } from '../api/schema'
 import type { CallEvent } from '../api/types'
-import { Badge, Button, Card, Cell, Empty, Fact, Facts, Heading, Table, Trouble, Waiting } from '../ui/parts'
+import { Badge, Button, Card, Cell, Empty, Fact, Facts, Heading, Table, type Tone, Trouble, Waiting } from '../ui/parts'
 import { length, milliseconds, money, Since, When } from '../ui/time'
 import { engineName, party, ResultBadge, spoken } from '../ui/words'
 import { Ladder } from './ladder'
@@ -136,6 +136,7 @@ function Record({ call, events, names }: Parts) {
       <div className="grid gap-4">
         <Ending call={call} />
         <Summary call={call} />
+        <Claims call={call} />
         <Cost call={call} />
         <Card title="About this call">
           <Facts>
@@ -196,26 +197,57 @@ function Ending({ call }: { call: CallDetail }) {
   )
 }
 
-/** What was understood of the call afterwards, where the server does that. */
+/** What a text model made of the call, and whether the agent did what it said it did. */
 function Summary({ call }: { call: CallDetail }) {
-  const { summary, claims } = call as CallDetail & { summary?: unknown; claims?: unknown }
-  const text = typeof summary === 'string' ? summary : (summary as { text?: string } | null | undefined)?.text
-  if (!text && !claims) return null
+  const after = call.after_call
+  const fields = Object.entries((after?.fields ?? {}) as Record<string, unknown>)
+  if (!after || (after.state === 'skipped' && !after.note)) return null
   return (
-    <Card title="Summary">
-      {text && <p className="text-sm">{text}</p>}
-      {Array.isArray(claims) && claims.length > 0 && (
-        <ul className="mt-3 space-y-2 text-sm">
-          {(claims as { text?: string; claim?: string; verdict?: string; state?: string }[]).map((claim, at) => (
-            <li key={at} className="flex items-start gap-2">
-              <Badge tone={/kept|true|done|proven|backed/.test(claim.verdict ?? claim.state ?? '') ? 'ok' : 'warn'}>
-                {spoken(claim.verdict ?? claim.state ?? 'claim')}
-              </Badge>
-              <span>{claim.text ?? claim.claim}</span>
-            </li>
-          ))}
-        </ul>
+    <Card title="Summary" actions={after.state !== 'done' && <Badge tone={after.state === 'failed' ? 'bad' : after.state === 'waiting' ? 'info' : 'mute'}>{spoken(after.state)}</Badge>}>
+      {after.summary && <p className="text-sm">{after.summary}</p>}
+      {fields.length > 0 && (
+        <div className="mt-3">
+          <Facts>
+            {fields.map(([name, value]) => (
+              <Fact key={name} name={spoken(name)}>
+                {typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value)}
+              </Fact>
+            ))}
+          </Facts>
+        </div>
       )}
+      {after.note && <p className="text-sm text-dim">{after.note}</p>}
+    </Card>
+  )
+}
+
+const standings: Record<ClaimStandingWord, [Tone, string]> = {
+  supported: ['ok', 'Done'],
+  failed: ['bad', 'Failed'],
+  unsupported: ['warn', 'Not done'],
+}
+
+function Claims({ call }: { call: CallDetail }) {
+  if (!call.claims?.length) return null
+  return (
+    <Card title="What the agent said it did" note="Held against the tools that it used." flush>
+      <ul className="divide-y divide-line">
+        {call.claims.map((claim, at) => {
+          const [tone, word] = standings[claim.standing]
+          return (
+            <li key={at} className="px-4 py-2.5 text-sm">
+              <div className="flex items-start justify-between gap-3">
+                <span>“{claim.text}”</span>
+                <Badge tone={tone}>{word}</Badge>
+              </div>
+              <p className="text-[0.8125rem] text-dim">
+                {spoken(claim.kind)}
+                {claim.tool && `, by ${claim.tool}`}
+              </p>
+            </li>
+          )
+        })}
+      </ul>
     </Card>
   )
 }

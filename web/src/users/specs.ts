@@ -87,6 +87,7 @@ export const persona = (engine: string): Spec[] => [
   { name: 'ai.time_zone', label: 'Time zone', suggestions: zones, applies: 'call', placeholder: 'Europe/Vienna' },
   { name: 'ai.dead_air', label: 'Silence before something is done', kind: 'number', unit: 's', min: 2, max: 60, applies: 'call' },
   { name: 'ai.when_lost', label: 'When no engine is left, hand over to', applies: 'call', hint: 'A transfer target by its name; else a message is taken.' },
+  { name: 'ai.after_call.summary', label: 'Sum each call up when it is over', kind: 'switch', applies: 'call', hint: "By the server's text model (CALLIE_CHAT_URL)." },
 ]
 
 export const limits: Spec[] = [
