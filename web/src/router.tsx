@@ -2,7 +2,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import { Overview } from './overview/overview'
 import { Shell } from './shell/shell'
-import { Empty, Heading } from './ui/parts'
+import { Empty, Heading, moved } from './ui/parts'
 
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined)
 const tab = (search: Record<string, unknown>) => ({ tab: text(search.tab) })
@@ -77,6 +77,10 @@ export const router = createRouter({
   basepath: '/dashboard',
   defaultPreload: 'intent',
   scrollRestoration: true,
+})
+
+router.subscribe('onBeforeNavigate', ({ fromLocation, pathChanged }) => {
+  if (fromLocation && pathChanged) moved()
 })
 
 declare module '@tanstack/react-router' {

@@ -21,7 +21,7 @@ test('the first page is of use within a second', async ({ page, context }) => {
     await page.goto('about:blank')
     const began = Date.now()
     await page.goto('/dashboard/', { waitUntil: 'commit' })
-    await page.getByRole('link', { name: 'maria', exact: true }).waitFor()
+    await page.getByRole('link', { name: /maria$/ }).waitFor()
     times.push(Date.now() - began)
   }
   expect(Math.min(...times)).toBeLessThan(1_000)

@@ -1,8 +1,8 @@
 // What is around every screen: navigation, theme, the word about a server that is away.
-import { Link, Outlet, useRouterState } from '@tanstack/react-router'
+import { Link, Outlet } from '@tanstack/react-router'
 import { useQuery } from '@tanstack/react-query'
 import { ChartNoAxesColumn, LayoutDashboard, LogOut, type LucideIcon, Moon, Phone, Settings, Sun, SunMoon, Users } from 'lucide-react'
-import { useEffect, useRef, useState } from 'react'
+import { useState } from 'react'
 import { has } from '../api/client'
 import { useLink } from '../api/live'
 import { active } from '../api/queries'
@@ -24,13 +24,6 @@ const places: Place[] = [
 ]
 
 export function Shell() {
-  const path = useRouterState({ select: (state) => state.location.pathname })
-  const first = useRef(true)
-  useEffect(() => {
-    // A new screen: its heading is read out, and Tab goes on from there.
-    if (!first.current) document.getElementById('heading')?.focus({ preventScroll: true })
-    first.current = false
-  }, [path])
   return (
     <div className="min-h-dvh md:grid md:grid-cols-[13.5rem_minmax(0,1fr)]">
       <a

@@ -1,5 +1,5 @@
 // The small parts that all screens are made of.
-import { type ComponentProps, type ReactNode, useEffect, useId, useState } from 'react'
+import { type ComponentProps, type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { Slot } from 'radix-ui'
 import { ApiError, AwayError } from '../api/client'
 
@@ -96,16 +96,26 @@ export function Card({
   )
 }
 
+let hasMoved = false
+/** From now on somebody goes from screen to screen. */
+export const moved = () => {
+  hasMoved = true
+}
+
 /** A screen's heading. It takes the focus when the screen changes, so that a screen reader says where one is. */
 export function Heading({ title, above, actions, children }: { title: string; above?: ReactNode; actions?: ReactNode; children?: ReactNode }) {
+  const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     document.title = `${title} · Callie`
   }, [title])
+  useEffect(() => {
+    if (hasMoved) heading.current?.focus({ preventScroll: true })
+  }, [])
   return (
     <header className="mb-5 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
       <div className="min-w-0">
         {above && <div className="mb-0.5 text-[0.8125rem] text-dim">{above}</div>}
-        <h1 tabIndex={-1} id="heading" className="text-[1.625rem] leading-tight font-semibold tracking-[-0.02em] break-words">
+        <h1 ref={heading} tabIndex={-1} className="text-[1.625rem] leading-tight font-semibold tracking-[-0.02em] break-words">
           {title}
         </h1>
         {children}
@@ -197,7 +207,7 @@ export function Table({
               <th
                 key={column}
                 scope="col"
-                className={cx('px-4 py-2 font-medium whitespace-nowrap', narrow && !narrow.includes(column) && 'max-sm:hidden')}
+                className={cx('px-4 py-2 font-medium whitespace-nowrap max-sm:px-3', narrow && !narrow.includes(column) && 'max-sm:hidden')}
               >
                 {cell}
               </th>
@@ -209,7 +219,7 @@ export function Table({
     </div>
   )
 }
-export const Cell = ({ className, ...props }: ComponentProps<'td'>) => <td className={cx('px-4 py-2 align-top', className)} {...props} />
+export const Cell = ({ className, ...props }: ComponentProps<'td'>) => <td className={cx('px-4 py-2 align-top max-sm:px-3', className)} {...props} />
 
 export function Figure({ name, children, note, tone }: { name: string; children: ReactNode; note?: ReactNode; tone?: Tone }) {
   return (
