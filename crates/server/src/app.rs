@@ -29,6 +29,7 @@ use crate::{
     switchboard::Switchboard,
     tools::{ToolShop, mcp::Catalogue},
     ui,
+    versions::VersionKeeper,
 };
 use aftercare::Aftercare;
 use anyhow::Context;
@@ -132,6 +133,8 @@ impl App {
         let (prices, gate) = (Arc::new(aftercare::prices(config)?), Gate::load(stores.records.clone()).await?);
         let summariser = aftercare::summariser(config, &stores.records, &users, prices.clone(), gate.clone(), feed.clone())?;
         stack_tasks.spawn(summariser.run(stack_cancel.clone()));
+        let keeper = VersionKeeper { view: users.watch(), store: stores.records.clone(), show: api::versions::kept_form };
+        stack_tasks.spawn(keeper.run(stack_cancel.clone()));
         let context = CallContext {
             stack: stack.clone(),
             media: Arc::new(media),
@@ -195,6 +198,7 @@ impl App {
             metrics: metrics.clone(),
             orders: stores.records.clone(),
             toll: stores.records.clone(),
+            versions: stores.records.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {

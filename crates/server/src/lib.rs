@@ -21,6 +21,7 @@
 //! | [`redial`] | calls that are tried again |
 //! | [`summaries`] | what a text model makes of calls when they are over |
 //! | [`identity`] | who is let in to the API |
+//! | [`versions`] | keeps what the users' documents were |
 //! | [`outside`] | requests to addresses that users name |
 //! | [`tools`] | what agents can do with the call, the store and the network |
 //! | [`records`] | what is kept of calls, and the live feed |
@@ -46,3 +47,4 @@ pub mod switchboard;
 pub mod telemetry;
 pub mod tools;
 pub mod ui;
+pub mod versions;

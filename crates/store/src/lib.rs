@@ -18,6 +18,7 @@
 //! | [`firestore`] | the backend for several servers and Google's console |
 //! | [`toll`] | [`TollStore`]: what lines have dialled and spent, and whom they are not to call |
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
+//! | [`version`] | [`VersionStore`]: what the users' documents were |
 //! | [`suite`] | the tests that every backend must pass |
 
 pub mod access;
@@ -39,6 +40,7 @@ pub mod sqlite;
 pub mod suite;
 mod tls;
 pub mod toll;
+pub mod version;
 
 pub use access::AccessStore;
 pub use after_call::AfterCallStore;
@@ -53,3 +55,4 @@ pub use record::{CallFilter, CallPage, RecordEntry, RecordStore};
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;
 pub use toll::TollStore;
+pub use version::VersionStore;

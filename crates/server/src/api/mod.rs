@@ -62,6 +62,7 @@ pub mod signalling;
 pub mod state;
 pub mod status;
 pub mod users;
+pub mod versions;
 pub mod webhooks;
 pub mod words;
 

@@ -2,7 +2,7 @@
 
 use super::{
     ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version,
-    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users,
+    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users, versions,
     webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
@@ -40,6 +40,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::preamble())
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::show))
         .routes(routes!(contacts::show, contacts::replace))
         .routes(routes!(presets::list))
         .routes(routes!(metrics::metrics))

@@ -9,7 +9,7 @@ use crate::hooks::Meters;
 use crate::identity::Door;
 use crate::records::Metrics;
 use axum::extract::FromRef;
-use callie_store::{AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore};
+use callie_store::{AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ pub struct ApiState {
     pub metrics: Metrics,
     pub orders: Orders,
     pub toll: Toll,
+    pub versions: Versions,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -45,6 +46,8 @@ pub type Audit = Arc<dyn AuditStore>;
 pub type Orders = Arc<dyn OrderStore>;
 
 pub type Toll = Arc<dyn TollStore>;
+
+pub type Versions = Arc<dyn VersionStore>;
 
 /// What receivers are told, and how that goes.
 #[derive(Clone)]
@@ -174,6 +177,7 @@ handles! {
     metrics: Metrics,
     orders: Orders,
     toll: Toll,
+    versions: Versions,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

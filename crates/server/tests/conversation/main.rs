@@ -3,6 +3,7 @@
 
 mod barge_in;
 mod closing;
+mod costs;
 mod failures;
 mod noise;
 mod offline;
@@ -85,6 +86,7 @@ fn main() {
         closing::who_hangs_up_leaves_nothing_behind,
         closing::who_gives_up_while_it_rings_leaves_nothing_behind,
         opening::the_socket_opens_while_the_telephone_rings,
+        costs::what_a_call_costs_counts_for_the_ceiling,
         tools::every_call_of_a_tool_is_answered,
         tools::what_the_document_names_is_used_and_its_secret_is_nowhere,
         tools::the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing,

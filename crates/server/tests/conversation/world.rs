@@ -90,6 +90,13 @@ impl Scene {
         answer.text().await.expect("a text")
     }
 
+    /// How it answers to a body.
+    pub async fn post(&self, path: &str, body: &Value) -> (reqwest::StatusCode, String) {
+        let url = format!("http://{}{path}", self.world.app.http_address);
+        let answer = reqwest::Client::new().post(url).body(body.to_string()).send().await.expect("an answer");
+        (answer.status(), answer.text().await.expect("a text"))
+    }
+
     /// The sockets are closed within a second, and what calls hold is given back.
     pub async fn everything_is_freed_at_once(&self) {
         let empty = Footprint::default();

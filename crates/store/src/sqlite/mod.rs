@@ -23,6 +23,7 @@
 //! | `order` | [`crate::OrderStore`] |
 //! | `record` | [`crate::RecordStore`] |
 //! | `toll` | [`crate::TollStore`] |
+//! | `version` | [`crate::VersionStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `signalling` | the SIP messages of calls |
 //! | `search` | words into full-text queries |
@@ -48,6 +49,7 @@ mod signalling;
 mod tests;
 mod toll;
 mod turns;
+mod version;
 mod view;
 mod worker;
 

@@ -38,6 +38,9 @@ pub struct CallDocument {
     pub termination: Option<TerminationDocument>,
     /// Revision of the user's document that the call ran with.
     pub config_revision: u64,
+    /// Where that version of the document is shown, as long as it is kept.
+    #[schema(example = "/users/alice/versions/12")]
+    pub config_url: String,
     pub sip_call_id: Option<String>,
     pub engine: Option<String>,
     /// Where the stereo WAV is: caller left, agent right.
@@ -223,6 +226,7 @@ impl From<Cdr> for CallDocument {
         Self {
             talk_ms: cdr.talk_ms(),
             recording_url: cdr.recording.as_ref().map(|_| format!("/calls/{}/recording", cdr.id)),
+            config_url: format!("/users/{}/versions/{}", cdr.user_id, cdr.config_revision),
             id: cdr.id,
             user_id: cdr.user_id,
             direction: cdr.direction,

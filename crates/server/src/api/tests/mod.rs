@@ -23,5 +23,6 @@ mod signalling;
 mod tools;
 mod transfer;
 mod users;
+mod versions;
 mod webhooks;
 mod world;

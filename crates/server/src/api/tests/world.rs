@@ -86,6 +86,7 @@ impl World {
             contacts: queue.clone(),
             exchange: exchange.clone(),
             toll: queue.clone(),
+            versions: queue.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
             orders: queue.clone(),
