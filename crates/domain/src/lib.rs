@@ -10,6 +10,7 @@
 //! | [`secret`] | passwords that never print themselves |
 //! | [`fault`] | what is wrong with an input, field by field |
 //! | [`user`] | the configuration document of one user, parsed |
+//! | [`analytics`] | figures of many calls: groups of time, uptime of lines |
 //! | [`audio`] | how a user's audio travels: codecs, encryption, keys |
 //! | [`numbering`] | numbering plans: what a dialled text means and may cost |
 //! | [`pem`] | certificates and keys as texts: their shape |
@@ -26,6 +27,7 @@
 //! | [`record`] | what is kept of a call: events, the call detail record, how it ended |
 
 pub mod account;
+pub mod analytics;
 pub mod audio;
 pub mod call;
 pub mod claims;

@@ -1,6 +1,6 @@
 //! The call detail record.
 
-use super::{AfterCallReport, AnsweredBy, Claim, Termination};
+use super::{AfterCallReport, AnsweredBy, Claim, TalkSummary, Termination};
 use crate::prices::Cost;
 use crate::{CallId, UserId};
 use jiff::Timestamp;
@@ -50,6 +50,9 @@ pub struct Cdr {
     /// What the agent said it did, as far as it was recognised.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
+    /// Who spoke for how long, and how quickly the agent answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<TalkSummary>,
     /// Of a user who wants a summary or fields of calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_call: Option<AfterCallReport>,
@@ -79,6 +82,7 @@ impl Cdr {
             answered_by: None,
             cost: None,
             claims: Vec::new(),
+            talk: None,
             after_call: None,
         }
     }

@@ -5,7 +5,7 @@ use crate::exchange::LiveEvent;
 use callie_domain::claims::Claims;
 use callie_domain::prices::bill::Placed;
 use callie_domain::prices::{Cost, Ledger, PriceTable};
-use callie_domain::record::{AfterCallReport, AfterCallState, CallEvent, CallFact, Cdr, ClaimStanding, Termination};
+use callie_domain::record::{AfterCallReport, AfterCallState, CallEvent, CallFact, Cdr, ClaimStanding, TalkTally, Termination};
 use callie_domain::{DialTarget, User, toll};
 use jiff::Timestamp;
 use std::time::Instant;
@@ -21,6 +21,7 @@ pub struct Journal {
     ledger: Ledger,
     /// What the agent said it did, beside what was done.
     claims: Claims,
+    talk: TalkTally,
     /// Events for which the sink had no room.
     unsent: Vec<CallEvent>,
 }
@@ -29,12 +30,22 @@ impl Journal {
     /// Writes the record's beginning before anything else happens to the call.
     pub async fn begin(cdr: Cdr, begun: Instant, sink: SinkHandle, feed: LiveFeed) -> Self {
         sink.begin(cdr.clone()).await;
-        Self { cdr, begun, sink, feed, ledger: Ledger::default(), claims: Claims::default(), unsent: Vec::new() }
+        Self {
+            cdr,
+            begun,
+            sink,
+            feed,
+            ledger: Ledger::default(),
+            claims: Claims::default(),
+            talk: TalkTally::default(),
+            unsent: Vec::new(),
+        }
     }
 
     pub fn note(&mut self, fact: CallFact) {
         self.ledger.take(&fact);
         self.claims.take(&fact);
+        self.talk.take(&fact);
         let event = self.publish(fact);
         self.unsent.push(event);
         if let Err(events) = self.sink.append(self.cdr.id, std::mem::take(&mut self.unsent)) {
@@ -50,6 +61,7 @@ impl Journal {
     /// The final record, with what it cost, which is given back, and the end as its last event.
     pub async fn finish(mut self, termination: Termination, user: &User, prices: &PriceTable) -> Option<Cost> {
         self.settle_claims();
+        self.cdr.talk = std::mem::take(&mut self.talk).close();
         if let Some(report) = self.cdr.after_call.as_mut().filter(|_| self.cdr.answered_at.is_none()) {
             let note = Some("the call was not answered".to_owned());
             *report = AfterCallReport { state: AfterCallState::Skipped, note, ..AfterCallReport::waiting() };

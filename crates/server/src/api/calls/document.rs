@@ -9,7 +9,7 @@ use crate::api::words::{
 use crate::exchange::ActiveCall;
 use callie_domain::record::{
     AfterCallReport, AfterCallState, AnsweredBy, CallEvent, CallResult, Cdr, Claim, ClaimKind, ClaimStanding, Direction,
-    EndReason, LegSummary, MediaSummary, Termination,
+    EndReason, LegSummary, MediaSummary, TalkSummary, Termination,
 };
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
@@ -60,8 +60,27 @@ pub struct CallDocument {
     pub cost: Option<CostDocument>,
     /// What the agent said it did, as far as it was recognised (in English and German), against what the call's tools did.
     pub claims: Vec<ClaimDocument>,
+    /// Who spoke for how long, and how quickly the agent answered; null when nobody spoke.
+    pub talk: Option<TalkDocument>,
     /// Of a user who wants a summary or fields (`ai.after_call`): what became of them.
     pub after_call: Option<AfterCallDocument>,
+}
+
+/// A call in figures.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TalkDocument {
+    pub turns: u32,
+    /// Speech of the caller, milliseconds.
+    pub caller_ms: u64,
+    pub agent_ms: u64,
+    /// The agent's part of all speech, 0 to 1.
+    #[schema(example = 0.61)]
+    pub agent_share: Option<f64>,
+    /// Answers that were measured: end of the caller's speech to first audible packet.
+    pub answers: u32,
+    pub latency_p50_ms: Option<u32>,
+    pub latency_p95_ms: Option<u32>,
+    pub latency_max_ms: Option<u32>,
 }
 
 /// What a text model made of a call when it was over.
@@ -246,6 +265,7 @@ impl From<Cdr> for CallDocument {
             answered_by: cdr.answered_by,
             cost: cdr.cost.map(Into::into),
             claims: cdr.claims.into_iter().map(Into::into).collect(),
+            talk: cdr.talk.map(Into::into),
             after_call: cdr.after_call.map(Into::into),
         }
     }
@@ -254,6 +274,22 @@ impl From<Cdr> for CallDocument {
 impl From<Claim> for ClaimDocument {
     fn from(Claim { kind, standing, turn, text, tool }: Claim) -> Self {
         Self { kind, standing, turn, text, tool }
+    }
+}
+
+impl From<TalkSummary> for TalkDocument {
+    fn from(talk: TalkSummary) -> Self {
+        let all = talk.caller_ms.saturating_add(talk.agent_ms);
+        Self {
+            turns: talk.turns,
+            caller_ms: talk.caller_ms,
+            agent_ms: talk.agent_ms,
+            agent_share: (all > 0).then(|| talk.agent_ms as f64 / all as f64),
+            answers: talk.answers,
+            latency_p50_ms: talk.latency_p50_ms,
+            latency_p95_ms: talk.latency_p95_ms,
+            latency_max_ms: talk.latency_max_ms,
+        }
     }
 }
 
