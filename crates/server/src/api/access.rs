@@ -29,6 +29,8 @@ pub const TABLE: &[(&str, &[(&str, Need)])] = &[
     ("/users/{user_id}/sip/connect", &[("POST", OwnUser)]),
     ("/users/{user_id}/sip/disconnect", &[("POST", OwnUser)]),
     ("/users/{user_id}/sip/trace", &[("GET", OwnUser)]),
+    ("/users/{user_id}/versions", &[("GET", OwnUser)]),
+    ("/users/{user_id}/versions/{version}", &[("GET", OwnUser)]),
     ("/users/{user_id}/webhooks/deliveries", &[("GET", OwnUser)]),
     ("/users/{user_id}/webhooks/deliveries/{delivery_id}", &[("GET", OwnUser)]),
     ("/users/{user_id}/webhooks/deliveries/{delivery_id}/resend", &[("POST", OwnUser)]),
