@@ -2,8 +2,8 @@
 
 use super::{
     ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version,
-    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users, versions,
-    webhooks,
+    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users,
+    versions, webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
