@@ -1,20 +1,9 @@
 // Who looks at the dashboard. Where the server asks for no login (on loopback) everybody is.
 import { QueryClient, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
-import { AwayError, has, plain, setCsrfToken } from './client'
+import { api, AwayError, plain, setCsrfToken, take } from './client'
+import type { SessionDocument } from './schema'
 
-export interface Session {
-  authentication: 'open' | 'required'
-  identity: null | {
-    name: string
-    role: 'admin' | 'operator' | 'user'
-    user_id?: string | null
-    csrf_token?: string | null
-    via?: 'session' | 'key' | 'token' | 'loopback'
-  }
-  login: { key: boolean; oidc: null | { name: string; url: string } }
-}
-
-const OPEN: Session = { authentication: 'open', identity: null, login: { key: false, oidc: null } }
+export type Session = SessionDocument
 
 export const cache = new QueryClient({
   defaultOptions: {
@@ -33,8 +22,7 @@ export const cache = new QueryClient({
 export const session = queryOptions({
   queryKey: ['session'],
   queryFn: async (): Promise<Session> => {
-    if (!has('GET /session')) return OPEN
-    const answer = (await (await plain('GET', '/session')).json()) as Session
+    const answer = await take(api.GET('/session'))
     setCsrfToken(answer.identity?.csrf_token ?? undefined)
     return answer
   },
@@ -48,7 +36,7 @@ export const useSession = () => useSuspenseQuery(session).data
 export function useRights() {
   const { identity } = useSession()
   const role = identity?.role ?? 'admin'
-  return { admin: role === 'admin', operate: role !== 'user', only: identity?.user_id ?? undefined }
+  return { admin: role === 'admin', operator: role !== 'user' }
 }
 
 export async function signIn(key: string) {

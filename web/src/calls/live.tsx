@@ -5,7 +5,6 @@ import { useEffect, useRef, useState } from 'react'
 import { api, ApiError, has, plain, take } from '../api/client'
 import { user as userQuery } from '../api/queries'
 import type { CallDetail, TransferModeWord } from '../api/schema'
-import { useRights } from '../api/session'
 import { Loudspeaker } from '../talk/loudspeaker'
 import { Confirm, Dialog } from '../ui/dialog'
 import { Button } from '../ui/parts'
@@ -14,15 +13,13 @@ import { complain, say } from '../ui/toast'
 type Open = 'hint' | 'transfer' | 'hangup'
 
 export function LiveControls({ call }: { call: CallDetail }) {
-  const { operate } = useRights()
   const [open, setOpen] = useState<Open>()
   const close = () => setOpen(undefined)
   const path = { call_id: call.id }
   return (
     <>
       {has('GET /calls/{call_id}/listen') && <Listen id={call.id} />}
-      {operate && (
-        <>
+      <>
           {has('POST /calls/{call_id}/hint') && (
             <Button onClick={() => setOpen('hint')}>
               <MessageSquareText aria-hidden /> Whisper
@@ -34,8 +31,7 @@ export function LiveControls({ call }: { call: CallDetail }) {
           <Button look="danger" onClick={() => setOpen('hangup')}>
             <PhoneOff aria-hidden /> Hang up
           </Button>
-        </>
-      )}
+      </>
       {open === 'hint' && <Hint id={call.id} onClose={close} />}
       {open === 'transfer' && <Transfer call={call} onClose={close} />}
       {open === 'hangup' && (
@@ -55,7 +51,7 @@ export function LiveControls({ call }: { call: CallDetail }) {
   )
 }
 
-/** PCM of the call, as it is. What comes is told by the first text message, or is 16-bit at 16 kHz. */
+/** Both sides, as they are heard: the other one left, the agent right. That somebody listened stands in the record. */
 function Listen({ id }: { id: string }) {
   const [on, setOn] = useState(false)
   useEffect(() => {

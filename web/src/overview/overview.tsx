@@ -13,16 +13,16 @@ import { engineName, isFailure, plainParty, RegistrationBadge } from '../ui/word
 export function Overview() {
   const list = useQuery(users)
   const calls = useQuery(recentCalls({ limit: 100 }))
-  const { admin } = useRights()
+  const { operator } = useRights()
   const failed = calls.data?.filter(isFailure) ?? []
   const down = list.data?.filter(isDown) ?? []
-  if (list.data?.length === 0) return <FirstSteps />
+  if (list.data?.length === 0 && operator) return <FirstSteps />
   return (
     <>
       <Heading
         title="Overview"
         actions={
-          admin && (
+          operator && (
             <Button asChild>
               <Link to="/users/new">
                 <Plus aria-hidden /> New user
@@ -67,7 +67,7 @@ export function Overview() {
               </ul>
             )}
           </Card>
-          <Engines />
+          {operator && <Engines />}
         </div>
       </div>
     </>
@@ -81,10 +81,11 @@ const isDown = (user: UserDocument) =>
 function Figures({ users: list }: { users: UserDocument[] | undefined }) {
   const { data: now } = useQuery(active)
   const { data: health } = useQuery(ready)
-  const { data: server } = useQuery(status)
+  const { operator } = useRights()
+  const { data: server } = useQuery({ ...status, enabled: operator })
   const wanted = list?.filter(isWanted).length
   const registered = list?.filter((user) => user.registration.state === 'registered').length
-  const isWell = health?.status === 'ready' && server?.problems.length === 0
+  const isWell = health?.status === 'ready' && (server?.problems ?? []).length === 0
   return (
     <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Figure
@@ -110,7 +111,8 @@ function Figures({ users: list }: { users: UserDocument[] | undefined }) {
 /** Why the server is not well, in its own words. */
 function Reasons() {
   const { data: health } = useQuery(ready)
-  const { data: server } = useQuery(status)
+  const { operator } = useRights()
+  const { data: server } = useQuery({ ...status, enabled: operator })
   const reasons = [...new Set([...(health?.reasons ?? []), ...(server?.problems ?? [])])]
   if (reasons.length === 0) return null
   return (

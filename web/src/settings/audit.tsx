@@ -1,38 +1,19 @@
 // Who did what: every change and every access to a recording, newest first.
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { plain } from '../api/client'
+import { api, take } from '../api/client'
 import { Badge, Button, Card, Cell, Empty, Table, Trouble, Waiting } from '../ui/parts'
 import { When } from '../ui/time'
-
-interface Entry {
-  seq: number
-  at: string
-  actor: string
-  role: string
-  via: string
-  address: string
-  action: string
-  target: string
-  status: number
-  detail?: unknown
-  link: string
-}
 
 export function Audit() {
   const [actor, setActor] = useState('')
   const [target, setTarget] = useState('')
   const pages = useInfiniteQuery({
     queryKey: ['audit', actor, target],
-    queryFn: async ({ pageParam }) => {
-      const query = new URLSearchParams({ limit: '50' })
-      if (actor) query.set('actor', actor)
-      if (target) query.set('target', target)
-      if (pageParam) query.set('before', String(pageParam))
-      return (await (await plain('GET', `/audit?${query}`)).json()) as { entries: Entry[]; next: number | null }
-    },
-    initialPageParam: null as number | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: ({ pageParam }) =>
+      take(api.GET('/audit', { params: { query: { limit: 50, actor: actor || undefined, target: target || undefined, before: pageParam } } })),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: (page) => page.next ?? undefined,
     placeholderData: keepPreviousData,
     refetchInterval: 10_000,
   })

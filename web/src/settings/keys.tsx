@@ -2,7 +2,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Check, Copy, Plus } from 'lucide-react'
 import { useState } from 'react'
-import { plain } from '../api/client'
+import { api, plain, take } from '../api/client'
+import type { FreshKey, KeyDocument } from '../api/schema'
 import { users } from '../api/queries'
 import { cache, session } from '../api/session'
 import { Confirm, Dialog } from '../ui/dialog'
@@ -12,29 +13,17 @@ import { Ago, When } from '../ui/time'
 import { say } from '../ui/toast'
 import { spoken } from '../ui/words'
 
-interface Key {
-  id: string
-  name: string
-  role: string
-  user_id?: string | null
-  state: string
-  created_at: string
-  created_by: string
-  expires_at?: string | null
-  last_used_at?: string | null
-}
-
 const tones: Record<string, Tone> = { valid: 'ok', expired: 'warn', revoked: 'mute' }
 
 export function Keys({ only }: { only?: string }) {
   const query = useQuery({
     queryKey: ['keys'],
-    queryFn: async () => ((await (await plain('GET', '/keys')).json()) as { keys: Key[] }).keys,
+    queryFn: async () => (await take(api.GET('/keys'))).keys,
   })
   const client = useQueryClient()
   const [making, setMaking] = useState(false)
   const [fresh, setFresh] = useState<{ key: string; name: string }>()
-  const [revoking, setRevoking] = useState<Key>()
+  const [revoking, setRevoking] = useState<KeyDocument>()
   const list = query.data?.filter((key) => only === undefined || key.user_id === only)
   const isOpen = client.getQueryData(session.queryKey)?.authentication === 'open'
   return (
@@ -116,7 +105,7 @@ export function Keys({ only }: { only?: string }) {
           verb="Revoke the key"
           onClose={() => setRevoking(undefined)}
           act={async () => {
-            await plain('DELETE', `/keys/${encodeURIComponent(revoking.id)}`)
+            await take(api.DELETE('/keys/{key_id}', { params: { path: { key_id: revoking.id } } }))
             say('The key opens nothing any more.')
             await client.invalidateQueries({ queryKey: ['keys'] })
           }}
@@ -157,7 +146,7 @@ function NewKey({ only, isFirst, onClose, onMade }: { only?: string; isFirst: bo
             ...(values.role === 'user' ? { user_id: values.user_id } : {}),
             ...(values.expires ? { expires_at: `${String(values.expires)}T23:59:59Z` } : {}),
           }
-          const made = (await (await plain('POST', '/keys', body)).json()) as { key: string; name: string }
+          const made = (await (await plain('POST', '/keys', body)).json()) as FreshKey
           onClose()
           onMade(made)
         }}

@@ -16,15 +16,15 @@ import { Keys } from './keys'
 export function Settings() {
   const { tab } = useSearch({ from: '/settings' })
   const navigate = useNavigate({ from: '/settings' })
-  const { admin } = useRights()
+  const { admin, operator } = useRights()
   const pages: [id: string, name: string, show: () => ReactNode, when: boolean][] = [
-    ['server', 'Server', () => <Server />, true],
+    ['server', 'Server', () => <Server />, operator],
     ['keys', 'API keys', () => <Keys />, admin && has('GET /keys')],
     ['webhooks', 'Webhook deliveries', () => <AllDeliveries />, true],
     ['audit', 'Audit', () => <Audit />, admin && has('GET /audit')],
   ]
   const shown = pages.filter(([, , , when]) => when)
-  const current = shown.find(([id]) => id === tab)?.[0] ?? 'server'
+  const current = shown.find(([id]) => id === tab)?.[0] ?? shown[0]?.[0]
   return (
     <>
       <Heading title="Settings" />

@@ -62,11 +62,10 @@ export class Conversation {
       }
       const message = JSON.parse(data) as TalkMessage
       if (typeof message.sample_rate === 'number') this.rate = message.sample_rate
-      if (['interrupted', 'flush', 'clear'].includes(message.type ?? message.event ?? '')) playout.flush()
       this.listener.onMessage(message)
     }
     socket.onclose = ({ code, reason }) => {
-      const why = reason || (code === 1000 || code === 1005 ? '' : `The connection broke (${code}).`)
+      const why = code === 1000 || code === 1005 ? '' : reason || `The connection broke (${code}).`
       // The goodbye is heard to its end.
       setTimeout(() => this.close(why), playout.ahead * 1_000)
     }

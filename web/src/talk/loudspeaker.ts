@@ -8,7 +8,6 @@ const CUSHION_S = 0.08
 export class Playout {
   private readonly context: AudioContext
   private next = 0
-  private playing = new Set<AudioBufferSourceNode>()
   constructor(context: AudioContext) {
     this.context = context
   }
@@ -28,20 +27,11 @@ export class Playout {
     if (this.next < this.context.currentTime) this.next = this.context.currentTime + CUSHION_S
     source.start(this.next)
     this.next += buffer.duration
-    this.playing.add(source)
-    source.onended = () => this.playing.delete(source)
   }
 
   /** Seconds that are still to be heard. */
   get ahead() {
     return Math.max(0, this.next - this.context.currentTime)
-  }
-
-  /** The agent was interrupted: what it still had to say is not said. */
-  flush() {
-    for (const source of this.playing) source.stop()
-    this.playing.clear()
-    this.next = 0
   }
 }
 
@@ -49,17 +39,17 @@ export class Playout {
 export class Loudspeaker {
   private readonly context = new AudioContext()
   private readonly socket: WebSocket
-  private rate = 16_000
-  private channels = 1
+  private rate = 8_000
+  private channels = 2
   constructor(path: string, onEnd: () => void) {
     const playout = new Playout(this.context)
     this.socket = new WebSocket(socketUrl(path))
     this.socket.binaryType = 'arraybuffer'
     this.socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
       if (typeof data === 'string') {
-        const told = JSON.parse(data) as { sample_rate?: number; rate?: number; channels?: number }
-        this.rate = told.sample_rate ?? told.rate ?? this.rate
-        this.channels = told.channels ?? this.channels
+        const told = JSON.parse(data) as { sample_rate?: number; channels?: string[] }
+        this.rate = told.sample_rate ?? this.rate
+        this.channels = told.channels?.length ?? this.channels
       } else playout.play(data, this.rate, this.channels)
     }
     this.socket.onclose = onEnd

@@ -57,7 +57,8 @@ export function AccountForm({ user }: { user: UserDocument }) {
 }
 
 export function PersonaForm({ user }: { user: UserDocument }) {
-  const server = useQuery(status)
+  const { operator } = useRights()
+  const server = useQuery({ ...status, enabled: operator })
   const fallback = server.data?.engines.find((engine) => engine.default)?.name ?? 'local'
   const specs = persona(user.ai?.engine ?? fallback)
   return (
@@ -83,14 +84,13 @@ function EngineCheck({ user }: { user: UserDocument }) {
   const check = useMutation({
     mutationFn: () => take(api.POST('/users/{user_id}/ai/check', { params: { path: { user_id: user.user_id } } })),
   })
-  const { operate } = useRights()
   const result = check.data
   return (
     <Card
       title="Does it work?"
       note="A real session is opened with the saved engine, model and voice, and closed again."
       actions={
-        operate && (
+        (
           <Button busy={check.isPending} onClick={() => check.mutate()}>
             {check.isPending ? 'Trying …' : 'Try the engine'}
           </Button>
@@ -168,14 +168,17 @@ export function ToolsForm({ user }: { user: UserDocument }) {
 }
 
 export function LimitsForm({ user }: { user: UserDocument }) {
+  const { operator } = useRights()
   return (
     <div className="grid gap-4">
       <Edit user={user} specs={limits}>
-        <Card title="What the line may dial, and what it may cost" note="Checked before everything that is dialled, also by an agent.">
-          <Fields specs={limits} />
+        <Card title="What the line may dial, and what it may cost" note={operator ? 'Checked before everything that is dialled, also by an agent.' : 'Operators set them.'}>
+          <fieldset disabled={!operator} className="contents">
+            <Fields specs={limits} />
+          </fieldset>
         </Card>
       </Edit>
-      <Windows user={user} />
+      {operator && <Windows user={user} />}
     </div>
   )
 }

@@ -5,7 +5,6 @@ import { Stethoscope } from 'lucide-react'
 import { api, take } from '../api/client'
 import { active, doctor, keys, lineTrace } from '../api/queries'
 import type { OutcomeWord, ReportDocument, UserDocument } from '../api/schema'
-import { useRights } from '../api/session'
 import { Ladder } from '../calls/ladder'
 import { Badge, Button, Card, Empty, Fact, Facts, type Tone, Trouble, Waiting } from '../ui/parts'
 import { Ago, Since, When } from '../ui/time'
@@ -108,7 +107,6 @@ const outcomes: Record<OutcomeWord, [Tone, string]> = {
 function Doctor({ user }: { user: UserDocument }) {
   const cache = useQueryClient()
   const last = useQuery(doctor(user.user_id))
-  const { operate } = useRights()
   const examine = useMutation({
     mutationFn: () => take(api.POST('/users/{user_id}/doctor', { params: { path: { user_id: user.user_id } }, body: {} })),
     onSuccess: (report) => cache.setQueryData([...keys.user(user.user_id), 'doctor'], report),
@@ -120,7 +118,7 @@ function Doctor({ user }: { user: UserDocument }) {
       note={report ? <>Examined <Ago at={report.examined_at} /></> : 'Proves the line, from the DNS to a call of the account to itself.'}
       flush
       actions={
-        operate && (
+        (
           <Button busy={examine.isPending} onClick={() => examine.mutate()}>
             <Stethoscope aria-hidden /> {examine.isPending ? 'Examining …' : 'Examine'}
           </Button>

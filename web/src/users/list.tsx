@@ -33,7 +33,7 @@ export function UserList() {
   const search = useSearch({ from: '/users' })
   const navigate = useNavigate({ from: '/users' })
   const list = useQuery(users)
-  const { admin } = useRights()
+  const { operator } = useRights()
   const [group, setGroup] = useState<keyof typeof groups>('all')
   const words = useMemo(() => (search.q ?? '').toLowerCase().split(/\s+/).filter(Boolean), [search.q])
   const shown = useMemo(() => {
@@ -45,7 +45,7 @@ export function UserList() {
       <Heading
         title="Users"
         actions={
-          admin && (
+          operator && (
             <Button look="main" asChild>
               <Link to="/users/new">
                 <Plus aria-hidden /> New user
@@ -89,7 +89,7 @@ export function UserList() {
           <Empty
             title="There is no user yet"
             action={
-              admin && (
+              operator && (
                 <Button look="main" asChild>
                   <Link to="/users/new">Create the first user</Link>
                 </Button>

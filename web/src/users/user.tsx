@@ -62,7 +62,7 @@ export function UserScreen() {
 function Screen({ user }: { user: UserDocument }) {
   const { tab } = useSearch({ from: '/users/$id' })
   const navigate = useNavigate({ from: '/users/$id' })
-  const { operate, admin } = useRights()
+  const { admin } = useRights()
   const actions = useUserActions(user)
   const [dialling, setDialling] = useState(false)
   const shown = pages.filter((page) => page.when !== false && (admin || !page.admin))
@@ -77,7 +77,6 @@ function Screen({ user }: { user: UserDocument }) {
           </Link>
         }
         actions={
-          operate && (
             <>
               <Button onClick={() => setDialling(true)} disabled={user.registration.state !== 'registered'}>
                 <PhoneOutgoing aria-hidden /> Place a call
@@ -91,7 +90,6 @@ function Screen({ user }: { user: UserDocument }) {
               )}
               <UserMenu user={user} then={() => void navigate({ to: '/users', search: { q: undefined } })} />
             </>
-          )
         }
       >
         <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-dim">
