@@ -9,7 +9,7 @@ test('the first key is made, shown once, and asked for from then on', async ({ p
   const folder = mkdtempSync(join(tmpdir(), 'callie-door-'))
   const port = await freePort()
   const base = `http://127.0.0.1:${port}`
-  const callie = new Callie(['serve'], { CALLIE_DATA_DIR: folder, CALLIE_HTTP_LISTEN: `127.0.0.1:${port}`, CALLIE_SIP_LISTEN: '127.0.0.1:0' })
+  const callie = new Callie(['serve'], folder, { CALLIE_DATA_DIR: folder, CALLIE_HTTP_LISTEN: `127.0.0.1:${port}`, CALLIE_SIP_LISTEN: '127.0.0.1:0' })
   try {
     await expect.poll(async () => fetch(`${base}/health/live`).then((answer) => answer.ok, () => false), { timeout: 30_000 }).toBe(true)
     await page.goto(`${base}/dashboard/settings?tab=keys`)

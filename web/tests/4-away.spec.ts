@@ -9,7 +9,7 @@ test('when the server is killed the dashboard says so, keeps what it knows, and 
   const folder = mkdtempSync(join(tmpdir(), 'callie-away-'))
   const port = await freePort()
   const start = () =>
-    new Callie(['serve'], {
+    new Callie(['serve'], folder, {
       CALLIE_DATA_DIR: folder,
       CALLIE_HTTP_LISTEN: `127.0.0.1:${port}`,
       CALLIE_SIP_LISTEN: '127.0.0.1:0',

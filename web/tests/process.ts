@@ -11,11 +11,11 @@ export class Callie {
   log = ''
   private readonly child: ChildProcess
   private readonly ended: Promise<void>
-  constructor(args: string[], env: Record<string, string>) {
+  constructor(args: string[], folder: string, env: Record<string, string>) {
     if (!existsSync(binary)) throw new Error(`${binary} is not built: cargo build --package callie-server --bin callie`)
     // Nothing of the developer's own settings gets in.
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CALLIE_|GEMINI_|OPENAI_|FIREBASE_|GOOGLE_)/.test(name)))
-    this.child = spawn(binary, args, { env: { ...clean, ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(binary, args, { cwd: folder, env: { ...clean, ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'] })
     const take = (data: Buffer) => {
       this.log += data.toString()
     }

@@ -11,8 +11,8 @@ export default async function world() {
   // A world that is up already, while one works on the tests.
   if (process.env.CALLIE_WORLD && process.env.CALLIE_CARRIER) return undefined
   const folder = mkdtempSync(join(tmpdir(), 'callie-web-'))
-  const models = process.env.CALLIE_MODELS_DIR ?? join(import.meta.dirname, '../../models')
-  const demo = new Callie(['demo', '--keep'], { TMPDIR: folder, CALLIE_MODELS_DIR: models })
+  // The recogniser's weights are looked for in the working folder.
+  const demo = new Callie(['demo', '--keep'], join(import.meta.dirname, '../..'), { TMPDIR: folder })
   await demo.says(/Still running until Ctrl-C/, WITHIN_MS)
   const server = /server\s+(http:\/\/\S+)/.exec(demo.log)?.[1]
   const carrier = /carrier\s+sip:(\S+)/.exec(demo.log)?.[1]

@@ -2,7 +2,8 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ApiError, plain, take } from './client'
 import { together } from './heard'
-import type { CallDirection, CallQuery } from './types'
+import type { CallSignalling, LineTrace } from './schema'
+import type { CallQuery } from './types'
 
 export const keys = {
   status: ['status'] as const,
@@ -71,27 +72,17 @@ export const call = (id: string) =>
       return { ...detail, events: together(detail.events, id) }
     },
   })
-export const transcript = (id: string) =>
-  queryOptions({
-    queryKey: [...keys.call(id), 'transcript'],
-    queryFn: async () =>
-      (await take(api.GET('/calls/{call_id}/transcript', { params: { path: { call_id: id }, query: { format: 'json' } } }))) as Exclude<
-        Awaited<ReturnType<typeof callTranscript>>,
-        string
-      >,
-  })
-const callTranscript = async (id: string) => take(api.GET('/calls/{call_id}/transcript', { params: { path: { call_id: id } } }))
 export const signalling = (id: string) =>
   queryOptions({
     queryKey: [...keys.call(id), 'sip'],
     queryFn: async () =>
-      (await plain('GET', `/calls/${encodeURIComponent(id)}/sip?format=json`)).json() as Promise<import('./schema').CallSignalling>,
+      (await plain('GET', `/calls/${encodeURIComponent(id)}/sip?format=json`)).json() as Promise<CallSignalling>,
   })
 export const lineTrace = (id: string) =>
   queryOptions({
     queryKey: [...keys.user(id), 'trace'],
     queryFn: async () =>
-      (await plain('GET', `/users/${encodeURIComponent(id)}/sip/trace?format=json`)).json() as Promise<import('./schema').LineTrace>,
+      (await plain('GET', `/users/${encodeURIComponent(id)}/sip/trace?format=json`)).json() as Promise<LineTrace>,
     refetchInterval: 10_000,
   })
 export const doctor = (id: string) =>
@@ -123,4 +114,3 @@ export const pending = (id: string) =>
     queryKey: [...keys.user(id), 'pending'],
     queryFn: async () => (await take(api.GET('/users/{user_id}/calls/pending', { params: { path: { user_id: id } } }))).calls,
   })
-export const directionWords: Record<CallDirection, string> = { inbound: 'in', outbound: 'out' }

@@ -2,7 +2,6 @@
 import type { operations, SpeakerWord, TerminationDocument, TurnDocument } from './schema'
 
 export type CallQuery = NonNullable<operations['list_calls']['parameters']['query']>
-export type CallDirection = 'inbound' | 'outbound'
 
 /** One event of a call. What is in it depends on `event`. */
 export interface CallEvent {

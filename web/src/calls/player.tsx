@@ -137,21 +137,23 @@ function Track({ values, color, name }: { values: number[] | undefined; color: s
   useEffect(() => {
     const element = canvas.current
     if (!element) return
-    const draw = () => paint(element, values ?? [], color)
+    const draw = () => paint(element, values ?? [])
     draw()
     const resized = new ResizeObserver(draw)
     resized.observe(element)
     // Another theme has other colours.
-    const themed = new MutationObserver(draw)
+    const themed = new MutationObserver(() => requestAnimationFrame(draw))
     themed.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] })
     const system = matchMedia('(prefers-color-scheme: dark)')
-    system.addEventListener('change', draw)
+    // The styles follow a moment later.
+    const drawSoon = () => requestAnimationFrame(draw)
+    system.addEventListener('change', drawSoon)
     return () => {
       resized.disconnect()
       themed.disconnect()
-      system.removeEventListener('change', draw)
+      system.removeEventListener('change', drawSoon)
     }
-  }, [values, color])
+  }, [values])
   return (
     <div className="relative border-b border-line last-of-type:border-b-0">
       <span className="absolute top-1 left-0 rounded bg-card/80 px-1 text-2xs font-medium text-dim">{name}</span>
@@ -160,7 +162,7 @@ function Track({ values, color, name }: { values: number[] | undefined; color: s
   )
 }
 
-function paint(canvas: HTMLCanvasElement, values: number[], _color: string) {
+function paint(canvas: HTMLCanvasElement, values: number[]) {
   const scale = devicePixelRatio || 1
   const { clientWidth: width, clientHeight: height } = canvas
   canvas.width = width * scale

@@ -190,8 +190,8 @@ function Lines({ down, users: list }: { down: UserDocument[]; users: UserDocumen
                 {user.config_state.state === 'faulty' ? user.config_state.problem : user.registration.reason}
                 {user.registration.next_attempt_at && (
                   <>
-                    {' '}
-                    Next attempt <Ago at={user.registration.next_attempt_at} />.
+                    {user.registration.reason && ', '}
+                    next attempt <Ago at={user.registration.next_attempt_at} />
                   </>
                 )}
               </p>

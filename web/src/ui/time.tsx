@@ -37,7 +37,8 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 export function away(at: string, from: number): string {
   const seconds = Math.round((Date.parse(at) - from) / 1_000)
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1]
-  return relative.format(Math.trunc(seconds / size), unit)
+  // Without the dot of the abbreviation: it may stand at the end of a sentence.
+  return relative.format(Math.trunc(seconds / size), unit).replace('.', '')
 }
 
 /** "3 min. ago", and the full time on pointing. */
