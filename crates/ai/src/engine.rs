@@ -170,6 +170,8 @@ pub enum Prompt {
     LeaveMessage { message: String },
     /// The agent is with the caller again, who could not be handed over.
     TransferFailed { target: String, reason: String },
+    /// A supervisor's word to the agent, of which the caller hears nothing; not answered by itself.
+    Hint { text: String },
 }
 
 /// Opens sessions. One instance serves all calls.
@@ -186,6 +188,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// The model that would hold this call, where there is one to name.
     fn model(&self, brief: &Brief) -> Option<String> {
         brief.model.clone()
+    }
+
+    /// Whether [`Prompt::Hint`] reaches whoever talks here.
+    fn takes_hints(&self) -> bool {
+        false
     }
 
     /// Whether such a call could be held now: a session is opened and hung up at once.

@@ -3,6 +3,10 @@
 //! The composition root implements [`Exchange`] over the accounts reconciler and the call registry; tests implement it with
 //! a few lines.
 
+mod joining;
+
+pub use joining::{HintError, ListenError, Listening, Spoken, TalkError, TalkLine};
+
 use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
@@ -299,6 +303,15 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// Hands the caller of a call over, or goes on with that; its course is told by the call's events.
     async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError>;
+
+    /// Both sides of a call that is up, for a supervisor.
+    async fn listen(&self, call: CallId) -> Result<Listening, ListenError>;
+
+    /// Tells the agent of a call something of which the caller hears nothing.
+    async fn hint(&self, call: CallId, text: &str) -> Result<(), HintError>;
+
+    /// Begins a call of somebody without a telephone with the user's agent.
+    async fn talk(&self, user: &UserId, words: CallWords) -> Result<TalkLine, TalkError>;
 
     /// The live feed. Slow readers lose the oldest events and are told how many.
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>>;

@@ -5,8 +5,8 @@ use crate::{
     call::Registry,
     doctor::Doctor,
     exchange::{
-        ActiveCall, DialError, DialRequest, EngineCheck, ExaminationError, ExaminationRequest, Exchange, KeysError, LineStatus,
-        LiveEvent, SipCounts, TransferError, TransferOrder,
+        ActiveCall, CallWords, DialError, DialRequest, EngineCheck, ExaminationError, ExaminationRequest, Exchange, HintError,
+        KeysError, LineStatus, ListenError, Listening, LiveEvent, SipCounts, TalkError, TalkLine, TransferError, TransferOrder,
     },
     records::LiveFeed,
 };
@@ -96,6 +96,18 @@ impl Exchange for Switchboard {
 
     async fn transfer(&self, call: CallId, order: TransferOrder) -> Result<(), TransferError> {
         self.registry.transfer(call, order).await
+    }
+
+    async fn listen(&self, call: CallId) -> Result<Listening, ListenError> {
+        self.registry.listen(call).await
+    }
+
+    async fn hint(&self, call: CallId, text: &str) -> Result<(), HintError> {
+        self.registry.hint(call, text).await
+    }
+
+    async fn talk(&self, user: &UserId, words: CallWords) -> Result<TalkLine, TalkError> {
+        self.registry.talk(user, words).await
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

@@ -36,7 +36,9 @@ pub use door::{Refused, Strangers};
 pub use error::SipError;
 pub use examination::{Answered, FoundTarget, LookedUp};
 pub use inbound::InboundCall;
-pub use leg::{DialogId, HangUpCause, Leg, LegControl, LegEvent, LegFailure, PeerAbilities, ReferTo, RequestFailure};
+pub use leg::{
+    DialogId, HangUpCause, Leg, LegControl, LegEvent, LegFailure, LocalOrder, LocalPeer, PeerAbilities, ReferTo, RequestFailure,
+};
 pub use options::{SipOptions, TlsListen};
 pub use outbound::{DialOptions, GoOn};
 pub use register::RegisterPolicy;

@@ -69,6 +69,10 @@ impl Engine for GeminiEngine {
         Ok(Box::new(GeminiSession::new(talk, link, self.connector.clone())))
     }
 
+    fn takes_hints(&self) -> bool {
+        true
+    }
+
     fn model(&self, brief: &Brief) -> Option<String> {
         Some(plan::model(brief, &self.options).to_owned())
     }

@@ -62,7 +62,7 @@ impl EngineSession for Announcement {
     /// The script has its own patience with silence.
     fn prompt(&mut self, prompt: Prompt) {
         match prompt {
-            Prompt::StillThere | Prompt::SilenceGoodbye => {}
+            Prompt::StillThere | Prompt::SilenceGoodbye | Prompt::Hint { .. } => {}
             Prompt::LeaveMessage { message } => {
                 self.script.end();
                 self.mouth.interrupt();

@@ -235,6 +235,9 @@ impl EngineSession for Conversation {
         if let Prompt::LeaveMessage { message } = prompt {
             return self.leave(&message);
         }
+        if matches!(prompt, Prompt::Hint { .. }) {
+            return;
+        }
         if self.hello.is_some() || self.mouth.is_leaving() || prompt == Prompt::StillThere && self.listening.is_open() {
             return;
         }

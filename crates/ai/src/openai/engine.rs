@@ -80,6 +80,10 @@ impl Engine for OpenAiEngine {
         Self::NAME
     }
 
+    fn takes_hints(&self) -> bool {
+        true
+    }
+
     fn model(&self, brief: &Brief) -> Option<String> {
         Some(self.model_of(brief).to_owned())
     }

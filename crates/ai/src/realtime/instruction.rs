@@ -110,6 +110,15 @@ pub fn transfer_failed(target: &str, reason: &str) -> String {
     )
 }
 
+/// A supervisor listens in.
+pub fn hint(text: &str) -> String {
+    let text: String = text.trim().chars().map(|c| if "()".contains(c) { ' ' } else { c }).collect();
+    format!(
+        "(A private note of your supervisor, who listens to this call. The caller hears nothing of it. Do not read it out, do not mention \
+         it, and do not answer it by itself: heed it in what you say from now on. The note: {text})"
+    )
+}
+
 /// A key was pressed; `None` for what is no key.
 pub fn pressed(digit: char) -> Option<String> {
     let digit = digit.to_ascii_uppercase();

@@ -269,6 +269,12 @@ pub enum CallFact {
     ClaimUnsupported {
         claim: Claim,
     },
+    /// A supervisor listens to the call from now on.
+    ListenedIn,
+    /// A supervisor's word to the agent, of which the caller heard nothing.
+    HintGiven {
+        text: String,
+    },
     /// Something degraded but the call goes on.
     Warning {
         text: String,

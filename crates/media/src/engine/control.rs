@@ -1,6 +1,7 @@
 //! Steering a call's media from its task.
 
 use super::{
+    overhear::{MAX_LISTENERS, Overhearing, overhear},
     relay::RelayEnd,
     shared::{MediaStats, Ownership, RelayChange},
 };
@@ -79,6 +80,18 @@ impl MediaControl {
     pub fn listen(&self, on: bool) {
         let listener = on.then(Box::default);
         self.owner.0.post(|mail| mail.listener = Some(listener));
+    }
+
+    /// Both sides, for somebody else than the agent: each listener hears for itself. Of more than four the last hear nothing.
+    #[must_use]
+    pub fn overhear(&self) -> Overhearing {
+        let (listener, feed) = overhear();
+        self.owner.0.post(|mail| {
+            if mail.listeners.len() < MAX_LISTENERS {
+                mail.listeners.push(feed);
+            }
+        });
+        listener
     }
 
     /// Watches for [`super::MediaEvent::BargeIn`] from now on, afresh, or no more. A relay ends it.

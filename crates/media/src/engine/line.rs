@@ -2,6 +2,7 @@
 
 use super::{
     ear::EarFeed,
+    overhear::{MAX_LISTENERS, OverhearFeed},
     relay::RelayEnd,
     shared::{MediaEvent, MediaStats, Shared},
     sys::{self, BATCH, Datagrams},
@@ -35,6 +36,8 @@ pub(super) struct Line {
     pub(super) voice: VoiceFeed,
     pub(super) relay: Option<Box<RelayEnd>>,
     pub(super) tap: Option<Tap>,
+    /// With room for all that there may be.
+    pub(super) listeners: Vec<OverhearFeed>,
     pub(super) stats: MediaStats,
     pub(super) shared: Arc<Shared>,
     pub(super) beats: u32,
@@ -71,6 +74,7 @@ impl Line {
         if let Some(tap) = &mut self.tap {
             tap.push(beat.stereo());
         }
+        self.listeners.retain_mut(|listener| listener.push(beat.stereo()));
         self.tell();
         self.count();
         self.shared.publish(&self.stats);
@@ -82,7 +86,7 @@ impl Line {
     }
 
     fn read_mail(&mut self, now: Duration) {
-        let (session, relay) = (&mut self.session, &mut self.relay);
+        let (session, relay, listeners) = (&mut self.session, &mut self.relay, &mut self.listeners);
         self.shared.collect(|mail| {
             if let Some(remote) = mail.remote.take() {
                 session.set_remote(remote, now);
@@ -120,6 +124,12 @@ impl Line {
             if let Some(detector) = mail.detector.take() {
                 session.watch_barge_in(detector);
             }
+            while listeners.len() < MAX_LISTENERS
+                && let Some(listener) = mail.listeners.pop()
+            {
+                listeners.push(listener);
+            }
+            mail.listeners.clear();
             // What does not fit waits for the sender's queue to move on.
             while let Some((digit, way)) = mail.digits.pop_front() {
                 if !session.send_dtmf(digit, way) {

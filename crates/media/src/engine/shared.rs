@@ -1,7 +1,7 @@
 //! What a call's tasks and its media thread share. The media thread never waits for any of it: it tries a lock, and when
 //! somebody holds it, comes back with the next beat.
 
-use super::relay::RelayEnd;
+use super::{overhear::OverhearFeed, relay::RelayEnd};
 use crate::{
     barge::BargeInDetector,
     codec::Codec,
@@ -165,6 +165,8 @@ pub(super) struct Mail {
     pub(super) listener: Option<Option<Box<ProgressListener>>>,
     /// `Some(None)` ends the watch.
     pub(super) detector: Option<Option<Box<BargeInDetector>>>,
+    /// Who listens from now on, besides those who do.
+    pub(super) listeners: Vec<OverhearFeed>,
     /// Bounded by [`super::control`].
     pub(super) digits: VecDeque<(char, DtmfWay)>,
 }

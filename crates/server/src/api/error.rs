@@ -167,6 +167,11 @@ impl Problem {
         Self { limit: Some(refusal.limit), ..Self::new(status, kind, title, detail) }
     }
 
+    pub fn no_websocket() -> Self {
+        let detail = "this path is a WebSocket (RFC 6455): send Connection: Upgrade, Upgrade: websocket and their like by GET";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", "This is a WebSocket", detail)
+    }
+
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "A fault of this server", detail)
     }

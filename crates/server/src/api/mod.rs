@@ -14,6 +14,8 @@
 //! | [`calls`], [`recording`] | `/calls…`: records, what is up now, recordings |
 //! | [`signalling`] | `/calls/{id}/sip`, `…/pcap`, `/users/{id}/sip/trace`: SIP as it went over the wire |
 //! | [`events`] | `/events`: the live feed |
+//! | [`talk`] | `/users/{id}/talk`: an agent talked to from a browser |
+//! | [`websocket`] | WebSockets as handlers get them |
 //! | [`status`], [`health`], [`root`] | `/admin/status`, `/health…`, `/` |
 //! | [`engines`] | the conversation engines, as the status shows them |
 //! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
@@ -61,9 +63,11 @@ pub mod session;
 pub mod signalling;
 pub mod state;
 pub mod status;
+pub mod talk;
 pub mod users;
 pub mod versions;
 pub mod webhooks;
+pub mod websocket;
 pub mod words;
 
 #[cfg(test)]

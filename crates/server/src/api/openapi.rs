@@ -151,6 +151,8 @@ problem_sets! {
     /// A limit of the user is in the way.
     LimitProblems: "403" "The user's limits do not allow it, `limit` says which; or your role does not, or another web site sent this request",
         "429" "A limit of the user is reached, `limit` says which; or it is at the server's limit of concurrent calls";
+    /// It is a WebSocket.
+    WebSocketProblems: "426" "The request does not ask for a WebSocket";
     /// The user in the path is not there.
     UserProblems: "404" "There is no such user";
     /// The call in the path is not there.

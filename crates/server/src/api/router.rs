@@ -2,8 +2,8 @@
 
 use super::{
     ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version,
-    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, users,
-    versions, webhooks,
+    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, talk,
+    users, versions, webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -65,6 +65,9 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(calls::show))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::keys::send))
+        .routes(routes!(calls::listen::listen))
+        .routes(routes!(calls::hint::hint))
+        .routes(routes!(talk::talk))
         .routes(routes!(calls::transfer::begin))
         .routes(routes!(calls::transfer::join))
         .routes(routes!(calls::transfer::cancel))

@@ -4,11 +4,15 @@ use super::{
     bridge::{Bridge, Fact, Line, TurnTaking},
     bridging,
     context::Chosen,
+    supervision,
 };
 use crate::tools::mcp::{Gathered, Gathering};
 use callie_ai::{Brief, Capabilities, Engine, EngineError, EngineSession, LocalEngine, Prompt, Utterance, tools::Toolbox};
 use callie_media::engine::MediaEvent;
 use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
+
+/// So many words of a supervisor are told again to a session that does not know of them.
+const HINTS: usize = 8;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn EngineSession>, EngineError>> + Send>>;
 
@@ -57,6 +61,8 @@ pub struct Agent {
     turns: TurnTaking,
     /// Tools that may take a moment.
     later: Option<Gathering>,
+    /// A supervisor's, the latest.
+    hints: VecDeque<String>,
 }
 
 struct Standby {
@@ -82,6 +88,7 @@ impl Agent {
             when_lost,
             turns: TurnTaking::default(),
             later: None,
+            hints: VecDeque::new(),
         }
     }
 
@@ -246,6 +253,26 @@ impl Agent {
         }
     }
 
+    /// Whether [`Self::hint`] reaches whoever talks.
+    pub fn takes_hints(&self) -> bool {
+        self.engine.takes_hints()
+    }
+
+    /// Also for whoever talks later.
+    pub fn hint(&mut self, text: String) {
+        self.prompt(supervision::prompt(&text));
+        self.hints.push_back(text);
+        if self.hints.len() > HINTS {
+            self.hints.pop_front();
+        }
+    }
+
+    /// The model does not know of them any more.
+    pub fn repeat_hints(&mut self) {
+        let State::Bridged(bridge) = &mut self.state else { return };
+        self.hints.iter().for_each(|text| bridge.prompt(supervision::prompt(text)));
+    }
+
     pub fn nudge(&mut self) {
         if let State::Bridged(bridge) = &mut self.state {
             bridge.nudge();
@@ -326,6 +353,7 @@ impl Agent {
             bridge.start();
         }
         self.state = State::Bridged(bridge);
+        self.repeat_hints();
     }
 }
 

@@ -215,7 +215,7 @@ fn codec_of(codec: AudioCodec) -> Codec {
 }
 
 /// From the system's random source: whoever guesses them hears the call.
-fn draw_keys() -> Result<OurKeys, Termination> {
+pub(super) fn draw_keys() -> Result<OurKeys, Termination> {
     let mut random = [[0; 30]; 2];
     for key in &mut random {
         SysRng

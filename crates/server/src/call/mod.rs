@@ -32,6 +32,8 @@
 //! | [`rates`] | between the rates of a line and those of the engine that took it over |
 //! | `conversation` | what is said: transcript and silence |
 //! | `transcript` | turns, from marks of the RTP socket and words of the engine |
+//! | `supervision` | a supervisor listens, and whispers to the agent |
+//! | `browser` | a call of somebody in a browser |
 //! | `silence` | what to do when nobody speaks |
 
 mod agent;
@@ -41,6 +43,7 @@ mod audio_evidence;
 mod barge_in;
 mod bridge;
 mod bridging;
+mod browser;
 mod check;
 pub mod context;
 mod conversation;
@@ -59,6 +62,7 @@ pub mod registry;
 mod reoffer;
 mod replaces;
 mod silence;
+mod supervision;
 mod talk;
 mod task;
 mod timers;

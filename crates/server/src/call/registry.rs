@@ -23,7 +23,7 @@ use callie_domain::call::{Call, Policy};
 use callie_domain::record::{AfterCallReport, CallFact, Cdr, Direction, EndReason};
 use callie_domain::user::Voicemail;
 use callie_domain::{CallId, User, UserId};
-use callie_sip::{InboundCall, LegControl};
+use callie_sip::{InboundCall, Leg, LegControl};
 use callie_store::{StoredUser, UserView};
 use jiff::Timestamp;
 use std::{
@@ -41,6 +41,8 @@ use tracing::Instrument;
 
 /// Commands a call may be behind with; an operator gives a few.
 const INBOX: usize = 8;
+/// Who calls from one, as records and agents name it.
+const BROWSER: &str = "browser";
 
 struct Entry {
     user: UserId,
@@ -145,6 +147,32 @@ impl Registry {
         let id = self.launch(&stored, party, signalling, CallWords::default(), refusal);
         if let Some(own) = own {
             own.has_come(id);
+        }
+    }
+
+    /// A call of somebody in a browser, who has no number; see [`super::browser`].
+    pub(super) fn admit_local(&self, stored: &StoredUser, leg: Leg, offer: String, address: IpAddr, words: CallWords) -> CallId {
+        let party = Party {
+            direction: Direction::Inbound,
+            from: BROWSER.to_owned(),
+            to: stored.user.id.to_string(),
+            remote: BROWSER.to_owned(),
+            sip_call_id: None,
+            media_address: address,
+            engine: None,
+            voicemail: None,
+            id: None,
+            pass: None,
+        };
+        let signalling = Signalling::Inbound { leg, offer: Some(offer.into_bytes()) };
+        self.launch(stored, party, signalling, words, None)
+    }
+
+    /// Nobody needs a line to talk to an agent from a browser.
+    pub(super) fn refusal_of_talk(&self, stored: &StoredUser) -> Option<EndReason> {
+        match self.refusal(stored) {
+            Some(EndReason::UserInactive) if stored.user.sip.is_active => self.refusal_of_room(stored),
+            refusal => refusal,
         }
     }
 
@@ -380,6 +408,10 @@ impl Registry {
         if !stored.user.wants_line() {
             return Some(EndReason::UserInactive);
         }
+        self.refusal_of_room(stored)
+    }
+
+    fn refusal_of_room(&self, stored: &StoredUser) -> Option<EndReason> {
         (self.active_of(&stored.user.id) >= self.0.context.limits.calls_per_user).then_some(EndReason::TooManyCalls)
     }
 
@@ -392,7 +424,7 @@ impl Registry {
         self.0.tracker.spawn(task);
     }
 
-    fn stored(&self, user: &UserId) -> Option<StoredUser> {
+    pub(super) fn stored(&self, user: &UserId) -> Option<StoredUser> {
         self.0.view.borrow().users.get(user)?.usable().cloned()
     }
 

@@ -83,6 +83,9 @@ impl CallTask {
             Fact::Notice(text) => journal.note(CallFact::Warning { text }),
             Fact::SessionChanged { reason, resumed } => {
                 journal.note(CallFact::SessionChanged { engine: agent.name().to_owned(), reason, resumed });
+                if !resumed {
+                    agent.repeat_hints();
+                }
             }
             Fact::Goodbye => queue.push_back(Input::AgentGoodbye),
             Fact::Drained => queue.push_back(Input::PlayoutDrained),

@@ -20,14 +20,14 @@ use super::{
     transfer::{self, Transferring},
 };
 use crate::accounts::LineDirectory;
-use crate::exchange::{HoldError, KeysError, TransferError, TransferOrder};
+use crate::exchange::{HintError, HoldError, KeysError, ListenError, TransferError, TransferOrder};
 use crate::records::Journal;
 use callie_domain::call::transfer::Input as TransferInput;
 use callie_domain::call::{Call, Input, Output, TimerKind};
 use callie_domain::record::{CallFact, DeadAirStep, Direction, EndReason, Speaker, Termination};
 use callie_domain::{DialTarget, User};
 use callie_media::dtmf::{KeyFilter, KeySource};
-use callie_media::engine::{Media, MediaEngine, MediaEvent};
+use callie_media::engine::{Media, MediaEngine, MediaEvent, Overhearing};
 use callie_sip::{AccountHandle, DialOptions, InboundCall, Leg, LegControl, LegEvent, RequestFailure};
 use futures::future::BoxFuture;
 use std::{
@@ -48,6 +48,9 @@ pub enum Command {
     Hold(bool, oneshot::Sender<Result<(), HoldError>>),
     SendKeys(String, oneshot::Sender<Result<(), KeysError>>),
     Transfer(TransferOrder, oneshot::Sender<Result<(), TransferError>>),
+    Listen(oneshot::Sender<Result<Overhearing, ListenError>>),
+    /// A supervisor's word to the agent.
+    Hint(String, oneshot::Sender<Result<(), HintError>>),
     /// An INVITE that takes the place of one of the call's legs.
     Replace(Box<InboundCall>),
 }
@@ -231,6 +234,12 @@ impl CallTask {
             }
             Happening::Command(Some(Command::Transfer(order, reply))) => {
                 let _ = reply.send(self.take_transfer_order(order));
+            }
+            Happening::Command(Some(Command::Listen(reply))) => {
+                let _ = reply.send(self.take_listener());
+            }
+            Happening::Command(Some(Command::Hint(text, reply))) => {
+                let _ = reply.send(self.take_hint(text));
             }
             Happening::Command(Some(Command::Replace(call))) => Box::pin(self.take_replacement(call)).await,
             Happening::Moving(event) => Box::pin(self.take_moving_event(event)).await,

@@ -107,7 +107,7 @@ impl EngineSession for StubSession {
         let hertz = match &prompt {
             Prompt::BriefHuman { .. } => BRIEFING_HZ,
             Prompt::TransferFailed { .. } => REGRET_HZ,
-            Prompt::StillThere | Prompt::SilenceGoodbye => return,
+            Prompt::StillThere | Prompt::SilenceGoodbye | Prompt::Hint { .. } => return,
             Prompt::LeaveMessage { .. } => MESSAGE_HZ,
         };
         let leaves = matches!(prompt, Prompt::LeaveMessage { .. });

@@ -2,6 +2,7 @@
 //! RTP and WebSockets on loopback. They wait for speech most of the time, so more of them run at once than there are cores.
 
 mod barge_in;
+mod browser;
 mod closing;
 mod costs;
 mod failures;
@@ -60,6 +61,9 @@ fn main() {
         uplink::it_goes_on_over_a_bad_line,
         uplink::it_goes_on_while_the_call_is_held,
         uplink::what_plays_while_the_call_is_held_is_not_answered,
+        browser::who_has_no_telephone_talks_to_the_agent,
+        browser::the_agent_hangs_up_on_a_browser,
+        browser::a_supervisor_hears_both_sides_and_whispers_to_the_agent,
         closing::the_goodbye_is_heard_to_its_end,
         closing::a_caller_who_talks_over_the_goodbye_does_not_cut_it,
         opening::a_called_side_is_greeted_once_it_has_answered,
@@ -78,6 +82,7 @@ fn main() {
     ];
     let others = trials![once =>
         failures::a_call_goes_on_in_another_session,
+        browser::who_closes_the_page_has_hung_up_and_who_is_not_ours_is_refused,
         failures::a_call_goes_on_in_the_same_session,
         openai_faults::a_call_goes_on_whatever_the_service_does,
         openai_faults::another_engine_takes_over_what_cannot_be_mended,

@@ -22,6 +22,7 @@ mod early;
 mod event;
 pub(crate) mod extension;
 mod facts;
+mod local;
 mod offer;
 mod redirect;
 mod refer;
@@ -40,6 +41,7 @@ pub use control::LegControl;
 pub use event::{HangUpCause, LegEvent, LegFailure, RequestFailure};
 pub(crate) use facts::Facts;
 pub use facts::{DialogId, PeerAbilities};
+pub use local::{LocalOrder, LocalPeer};
 pub use refer::ReferTo;
 pub(crate) use sink::EventSink;
 

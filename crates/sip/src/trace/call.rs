@@ -34,6 +34,13 @@ struct Kept {
 }
 
 impl CallTrace {
+    /// Of a leg without messages.
+    pub(crate) fn ended() -> Self {
+        let trace = Self::default();
+        trace.end();
+        trace
+    }
+
     /// The messages that came since the last time, in order; after the call's end the held ones too.
     pub fn take(&self) -> Vec<SipMessage> {
         let mut kept = self.kept();

@@ -152,6 +152,7 @@ impl Conversation {
             }
             Prompt::BriefHuman { target, message } => self.ask(&instruction::brief_human(&target, message.as_deref()), now),
             Prompt::TransferFailed { target, reason } => self.ask(&instruction::transfer_failed(&target, &reason), now),
+            Prompt::Hint { text } => self.tell(&instruction::hint(&text)),
         }
     }
 

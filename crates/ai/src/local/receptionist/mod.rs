@@ -139,7 +139,7 @@ impl Receptionist {
             (Stage::Waiting, Input::Start) => self.greet(),
             (Stage::Waiting, _) | (_, Input::Start) => Vec::new(),
             // The session says it by itself.
-            (_, Input::Prompt(Prompt::LeaveMessage { .. })) => Vec::new(),
+            (_, Input::Prompt(Prompt::LeaveMessage { .. } | Prompt::Hint { .. })) => Vec::new(),
             (_, Input::Prompt(Prompt::StillThere)) => vec![say("Are you still there?")],
             (_, Input::Prompt(Prompt::SilenceGoodbye)) => self.end_in_silence(),
             (_, Input::Prompt(Prompt::TransferFailed { target, .. })) => self.apologise(&target),

@@ -201,6 +201,7 @@ impl Conversation {
             }
             Prompt::BriefHuman { target, message } => self.ask(&instruction::brief_human(&target, message.as_deref()), now),
             Prompt::TransferFailed { target, reason } => self.ask(&instruction::transfer_failed(&target, &reason), now),
+            Prompt::Hint { text } => self.inform(&instruction::hint(&text)),
         }
         self.settle(now);
     }
@@ -387,6 +388,18 @@ impl Conversation {
         } else {
             self.instruct(text);
         }
+    }
+
+    /// Tells the model something that it is not to answer.
+    fn inform(&mut self, text: &str) {
+        let message = match self.takes_items {
+            true => self.writer.item(&Item::Cue(text.to_owned())),
+            false => {
+                self.instructions = format!("{}\n\n{text}", self.instructions);
+                self.writer.instruct(&self.instructions)
+            }
+        };
+        self.send(message);
     }
 
     /// Tells it for one response only. The session's own instructions stay in front: they are replaced for that response, and a

@@ -1,7 +1,9 @@
 //! `/calls…`: records of calls and what was said in them, calls that are up now, and what is done to them.
 
 pub mod document;
+pub mod hint;
 pub mod keys;
+pub mod listen;
 pub mod query;
 pub mod summary;
 pub mod transcript;

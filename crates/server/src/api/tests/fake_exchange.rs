@@ -2,8 +2,9 @@
 
 use super::memory::MemoryStore;
 use crate::exchange::{
-    ActiveCall, DialError, DialRequest, EngineCheck, EngineFault, ExaminationError, ExaminationRequest, Exchange, KeysError,
-    LineStatus, LiveEvent, SipCounts, TransferError, TransferOrder,
+    ActiveCall, CallWords, DialError, DialRequest, EngineCheck, EngineFault, ExaminationError, ExaminationRequest, Exchange,
+    HintError, KeysError, LineStatus, ListenError, Listening, LiveEvent, SipCounts, TalkError, TalkLine, TransferError,
+    TransferOrder,
 };
 use async_trait::async_trait;
 use callie_domain::examination::{Finding, Report, Subject};
@@ -11,6 +12,7 @@ use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::{CallId, User, UserId};
 use callie_store::ConfigStore;
+use futures::StreamExt;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -26,6 +28,7 @@ pub struct FakeExchange {
     pub trace: Mutex<Vec<SipMessage>>,
     pub dialled: Mutex<Vec<DialRequest>>,
     pub pressed: Mutex<String>,
+    pub hints: Mutex<Vec<String>>,
     /// The one examination there was; a second one finds it under way.
     pub report: Mutex<Option<Arc<Report>>>,
     /// The answer to the next dial, instead of a call.
@@ -49,6 +52,7 @@ impl FakeExchange {
             trace: Mutex::default(),
             dialled: Mutex::default(),
             pressed: Mutex::default(),
+            hints: Mutex::default(),
             report: Mutex::default(),
             refusal: Mutex::default(),
             engine_fault: Mutex::default(),
@@ -158,6 +162,34 @@ impl Exchange for FakeExchange {
         }
         self.transfers.lock().expect("not poisoned").push(order);
         Ok(())
+    }
+
+    /// One frame, then the end.
+    async fn listen(&self, call: CallId) -> Result<Listening, ListenError> {
+        let active = self.active.lock().expect("not poisoned");
+        let call = active.iter().find(|c| c.id == call).ok_or(ListenError::NoSuchCall)?;
+        if !call.answered {
+            return Err(ListenError::NotTalking);
+        }
+        Ok(Listening { sample_rate_hz: 8_000, frames: futures::stream::iter([vec![1, -2]]).boxed() })
+    }
+
+    async fn hint(&self, call: CallId, text: &str) -> Result<(), HintError> {
+        let active = self.active.lock().expect("not poisoned");
+        let call = active.iter().find(|c| c.id == call).ok_or(HintError::NoSuchCall)?;
+        if !call.answered {
+            return Err(HintError::NotTaken("local"));
+        }
+        self.hints.lock().expect("not poisoned").push(text.to_owned());
+        Ok(())
+    }
+
+    /// Needs a socket, and those are tested with the whole server.
+    async fn talk(&self, user: &UserId, _words: CallWords) -> Result<TalkLine, TalkError> {
+        match self.line(user) {
+            Some(_) => Err(TalkError::Internal("there is no audio here".to_owned())),
+            None => Err(TalkError::NoSuchUser(user.clone())),
+        }
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<LiveEvent>> {

@@ -14,6 +14,7 @@ mod fake_exchange;
 mod feed;
 mod first_version;
 mod guide;
+mod joining;
 mod lines;
 mod memory;
 mod metrics;

@@ -154,6 +154,8 @@ fn fact_words(fact: &CallFact, direction: Direction) -> Option<String> {
         CallFact::MessageTaken { message } => format!("message taken: {}", message.text),
         CallFact::Ended { termination } => format!("call ended: {}", termination.reason.text()),
         CallFact::DialRefused { to, limit, detail } => format!("{to} is not dialled ({}): {detail}", limit.as_str()),
+        CallFact::ListenedIn => "somebody listens in".to_owned(),
+        CallFact::HintGiven { text } => format!("hint to the agent: {text}"),
         CallFact::Warning { text } => format!("warning: {text}"),
         CallFact::ToneHeard { tone } => format!("hears a {tone}"),
         CallFact::AnsweredBy { by, evidence } => format!("answered by: {} ({evidence})", by.as_str()),
