@@ -3,9 +3,14 @@ import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
-const openapi = JSON.parse(readFileSync(new URL('../openapi.json', import.meta.url), 'utf8')) as { paths: Record<string, object> }
+const openapi = JSON.parse(readFileSync(new URL('../openapi.json', import.meta.url), 'utf8')) as {
+  paths: Record<string, Record<string, { parameters?: { in: string; name: string }[] }>>
+}
 const endpoints = Object.entries(openapi.paths).flatMap(([path, methods]) =>
-  Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  Object.entries(methods).flatMap(([method, { parameters }]) => {
+    const endpoint = `${method.toUpperCase()} ${path}`
+    return [endpoint, ...(parameters ?? []).filter((each) => each.in === 'query').map(({ name }) => `${endpoint}?${name}`)]
+  }),
 )
 
 /** A running server for `npm run dev`: CALLIE=http://127.0.0.1:8080 */

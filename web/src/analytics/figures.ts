@@ -1,4 +1,5 @@
 // The API's figures as the screen has them.
+import { plain } from '../api/client'
 
 export type Group = 'hour' | 'day' | 'week'
 export interface Question {
@@ -8,8 +9,25 @@ export interface Question {
   group: Group
   zone: string
 }
+
+/** Calls and lines of one group of time, or of all of it. */
+interface Told {
+  calls: number
+  inbound: number
+  answered: number
+  outcomes: Record<string, number>
+  talk_seconds: number
+  speech: { agent_share: number | null }
+  latency: { p50_ms: number; p95_ms: number } | null
+  costs: { currency: string; amount: number; complete: boolean }[]
+  lines: { uptime: number | null }
+}
+interface Report {
+  total: Told
+  groups: (Told & { from: string })[]
+}
+
 export interface Sum {
-  from: string
   calls: number
   inbound: number
   answered: number
@@ -24,11 +42,38 @@ export interface Sum {
 }
 export interface Figures {
   total: Sum
-  groups: Sum[]
+  groups: (Sum & { from: string })[]
   currency: string
   csv: string
 }
 
-export async function ask(_question: Question): Promise<Figures> {
-  throw new Error('this server has no analytics')
+export async function ask({ user, from, until, group, zone }: Question): Promise<Figures> {
+  const path = user === undefined ? '/analytics' : `/users/${encodeURIComponent(user)}/analytics`
+  const query = new URLSearchParams({ from, to: until, group, time_zone: zone })
+  const report = (await (await plain('GET', `${path}?${query}&format=json`)).json()) as Report
+  // Where more than one currency was used, the one of most groups is drawn; the CSV has all.
+  const currency = report.total.costs[0]?.currency ?? 'USD'
+  return {
+    total: sum(report.total, currency),
+    groups: report.groups.map((each) => ({ ...sum(each, currency), from: each.from })),
+    currency,
+    csv: `${path}?${query}&format=csv`,
+  }
+}
+
+function sum(told: Told, currency: string): Sum {
+  const cost = told.costs.find((each) => each.currency === currency)
+  return {
+    calls: told.calls,
+    inbound: told.inbound,
+    answered: told.answered,
+    results: told.outcomes,
+    durationMs: told.talk_seconds * 1_000,
+    agentShare: told.speech.agent_share,
+    p50Ms: told.latency?.p50_ms ?? null,
+    p95Ms: told.latency?.p95_ms ?? null,
+    uptime: told.lines.uptime,
+    cost: cost?.amount ?? null,
+    isCostComplete: cost?.complete ?? true,
+  }
 }

@@ -5,7 +5,7 @@ import type { FieldProblem, paths, Problem } from './schema'
 declare const __ENDPOINTS__: string[]
 const endpoints = new Set(__ENDPOINTS__)
 
-/** Whether this server has an endpoint, as `GET /users/{user_id}/talk`. What is not there is not shown. */
+/** Whether this server has an endpoint, as `GET /users/{user_id}/talk`, or `GET /calls?min_duration`. What is not there is not shown. */
 export const has = (endpoint: string) => endpoints.has(endpoint)
 
 /** The API said no, and why. */

@@ -2,7 +2,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ApiError, plain, take } from './client'
 import { together } from './heard'
-import type { CallSignalling, LineTrace } from './schema'
+import type { CallList, CallSignalling, LineTrace } from './schema'
 import type { CallQuery } from './types'
 
 export const keys = {
@@ -56,7 +56,9 @@ export const presets = queryOptions({
 })
 
 /** A page of the list of calls. */
-export const callPage = (query: CallQuery, before?: string) => take(api.GET('/calls', { params: { query: { ...query, before } } }))
+export const callPage = async (query: CallQuery, before?: string) =>
+  // Its other form is CSV, which is not asked for here.
+  (await take(api.GET('/calls', { params: { query: { ...query, before } } }))) as CallList
 
 export const recentCalls = (query: CallQuery) =>
   queryOptions({

@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Download, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
+import { has } from '../api/client'
 import { callPage, keys, users } from '../api/queries'
 import type { ListedCall } from '../api/schema'
 import type { CallQuery } from '../api/types'
@@ -25,15 +26,11 @@ function asQuery(search: CallSearch): CallQuery {
     end.setDate(end.getDate() + 1)
     query.until = end.toISOString()
   }
-  for (const name of FIGURES) {
-    const value = search[name]
-    if (value !== undefined) query[NAMES[name]] = Number(value) * 1_000
-    delete query[name]
-  }
+  // Seconds, as people say it; the API has latency in milliseconds.
+  delete query.min_latency
+  if (search.min_latency) query.min_latency_ms = Math.round(Number(search.min_latency) * 1_000)
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined))
 }
-const FIGURES = ['min_duration', 'max_duration', 'min_latency'] as const
-const NAMES = { min_duration: 'min_talk_ms', max_duration: 'max_talk_ms', min_latency: 'min_latency_ms' } as const
 
 export function CallList() {
   const search = useSearch({ from: '/calls' })
@@ -158,6 +155,19 @@ function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change
       <Filter id="filter-until" name="Until">
         <input type="date" {...field('until')} />
       </Filter>
+      {has('GET /calls?min_duration') && (
+        <>
+          <Filter id="filter-min_duration" name="Talked, s at least">
+            <input type="number" min={0} inputMode="decimal" {...field('min_duration')} />
+          </Filter>
+          <Filter id="filter-max_duration" name="Talked, s at most">
+            <input type="number" min={0} inputMode="decimal" {...field('max_duration')} />
+          </Filter>
+          <Filter id="filter-min_latency" name="Answers after, s at least">
+            <input type="number" min={0} step={0.1} inputMode="decimal" {...field('min_latency')} />
+          </Filter>
+        </>
+      )}
       </div>
       {isFiltered && (
         <div className="col-span-full">

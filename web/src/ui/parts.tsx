@@ -225,7 +225,10 @@ export function Figure({ name, children, note, tone }: { name: string; children:
   return (
     <div className="min-w-0 rounded-xl border border-line bg-card px-4 py-3">
       <div className="text-[0.8125rem] text-dim">{name}</div>
-      <div className={cx('num mt-0.5 text-2xl font-semibold tracking-tight', tone === 'bad' && 'text-bad', tone === 'warn' && 'text-warn')}>
+      <div
+        data-testid={`figure-${name}`}
+        className={cx('num mt-0.5 text-2xl font-semibold tracking-tight', tone === 'bad' && 'text-bad', tone === 'warn' && 'text-warn')}
+      >
         {children}
       </div>
       {note && <div className="mt-0.5 text-[0.8125rem] text-dim">{note}</div>}
