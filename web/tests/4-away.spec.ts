@@ -34,9 +34,12 @@ test('when the server is killed the dashboard says so, keeps what it knows, and 
     await expect(page.getByText('The server is away; trying again.')).toBeVisible()
     await expect(page.getByText('zoe Example')).toBeVisible()
 
+    // What happens before the feed is open again is not told by it: it is asked for.
+    await page.route('**/events', (route) => route.abort())
     callie = start()
     await isUp()
     await create('yann')
+    await page.unroute('**/events')
     await expect(page.getByText('The server is away')).toHaveCount(0)
     await expect(page.getByText('yann Example')).toBeVisible()
   } finally {
