@@ -48,7 +48,8 @@ test('the agent greets, hears the microphone, and answers', async () => {
     ],
   })
   try {
-    const page = await browser.newPage({ baseURL: server(), permissions: ['microphone'] })
+    const context = await browser.newContext({ baseURL: server(), permissions: ['microphone'] })
+    const page = await context.newPage()
     await page.goto('/dashboard/users/alice?tab=talk')
     await page.getByRole('button', { name: 'Start talking' }).click()
     const transcript = page.getByRole('list', { name: 'Transcript' })

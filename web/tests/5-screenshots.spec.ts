@@ -70,6 +70,8 @@ test('pictures of all screens', async ({ page }) => {
   await take(page, 'call')
   await open(page, '/calls', 'Calls')
   await take(page, 'calls')
+  await open(page, '/users/alice?tab=talk', 'Alice Johnson')
+  await take(page, 'talk')
   if (has('get', '/analytics')) {
     await open(page, '/analytics', 'Analytics')
     await take(page, 'analytics')
