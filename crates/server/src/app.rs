@@ -23,6 +23,7 @@ use crate::{
     },
     first_version::lay_over,
     outside::GuardedClient,
+    records::erasure::Eraser,
     records::{LiveFeed, Metrics, RecordSink, Traces},
     redial::Redialler,
     stores::Stores,
@@ -188,6 +189,9 @@ impl App {
             let no_more = stack_cancel.clone();
             stack_tasks.spawn(async move { no_more.run_until_cancelled(certificate.follow()).await });
         }
+        let eraser = Eraser::new(stores.records.clone(), recordings.clone());
+        let (expiring, no_more) = (eraser.clone().follow(users.watch()), stack_cancel.clone());
+        stack_tasks.spawn(async move { no_more.run_until_cancelled(expiring).await });
         let pages = api::headers::on(ui::router(), front.secure);
         let state = ApiState {
             users,
@@ -210,6 +214,7 @@ impl App {
             },
             phase: Phases(phases.clone()),
             first_version: FirstVersionApi::of(config)?,
+            eraser: eraser.clone(),
             door: front.door,
             audit: stores.records.clone(),
             proxies: front.proxies,

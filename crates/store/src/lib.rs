@@ -11,6 +11,7 @@
 //! | [`order`] | [`OrderStore`]: calls that are tried again, and keys that make an order good for one call |
 //! | [`delivery`] | [`DeliveryStore`]: what is told to users' receivers, and what became of it |
 //! | [`migration`] | carrying all documents to another store |
+//! | [`retention`] | [`RetentionStore`]: what was said, deleted |
 //! | [`rotation`] | which key seals what, and sealing anew |
 //! | [`seal`] | [`Keyring`]: passwords at rest |
 //! | [`doc`] | the stored form of a user |
@@ -34,6 +35,7 @@ pub mod firestore;
 pub mod migration;
 pub mod order;
 pub mod record;
+pub mod retention;
 pub mod rotation;
 pub mod seal;
 pub mod sqlite;
@@ -52,6 +54,7 @@ pub use document::{Adopted, DocumentStore, Resealed, StoredDocument};
 pub use error::StoreError;
 pub use order::{NewOrder, Order, OrderState, OrderStore};
 pub use record::{CallFilter, CallPage, RecordEntry, RecordStore};
+pub use retention::RetentionStore;
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;
 pub use toll::TollStore;

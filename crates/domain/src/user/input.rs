@@ -12,6 +12,7 @@ pub use persona::{PersonaInput, read_variables};
 use super::field::Field;
 use super::limits::{Limits, LimitsInput};
 use super::preset::Preset;
+use super::recording::{self, Recording, RecordingPolicy};
 use super::routing::{Routing, TransferTarget, read_targets};
 use super::tools::{self, ToolSettings, ToolsInput};
 use super::voicemail::{self, Voicemail, VoicemailPolicy};
@@ -54,6 +55,9 @@ pub struct UserInput {
     pub barge_in: Option<bool>,
     pub voicemail: Option<VoicemailPolicy>,
     pub voicemail_message: Option<Option<String>>,
+    pub recording: Option<RecordingPolicy>,
+    pub recording_notice: Option<Option<String>>,
+    pub retention_days: Option<Option<u32>>,
     pub ai: PersonaInput,
     /// The map `ai.tools`.
     pub tools: Option<ToolsInput>,
@@ -164,6 +168,13 @@ impl UserInput {
             "voicemail_message" if map == "calls" => {
                 self.voicemail_message = field.optional(|f| f.prose(faults, voicemail::MAX_MESSAGE));
             }
+            "recording" if map == "calls" => self.recording = field.word(faults, "on, off or announce"),
+            "recording_notice" if map == "calls" => {
+                self.recording_notice = field.optional(|f| f.prose(faults, recording::MAX_NOTICE));
+            }
+            "retention_days" if map == "calls" => {
+                self.retention_days = field.optional(|f| f.number(faults, 1, recording::LONGEST_RETENTION));
+            }
             "transfer_targets" if map == "routing" => self.transfer_targets = read_targets(field, faults),
             "accept_refer" if map == "routing" => self.accept_refer = field.boolean(faults),
             "webhooks" if map.is_empty() => self.webhooks = webhooks::read(field, faults),
@@ -251,6 +262,7 @@ impl UserInput {
                 protect_greeting: false,
                 barge_in: true,
                 voicemail: Voicemail::default(),
+                recording: Recording::default(),
             },
             ai: AiSettings::default(),
             tools: ToolSettings::default(),
@@ -300,6 +312,9 @@ impl UserInput {
         set(&mut user.calls.barge_in, self.barge_in);
         set(&mut user.calls.voicemail.policy, self.voicemail);
         set(&mut user.calls.voicemail.message, self.voicemail_message);
+        set(&mut user.calls.recording.policy, self.recording);
+        set(&mut user.calls.recording.notice, self.recording_notice);
+        set(&mut user.calls.recording.retention_days, self.retention_days);
         self.ai.apply(&mut user.ai);
         if let Some(wanted) = self.tools {
             user.tools = wanted.apply(&old.tools, &mut faults);

@@ -9,6 +9,7 @@ pub mod input;
 pub mod limits;
 pub mod persona;
 pub mod preset;
+pub mod recording;
 pub mod routing;
 pub mod tools;
 pub mod voicemail;
@@ -20,6 +21,7 @@ pub use after_call::AfterCall;
 use jiff::Timestamp;
 pub use limits::Limits;
 pub use persona::{AiSettings, ENGINES, Temperature};
+pub use recording::{Recording, RecordingPolicy};
 pub use routing::{Routing, TransferMode, TransferTarget};
 pub use tools::{BuiltIn, McpServer, ToolSettings};
 pub use voicemail::{Voicemail, VoicemailPolicy, VoicemailWish};
@@ -93,6 +95,7 @@ pub struct CallSettings {
     pub barge_in: bool,
     /// When an answering machine takes a call of ours.
     pub voicemail: Voicemail,
+    pub recording: Recording,
 }
 
 /// The values a document has when it does not say otherwise.

@@ -26,6 +26,7 @@ pub const TABLE: &[(&str, &[(&str, Need)])] = &[
     ("/users/{user_id}/costs", &[("GET", OwnUser)]),
     ("/users/{user_id}/do-not-call", &[("GET", OwnUser), ("POST", OwnUser), ("DELETE", OwnUser)]),
     ("/users/{user_id}/doctor", &[("GET", OwnUser), ("POST", OwnUser)]),
+    ("/users/{user_id}/erasures", &[("POST", OwnUser)]),
     ("/users/{user_id}/sip/connect", &[("POST", OwnUser)]),
     ("/users/{user_id}/sip/disconnect", &[("POST", OwnUser)]),
     ("/users/{user_id}/sip/trace", &[("GET", OwnUser)]),

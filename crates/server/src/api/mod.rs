@@ -20,6 +20,7 @@
 //! | [`engines`] | the conversation engines, as the status shows them |
 //! | [`first_version`] | `/call`, `/conversations`, `/sms` and the like, for user `primary` |
 //! | [`do_not_call`], [`costs`] | `/users/{id}/do-not-call`, `/users/{id}/costs` |
+//! | [`erasures`] | `/users/{id}/erasures`: what was said, deleted on request |
 //! | [`webhooks`] | `/users/{id}/webhooks…`: what receivers were told |
 //! | [`session`], [`keys`], [`audit`] | `/session`, `/keys`, `/audit`: who is let in, and what they did |
 //! | [`guard`] | which names and which sites we answer |
@@ -43,6 +44,7 @@ pub mod dial;
 pub mod do_not_call;
 pub mod doctor;
 pub mod engines;
+pub mod erasures;
 pub mod error;
 pub mod events;
 pub mod extract;

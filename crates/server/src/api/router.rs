@@ -1,9 +1,9 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, error, events, first_version,
-    guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling, status, talk,
-    users, versions, webhooks,
+    ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error, events,
+    first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling,
+    status, talk, users, versions, webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -56,6 +56,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(pending::cancel))
         .routes(routes!(do_not_call::list, do_not_call::add, do_not_call::remove))
         .routes(routes!(costs::of_user))
+        .routes(routes!(erasures::erase))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::resend))

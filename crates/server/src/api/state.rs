@@ -8,6 +8,7 @@ use crate::exchange::Exchange;
 use crate::hooks::Meters;
 use crate::identity::Door;
 use crate::records::Metrics;
+use crate::records::erasure::Eraser;
 use axum::extract::FromRef;
 use callie_store::{AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore};
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ pub struct ApiState {
     pub info: ServerInfo,
     pub phase: Phases,
     pub first_version: FirstVersionApi,
+    pub eraser: Eraser,
     pub door: Door,
     pub audit: Audit,
     pub proxies: TrustedProxies,
@@ -183,6 +185,7 @@ handles! {
     info: ServerInfo,
     phase: Phases,
     first_version: FirstVersionApi,
+    eraser: Eraser,
     door: Door,
     audit: Audit,
 }

@@ -10,7 +10,7 @@ use callie_domain::registration::RegistrationState;
 use callie_domain::retry::RetryOn;
 use callie_domain::toll::Limit;
 use callie_domain::user::tools::HttpMethod;
-use callie_domain::user::{BuiltIn, ENGINES, HookEvent, TransferMode, VoicemailPolicy};
+use callie_domain::user::{BuiltIn, ENGINES, HookEvent, RecordingPolicy, TransferMode, VoicemailPolicy};
 use callie_domain::{AcceptFrom, Transport};
 use callie_store::{DeliveryState, OrderState};
 use utoipa::openapi::{RefOr, Schema};
@@ -40,6 +40,7 @@ word_schemas! {
     AfterCallStateWord: AfterCallState::ALL, "What became of a call's summary and fields: still to be written, written, nothing to write or nobody to write it, given up";
     ClaimKindWord: ClaimKind::ALL, "What the agent said it did";
     ClaimStandingWord: ClaimStanding::ALL, "How a claim stands: a tool of the call did it, such a tool was used and failed, or none was used";
+    RecordingWord: RecordingPolicy::ALL, "Whether calls are recorded, and whether the agent says so before the greeting";
     SpeakerWord: &[Speaker::Caller, Speaker::Agent], "Who speaks";
     TransferModeWord: TransferMode::ALL, "How a caller is handed over";
     EngineWord: &ENGINES, "A conversation engine";

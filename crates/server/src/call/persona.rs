@@ -14,7 +14,7 @@ pub fn brief(user: &User, direction: Direction, remote: String, words: &CallWord
     let instructions = words.instructions.as_deref().or(user.ai.instructions.as_deref());
     let transfer_targets: Vec<_> = user.routing.transfer_targets.iter().map(|target| target.name.clone()).collect();
     Brief {
-        greeting: fill(greeting, &values),
+        greeting: fill(&user.calls.recording.opening(greeting), &values),
         display_name: user.display_name.clone(),
         instructions: instructions.map(|text| fill(text, &values)),
         model: user.ai.model.clone(),
@@ -63,7 +63,8 @@ fn local(now: Timestamp, zone: Option<&str>) -> Zoned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callie_domain::{MacAddress, user::input::UserInput};
+    use callie_domain::MacAddress;
+    use callie_domain::user::{RecordingPolicy, input::UserInput};
     use serde_json::json;
 
     fn user() -> User {
@@ -73,6 +74,19 @@ mod tests {
                 "temperature": 0.3}});
         let input = UserInput::from_json(&body).expect("valid");
         input.create(Timestamp::UNIX_EPOCH, MacAddress::generate([1, 2, 3])).expect("valid")
+    }
+
+    #[test]
+    fn a_recording_is_announced_before_anything_else() {
+        let mut user = user();
+        user.calls.recording.policy = RecordingPolicy::Announce;
+        user.calls.recording.notice = Some("{display_name} records this.".into());
+        let said = |message: Option<&str>| {
+            let words = CallWords::saying(message.map(str::to_owned));
+            brief(&user, Direction::Outbound, "bob".into(), &words, Toolbox::default(), Timestamp::UNIX_EPOCH).greeting
+        };
+        assert!(said(None).starts_with("Alice records this. Good day"), "{}", said(None));
+        assert_eq!(said(Some("The boiler is mended.")), "Alice records this. The boiler is mended.");
     }
 
     #[test]

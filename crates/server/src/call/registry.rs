@@ -337,6 +337,7 @@ impl Registry {
         let when_lost = user.ai.when_lost.as_deref().and_then(|name| user.routing.named(name));
         let when_lost = when_lost.map(|target| target.name.clone());
         let brief = persona::brief(&user, party.direction, party.remote, &words, toolbox, started_at);
+        let recordings = self.0.context.limits.recordings.as_ref().filter(|_| user.calls.recording.is_wanted());
         let cdr = Cdr {
             from: party.from,
             to: party.to,
@@ -344,7 +345,7 @@ impl Registry {
             sip_call_id: party.sip_call_id,
             engine: Some(chosen.engine.name().to_owned()),
             // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
-            recording: self.0.context.limits.recordings.as_ref().map(|_| format!("{}/{id}.wav", user.id)),
+            recording: recordings.map(|_| format!("{}/{id}.wav", user.id)),
             message: words.message,
             metadata: words.metadata,
             after_call,

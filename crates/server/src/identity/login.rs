@@ -12,9 +12,9 @@ use super::provider::ProviderFault;
 use super::session::{cookie, cookie_in};
 use super::token::{Bearer, TokenFault, Tokens};
 use super::{digest, random_text};
-use axum::http::{HeaderMap, HeaderValue};
 use callie_domain::Secret;
 use callie_store::access::Digest;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType};
 use oauth2::{

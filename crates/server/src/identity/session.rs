@@ -4,10 +4,10 @@
 //! those away). Whatever changes something must therefore repeat a text in `X-CSRF-Token` that other sites cannot read. It
 //! is made from the cookie, so that nothing more has to be kept.
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use callie_domain::Session;
 use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::Sha256;
 
 pub const CSRF_HEADER: &str = "x-csrf-token";

@@ -3,10 +3,10 @@
 use super::login::{Login, LoginFault, LoginSettings};
 use super::provider::Provider;
 use super::token::{Bearer, Claims, TokenFault, Tokens};
-use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use callie_domain::Role;
 use callie_lab::provider::{IdentityProvider, SigningKey};
+use http::{HeaderMap, header};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};

@@ -5,9 +5,11 @@
 //! | [`feed`] | the live feed that `/events` reads |
 //! | [`sink`] | one writer for all calls' records, in order, behind a bounded channel |
 //! | [`journal`] | one call's record while the call is up |
+//! | [`erasure`] | what was said, deleted: when its time is over, or on request |
 //! | [`metrics`], [`latency`] | what is counted of calls since the server began |
 //! | [`traces`] | the SIP messages of the calls that are up, written down twice a second |
 
+pub mod erasure;
 pub mod feed;
 pub mod journal;
 pub mod latency;

@@ -61,6 +61,17 @@ async fn a_calls_sip_messages_are_kept_with_it() {
     world.nothing_is_held().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_wants_no_recording_has_none() {
+    let mut world = World::with_alice(Manner::Talk, json!({"calls": {"recording": "off"}})).await;
+    world.call_alice(talk_then_hang_up()).await.finished().await.expect("a report");
+    let cdr = world.next_record().await;
+    assert_eq!((reason(&cdr), &cdr.recording), (EndReason::RemoteHungUp, &None));
+    let folder = world.folder.path().join("recordings/alice");
+    assert!(!folder.exists() || std::fs::read_dir(&folder).expect("a folder").next().is_none(), "nothing is written");
+    world.nothing_is_held().await;
+}
+
 fn dtmf(fact: &CallFact) -> Option<char> {
     match fact {
         CallFact::Dtmf { digit } => Some(*digit),

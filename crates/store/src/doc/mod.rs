@@ -80,6 +80,9 @@ const MAPS: [(&str, &[&str]); 6] = [
             "barge_in",
             "voicemail",
             "voicemail_message",
+            "recording",
+            "recording_notice",
+            "retention_days",
         ],
     ),
     (

@@ -4,7 +4,8 @@ use super::{PASSWORD, SecretField, TLS_CLIENT_KEY, limits, tools, webhooks};
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use callie_domain::audio::LineMedia;
 use callie_domain::user::{
-    AfterCall, AiSettings, Limits, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget, Voicemail, VoicemailPolicy,
+    AfterCall, AiSettings, Limits, Recording, RecordingPolicy, Routing, SipSettings, ToolSettings, TransferMode, TransferTarget,
+    Voicemail, VoicemailPolicy,
 };
 use callie_domain::{AcceptFrom, Secret, User};
 use jiff::Timestamp;
@@ -149,6 +150,10 @@ fn write_calls(calls: &mut Map<String, Value>, user: &User) {
     let Voicemail { policy, message } = &settings.voicemail;
     set_optional(calls, "voicemail", Some(policy.as_str()).filter(|_| *policy != VoicemailPolicy::default()));
     set_optional(calls, "voicemail_message", message.as_deref());
+    let Recording { policy, notice, retention_days } = &settings.recording;
+    set_optional(calls, "recording", Some(policy.as_str()).filter(|_| *policy != RecordingPolicy::default()));
+    set_optional(calls, "recording_notice", notice.as_deref());
+    set_optional(calls, "retention_days", *retention_days);
 }
 
 /// What is the default is not written, unless it stands there already.

@@ -22,6 +22,7 @@
 //! | `documents` | [`crate::DocumentStore`] |
 //! | `order` | [`crate::OrderStore`] |
 //! | `record` | [`crate::RecordStore`] |
+//! | `retention` | [`crate::RetentionStore`] |
 //! | `toll` | [`crate::TollStore`] |
 //! | `version` | [`crate::VersionStore`] |
 //! | `turns` | what was said, turn by turn |
@@ -42,6 +43,7 @@ pub(crate) mod kept;
 mod order;
 mod poll;
 mod record;
+mod retention;
 mod schema;
 mod search;
 mod signalling;

@@ -42,7 +42,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["hooks", "redial", "summaries", "versions"],
     &["records", "tools"],
     &["exchange"],
-    &["telemetry", "outside"],
+    &["telemetry", "outside", "identity"],
     &["config"],
 ];
 
@@ -134,9 +134,9 @@ const WRAPPED: &[(&str, &[&str])] = &[
         ],
     ),
     ("libc::", &["crates/media/src/engine"]),
-    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc"]),
+    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc", "crates/lab/src/provider.rs"]),
     ("sdp_types::", &["crates/sip/src/sdp"]),
-    ("axum::", &["crates/server/src/api", "crates/server/src/app", "crates/server/src/ui"]),
+    ("axum::", &["crates/server/src/api", "crates/server/src/app", "crates/server/src/ui", "crates/lab/src/provider.rs"]),
     ("figment::", &["crates/server/src/config"]),
     ("rmcp::", &["crates/server/src/tools/mcp/session.rs"]),
 ];

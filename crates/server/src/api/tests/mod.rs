@@ -10,6 +10,7 @@ mod access;
 mod ai;
 mod calls;
 mod doors;
+mod erasures;
 mod fake_exchange;
 mod feed;
 mod first_version;

@@ -9,6 +9,7 @@ use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Pha
 use crate::first_version::Scribe;
 use crate::identity::{Door, DoorSettings, Openness, Rates};
 use crate::records::Metrics;
+use crate::records::erasure::Eraser;
 use axum::{
     Router,
     body::Body,
@@ -100,6 +101,7 @@ impl World {
                 engines: infos.collect(),
             },
             phase: Phases(phases),
+            eraser: Eraser::new(queue.clone(), recordings.path().to_owned()),
             door: Door {
                 settings: DoorSettings { openness: Openness::UntilThereIsAKey, secure: false, tokens: None, login: None },
                 access: queue.clone(),
@@ -114,6 +116,10 @@ impl World {
                 .expect("no address that could be wrong"),
         };
         Self { store, exchange, phase, recordings, queue, router: router(state) }
+    }
+
+    pub fn view(&self) -> Arc<callie_store::UserView> {
+        callie_store::ConfigStore::watch(&*self.store).borrow().clone()
     }
 
     /// With alice of the guide in it.

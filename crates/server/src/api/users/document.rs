@@ -6,14 +6,15 @@ use super::tools::ToolsDocument;
 use super::webhooks::WebhookDocument;
 use crate::api::error::FieldProblem;
 use crate::api::words::{
-    AcceptFromWord, CodecWord, DtmfWord, EngineWord, RegistrationStateWord, SrtpWord, TransferModeWord, TransportWord,
-    VoicemailWord,
+    AcceptFromWord, CodecWord, DtmfWord, EngineWord, RecordingWord, RegistrationStateWord, SrtpWord, TransferModeWord,
+    TransportWord, VoicemailWord,
 };
 use crate::exchange::LineStatus;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::registration::{RegistrarInUse, RegistrationState, RegistrationStatus};
 use callie_domain::user::{
-    AfterCall, AiSettings, CallSettings, Device, Routing, SipSettings, Temperature, ToolSettings, TransferMode, VoicemailPolicy,
+    AfterCall, AiSettings, CallSettings, Device, RecordingPolicy, Routing, SipSettings, Temperature, ToolSettings, TransferMode,
+    VoicemailPolicy,
 };
 use callie_domain::{AcceptFrom, HostPort, User, UserId};
 use callie_store::{Entry, StoredUser};
@@ -217,6 +218,12 @@ pub struct CallsDocument {
     pub voicemail: VoicemailPolicy,
     /// Left after the beep where `voicemail` is `drop`.
     pub voicemail_message: Option<String>,
+    #[schema(value_type = RecordingWord)]
+    pub recording: RecordingPolicy,
+    /// Said before the greeting where `recording` is `announce`; the server's own words when null.
+    pub recording_notice: Option<String>,
+    /// Days after which recording, transcript and signalling of a call are deleted; never when null.
+    pub retention_days: Option<u32>,
 }
 
 /// Which engine talks and how; null means the server's default.
@@ -436,6 +443,9 @@ impl CallsDocument {
             barge_in: calls.barge_in,
             voicemail: calls.voicemail.policy,
             voicemail_message: calls.voicemail.message.clone(),
+            recording: calls.recording.policy,
+            recording_notice: calls.recording.notice.clone(),
+            retention_days: calls.recording.retention_days,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::tools::ToolsChange;
 use super::webhooks::WebhookChange;
 use crate::api::error::Problem;
 use crate::api::words::{
-    AcceptFromWord, CodecWord, DtmfWord, EngineWord, SrtpWord, TransferModeWord, TransportWord, VoicemailWord,
+    AcceptFromWord, CodecWord, DtmfWord, EngineWord, RecordingWord, SrtpWord, TransferModeWord, TransportWord, VoicemailWord,
 };
 use callie_domain::user::input::{UserInput, written_as};
 use callie_domain::{Faults, MacAddress, User, UserId};
@@ -270,6 +270,15 @@ pub struct CallsChange {
     /// Null removes it.
     #[schema(max_length = 2000)]
     voicemail_message: Option<String>,
+    /// Whether calls are recorded, and whether the agent says so before the greeting.
+    #[schema(value_type = Option<RecordingWord>, default = "on")]
+    recording: Option<String>,
+    /// Said with `announce`; null: the server's own words.
+    #[schema(max_length = 500)]
+    recording_notice: Option<String>,
+    /// Days after which recording, transcript and signalling of a call are deleted; null: never.
+    #[schema(minimum = 1, maximum = 3650)]
+    retention_days: Option<u32>,
 }
 
 /// Which engine talks and how; null means the server's default.

@@ -1,0 +1,100 @@
+//! `/users/{user_id}/erasures`: what was said with somebody, deleted on request, with a receipt.
+
+use super::authorize::AuditDetail;
+use super::error::Problem;
+use super::extract::{JsonBody, UserPath};
+use super::openapi::{BodyProblems, StoreProblems, UserProblems};
+use super::state::{Clock, Users};
+use super::webhooks::known;
+use crate::records::erasure::{Eraser, ErasureFault, Tally};
+use axum::{Extension, Json, extract::State};
+use callie_domain::{Faults, UserId};
+use callie_store::retention::Which;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+const LONGEST_PARTY: usize = 256;
+
+/// What to erase: one of the two.
+#[derive(ToSchema)]
+#[schema(example = json!({"party": "+4930123456"}))]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct Erasure {
+    /// The other side, by number or by `from` or `to` as records show it.
+    party: Option<String>,
+    /// True: all calls of the user.
+    everything: Option<bool>,
+}
+
+/// What was erased. It names nobody: the party is in it as a digest alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Receipt {
+    #[schema(value_type = String, example = "alice")]
+    pub user_id: UserId,
+    pub erased_at: Timestamp,
+    /// SHA-256 of the party as it was asked for; null when everything was erased.
+    pub party_sha256: Option<String>,
+    /// Calls of which nothing is left but the record, without names.
+    pub calls: u64,
+    /// Files that were deleted.
+    pub recordings: u64,
+    /// SHA-256 of the lines `user_id`, `erased_at`, `party_sha256` or `everything`, `calls` and `recordings`, each ended by a line feed.
+    /// The same stands in the audit, which shows when somebody was at it.
+    pub receipt_sha256: String,
+}
+
+/// Erases what was said in a user's calls that have ended: recordings, transcripts, events, SIP messages, what was read out of them,
+/// what webhooks were told, and the names of the parties. Times, outcome and cost of the calls stay.
+#[utoipa::path(post, path = "/users/{user_id}/erasures", operation_id = "erase_calls", tag = "calls",
+    params(("user_id" = String, Path, example = "alice")), request_body = Erasure,
+    responses((status = 200, body = Receipt), (status = 409, body = Problem, content_type = "application/problem+json",
+        description = "The user's document cannot be read"), UserProblems, BodyProblems, StoreProblems))]
+pub async fn erase(
+    State(users): State<Users>,
+    State(eraser): State<Eraser>,
+    State(clock): State<Clock>,
+    UserPath(id): UserPath,
+    JsonBody(body): JsonBody,
+) -> Result<(Extension<AuditDetail>, Json<Receipt>), Problem> {
+    known(&users, &id)?;
+    let which = read(&body)?;
+    let Tally { calls, recordings } = eraser.erase(&id, &which).await.map_err(|fault| match fault {
+        ErasureFault::Store(error) => error.into(),
+        fault @ ErasureFault::File { .. } => Problem::internal(fault.to_string()),
+    })?;
+    let party_sha256 = match &which {
+        Which::WithParty(party) => Some(hex(&Sha256::digest(party.as_bytes()))),
+        Which::All | Which::EndedBefore(_) => None,
+    };
+    let erased_at = clock.now();
+    let what = party_sha256.as_deref().unwrap_or("everything");
+    let lines = format!("{id}\n{erased_at}\n{what}\n{calls}\n{recordings}\n");
+    let receipt_sha256 = hex(&Sha256::digest(lines.as_bytes()));
+    tracing::info!(user.id = %id, calls, recordings, "erased what was said in {calls} calls");
+    let detail = AuditDetail(json!({ "receipt_sha256": receipt_sha256, "calls": calls, "recordings": recordings }));
+    Ok((Extension(detail), Json(Receipt { user_id: id, erased_at, party_sha256, calls, recordings, receipt_sha256 })))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read(body: &Value) -> Result<Which, Faults> {
+    let map = body.as_object().ok_or_else(|| Faults::one("", "must be a JSON object with party or everything"))?;
+    if let Some(unknown) = map.keys().find(|name| !matches!(name.as_str(), "party" | "everything")) {
+        return Err(Faults::one(unknown, "is not a known field; known are party and everything"));
+    }
+    let value = |name: &str| map.get(name).filter(|value| !value.is_null());
+    match (value("party"), value("everything")) {
+        (Some(Value::String(party)), None) if (1..=LONGEST_PARTY).contains(&party.trim().len()) => {
+            Ok(Which::WithParty(party.trim().to_owned()))
+        }
+        (None, Some(Value::Bool(true))) => Ok(Which::All),
+        (Some(_), None) => Err(Faults::one("party", "must be the other side's number, or its address as a record shows it")),
+        (None, Some(_)) => Err(Faults::one("everything", "must be true, or left out")),
+        _ => Err(Faults::one("party", "give party, or everything: true")),
+    }
+}

@@ -1,0 +1,106 @@
+//! What was said, deleted on request: the receipt, the audit, the files; and what is recorded at all.
+
+use super::calls;
+use super::world::World;
+use callie_domain::record::{Direction, EndReason};
+use callie_store::RecordStore;
+use callie_store::retention::Which;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// A call of alice's in the database, with a file.
+async fn keep(world: &World, n: u32) {
+    let cdr = calls::cdr(n, "alice", Direction::Inbound, EndReason::RemoteHungUp);
+    let file = world.recordings.path().join(cdr.recording.as_ref().expect("recorded"));
+    std::fs::write(file, "RIFF").expect("writable");
+    world.queue.finish(&cdr, &[]).await.expect("kept");
+}
+
+#[tokio::test]
+async fn a_party_is_erased_with_a_receipt_that_names_nobody() {
+    let world = World::with_alice().await;
+    keep(&world, 1).await;
+    keep(&world, 2).await;
+    let reply = world.post("/users/alice/erasures", r#"{"party": "bob"}"#).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let receipt = reply.json();
+    assert_eq!((&receipt["calls"], &receipt["recordings"]), (&json!(2), &json!(2)));
+    let text = |name: &str| receipt[name].as_str().expect("text").to_owned();
+    let hex = |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(text("party_sha256"), hex("bob"));
+    let lines = format!("alice\n{}\n{}\n2\n2\n", text("erased_at"), text("party_sha256"));
+    assert_eq!(text("receipt_sha256"), hex(&lines));
+    assert!(!reply.text().contains("bob"), "{}", reply.text());
+    let left: Vec<_> =
+        std::fs::read_dir(world.recordings.path()).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".wav")), "{left:?}");
+    let audit = world.get("/audit?target=/users/alice/erasures").await.json();
+    assert_eq!(audit["entries"][0]["detail"]["receipt_sha256"], receipt["receipt_sha256"], "{audit}");
+
+    let again = world.post("/users/alice/erasures", r#"{"everything": true}"#).await.json();
+    assert_eq!((&again["calls"], &again["party_sha256"]), (&json!(0), &Value::Null), "nothing is left of them");
+}
+
+#[tokio::test]
+async fn wishes_that_are_none() {
+    let world = World::with_alice().await;
+    for (body, field) in [
+        ("{}", "party"),
+        (r#"{"party": ""}"#, "party"),
+        (r#"{"party": 1}"#, "party"),
+        (r#"{"everything": false}"#, "everything"),
+        (r#"{"party": "bob", "everything": true}"#, "party"),
+        (r#"{"number": "1"}"#, "number"),
+    ] {
+        let reply = world.post("/users/alice/erasures", body).await;
+        assert_eq!((reply.status, reply.fields()), (422, vec![field.to_owned()]), "{body}");
+    }
+    assert_eq!(world.post("/users/nobody/erasures", r#"{"everything": true}"#).await.status, 404);
+}
+
+#[tokio::test]
+async fn time_passes_for_users_who_want_it() {
+    let world = World::with_alice().await;
+    keep(&world, 1).await;
+    let eraser = crate::records::erasure::Eraser::new(world.queue.clone(), world.recordings.path().to_owned());
+    let ended = calls::at(4);
+    let days = |days: i64| ended + jiff::SignedDuration::from_hours(24 * days);
+    let left = async || {
+        let which = Which::EndedBefore(days(1_000));
+        callie_store::RetentionStore::to_erase(&*world.queue, &"alice".parse().expect("an id"), &which, 9)
+            .await
+            .expect("read")
+            .len()
+    };
+    eraser.expire(&world.view(), days(1_000)).await;
+    assert_eq!(left().await, 1, "for ever where nothing is said");
+    assert_eq!(world.put("/users/alice", r#"{"calls": {"retention_days": 30}}"#).await.status, 200);
+    eraser.expire(&world.view(), days(30)).await;
+    assert_eq!(left().await, 1, "not yet");
+    eraser.expire(&world.view(), days(31)).await;
+    assert_eq!(left().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_the_users_to_say() {
+    let world = World::with_alice().await;
+    let calls = world.get("/users/alice").await.json()["calls"].clone();
+    assert_eq!(
+        (&calls["recording"], &calls["recording_notice"], &calls["retention_days"]),
+        (&json!("on"), &Value::Null, &Value::Null)
+    );
+    let wanted = r#"{"calls": {"recording": "announce", "recording_notice": "We record.", "retention_days": 7}}"#;
+    let calls = world.put("/users/alice", wanted).await.json()["calls"].clone();
+    assert_eq!(
+        (&calls["recording"], &calls["recording_notice"], &calls["retention_days"]),
+        (&json!("announce"), &json!("We record."), &json!(7))
+    );
+    for (wrong, field) in [
+        ("\"recording\": \"maybe\"", "recording"),
+        ("\"retention_days\": 0", "retention_days"),
+        ("\"retention_days\": 3651", "retention_days"),
+    ] {
+        let reply = world.put("/users/alice", &format!("{{\"calls\": {{{wrong}}}}}")).await;
+        assert_eq!((reply.status, reply.fields()), (422, vec![format!("calls.{field}")]), "{wrong}");
+    }
+}

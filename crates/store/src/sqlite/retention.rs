@@ -1,0 +1,108 @@
+//! Transcripts, events and signalling of calls, deleted.
+
+use super::SqliteStore;
+use super::fault::Fault;
+use crate::StoreError;
+use crate::retention::{Erased, FORGOTTEN, RetentionStore, Which};
+use async_trait::async_trait;
+use callie_domain::{CallId, UserId};
+use jiff::Timestamp;
+use rusqlite::params;
+
+/// Pages of the index for searching.
+const MERGED_AT_ONCE: i64 = 500;
+
+#[async_trait]
+impl RetentionStore for SqliteStore {
+    async fn to_erase(&self, user: &UserId, which: &Which, limit: u32) -> Result<Vec<Erased>, StoreError> {
+        let (user, which) = (user.to_string(), which.clone());
+        self.read(move |conn| {
+            let (before, party) = match &which {
+                Which::EndedBefore(at) => (Some(at.as_millisecond()), None),
+                Which::WithParty(party) => (None, Some(party.as_str())),
+                Which::All => (None, None),
+            };
+            // Of old calls the words go once; of forgotten parties the names go too.
+            let left = if before.is_some() { "erased_ms IS NULL" } else { "(erased_ms IS NULL OR parties_erased = 0)" };
+            let sql = format!(
+                "SELECT id, cdr ->> '$.recording' FROM calls
+                 WHERE user_id = ?1 AND {left} AND ended_ms IS NOT NULL AND json_valid(cdr)
+                   AND (?2 IS NULL OR ended_ms < ?2)
+                   AND (?3 IS NULL OR cdr ->> '$.from' = ?3 OR cdr ->> '$.to' = ?3
+                        OR instr(cdr ->> '$.from', 'sip:' || ?3 || '@') = 1 OR instr(cdr ->> '$.to', 'sip:' || ?3 || '@') = 1)
+                 ORDER BY ended_ms LIMIT ?4"
+            );
+            let mut query = conn.prepare_cached(&sql)?;
+            let rows = query.query_map(params![user, before, party, limit], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+            })?;
+            let mut found = Vec::new();
+            for row in rows {
+                let (id, recording) = row?;
+                let unreadable = |_| Fault::Store(StoreError::Unavailable(format!("{id} is no name of a call")));
+                found.push(Erased { call: id.parse::<CallId>().map_err(unreadable)?, recording });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn erase(&self, calls: &[CallId], with_parties: bool) -> Result<(), StoreError> {
+        let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            for call in &calls {
+                tx.execute("DELETE FROM call_events WHERE call_id = ?1", [call])?;
+                tx.execute("DELETE FROM call_signalling WHERE call_id = ?1", [call])?;
+                tx.execute("DELETE FROM call_texts WHERE call_id = ?1 AND (n >= 0 OR ?2)", params![call, with_parties])?;
+                tx.execute("DELETE FROM after_calls WHERE call_id = ?1", [call])?;
+                tx.execute(
+                    "UPDATE calls SET erased_ms = ?2, parties_erased = max(parties_erased, ?3),
+                            cdr = json_remove(cdr, '$.termination.detail', '$.recording', '$.message', '$.metadata',
+                                              '$.after_call', '$.claims', '$.sip_call_id')
+                     WHERE id = ?1",
+                    params![call, now, with_parties],
+                )?;
+                if with_parties {
+                    let sql =
+                        "UPDATE calls SET cdr = json_set(json_remove(cdr, '$.legs'), '$.from', ?2, '$.to', ?2) WHERE id = ?1";
+                    tx.execute(sql, params![call, FORGOTTEN])?;
+                }
+            }
+            // Deliveries to webhooks hold what they told.
+            for call in &calls {
+                let sql = "DELETE FROM hook_deliveries
+                           WHERE user_id = (SELECT user_id FROM calls WHERE id = ?1) AND instr(body, ?1) > 0";
+                tx.execute(sql, [call])?;
+            }
+            tx.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        // The index drops deleted words as its segments are merged: into one, step by step (FTS5, "The 'merge' Command").
+        let mut pages = -MERGED_AT_ONCE;
+        loop {
+            let merged = self
+                .write(move |writer| {
+                    let before = writer.conn.total_changes();
+                    writer.conn.execute("INSERT INTO call_words (call_words, rank) VALUES ('merge', ?1)", [pages])?;
+                    Ok(writer.conn.total_changes() - before)
+                })
+                .await?;
+            if merged < 2 {
+                break;
+            }
+            pages = MERGED_AT_ONCE;
+        }
+        self.write(|writer| {
+            // Whoever still reads keeps the log from being cut; it is cut later then.
+            writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            Ok(())
+        })
+        .await
+    }
+}
