@@ -24,7 +24,7 @@ use crate::{
     first_version::lay_over,
     outside::GuardedClient,
     records::erasure::Eraser,
-    records::{LiveFeed, Metrics, RecordSink, Traces},
+    records::{LineWatch, LiveFeed, Metrics, RecordSink, Traces},
     redial::Redialler,
     stores::Stores,
     switchboard::Switchboard,
@@ -162,6 +162,10 @@ impl App {
         let calls = TaskTracker::new();
         let registry = Registry::new(context, view.clone(), directory.clone(), calls);
         stack_tasks.spawn(admit_calls(inbound, registry.clone()));
+        let look = directory.clone();
+        let watch =
+            LineWatch { store: stores.records.clone(), look: Arc::new(move |user| look.status(user).map(|status| status.state)) };
+        records.spawn(watch.run(feed.subscribe(), stack_cancel.clone()));
         let reconciler = Reconciler::new(stack.clone(), directory.clone(), feed.clone(), lines.clone());
         lines.spawn(reconciler.run(view.clone(), lines_cancel.clone()));
 
@@ -203,6 +207,7 @@ impl App {
             orders: stores.records.clone(),
             toll: stores.records.clone(),
             versions: stores.records.clone(),
+            analytics: stores.records.clone(),
             recordings: RecordingsDir::new(recordings),
             clock: Clock::system(),
             info: ServerInfo {

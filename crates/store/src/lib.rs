@@ -7,6 +7,7 @@
 //! | [`config`] | [`ConfigStore`]: the users' documents, with revisions and a live view |
 //! | [`record`] | [`RecordStore`]: call detail records and events |
 //! | [`after_call`] | [`AfterCallStore`]: calls of which a summary is still to be written |
+//! | [`analytics`] | [`AnalyticsStore`]: sums of calls, and how long lines were registered |
 //! | [`contact`] | [`ContactStore`]: whom the users know |
 //! | [`order`] | [`OrderStore`]: calls that are tried again, and keys that make an order good for one call |
 //! | [`delivery`] | [`DeliveryStore`]: what is told to users' receivers, and what became of it |
@@ -24,6 +25,7 @@
 
 pub mod access;
 pub mod after_call;
+pub mod analytics;
 pub mod audit;
 pub mod config;
 pub mod contact;
@@ -46,6 +48,7 @@ pub mod version;
 
 pub use access::AccessStore;
 pub use after_call::AfterCallStore;
+pub use analytics::AnalyticsStore;
 pub use audit::AuditStore;
 pub use config::{ConfigStore, DocFault, Entry, Revision, StoredUser, UserView};
 pub use contact::ContactStore;

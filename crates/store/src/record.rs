@@ -17,6 +17,12 @@ pub struct CallFilter {
     pub from: Option<Timestamp>,
     /// Calls begun before.
     pub until: Option<Timestamp>,
+    /// From answer to end; calls that were not answered have none.
+    pub min_duration_ms: Option<i64>,
+    pub max_duration_ms: Option<i64>,
+    /// What 95 of a hundred answers of the call did not exceed; calls without an answer have none.
+    pub min_latency_ms: Option<i64>,
+    pub max_latency_ms: Option<i64>,
     /// Words that must all occur in the call, in its turns or in `from` and `to`; case and diacritics do not matter. A `*` at
     /// the end of a word stands for any ending. A text without a word finds nothing.
     pub text: Option<String>,

@@ -35,11 +35,13 @@
 pub mod access;
 pub mod access_log;
 pub mod ai;
+pub mod analytics;
 pub mod audit;
 pub mod authorize;
 pub mod calls;
 pub mod contacts;
 pub mod costs;
+pub mod csv;
 pub mod dial;
 pub mod do_not_call;
 pub mod doctor;

@@ -1,7 +1,7 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error, events,
+    ApiState, access_log, ai, analytics, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error, events,
     first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling,
     status, talk, users, versions, webhooks,
 };
@@ -57,6 +57,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(do_not_call::list, do_not_call::add, do_not_call::remove))
         .routes(routes!(costs::of_user))
         .routes(routes!(erasures::erase))
+        .routes(routes!(analytics::of_all))
+        .routes(routes!(analytics::of_user))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::show))
         .routes(routes!(webhooks::resend))

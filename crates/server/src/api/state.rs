@@ -10,7 +10,9 @@ use crate::identity::Door;
 use crate::records::Metrics;
 use crate::records::erasure::Eraser;
 use axum::extract::FromRef;
-use callie_store::{AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore};
+use callie_store::{
+    AnalyticsStore, AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore,
+};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
@@ -27,6 +29,7 @@ pub struct ApiState {
     pub orders: Orders,
     pub toll: Toll,
     pub versions: Versions,
+    pub analytics: Analytics,
     pub recordings: RecordingsDir,
     pub clock: Clock,
     pub info: ServerInfo,
@@ -50,6 +53,7 @@ pub type Orders = Arc<dyn OrderStore>;
 pub type Toll = Arc<dyn TollStore>;
 
 pub type Versions = Arc<dyn VersionStore>;
+pub type Analytics = Arc<dyn AnalyticsStore>;
 
 /// What receivers are told, and how that goes.
 #[derive(Clone)]
@@ -180,6 +184,7 @@ handles! {
     orders: Orders,
     toll: Toll,
     versions: Versions,
+    analytics: Analytics,
     recordings: RecordingsDir,
     clock: Clock,
     info: ServerInfo,

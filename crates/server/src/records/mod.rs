@@ -7,6 +7,7 @@
 //! | [`journal`] | one call's record while the call is up |
 //! | [`erasure`] | what was said, deleted: when its time is over, or on request |
 //! | [`metrics`], [`latency`] | what is counted of calls since the server began |
+//! | [`uptime`] | how long lines are registered |
 //! | [`traces`] | the SIP messages of the calls that are up, written down twice a second |
 
 pub mod erasure;
@@ -16,6 +17,7 @@ pub mod latency;
 pub mod metrics;
 pub mod sink;
 pub mod traces;
+pub mod uptime;
 
 pub use feed::LiveFeed;
 pub use journal::Journal;
@@ -23,3 +25,4 @@ pub use latency::Latencies;
 pub use metrics::Metrics;
 pub use sink::{RecordSink, SinkHandle};
 pub use traces::Traces;
+pub use uptime::LineWatch;

@@ -1,5 +1,6 @@
 //! Calls of which a summary or fields are still to be written, in SQLite.
 
+use super::analytics::add_cost;
 use super::delivery::announce;
 use super::fault::Fault;
 use super::record::{parse, rewrite};
@@ -94,6 +95,10 @@ impl Writer {
             tx.prepare_cached("SELECT cdr FROM calls WHERE id = ?1")?.query_row([&id], |row| row.get(0)).optional()?;
         let Some(json) = found.filter(|_| left > 0) else { return Ok(None) };
         let mut cdr: Cdr = parse(&json, call)?;
+        if let Some(more) = &step.cost {
+            let was_complete = cdr.cost.as_ref().is_none_or(|cost| cost.is_complete);
+            add_cost(&tx, &cdr, more, was_complete && !more.is_complete)?;
+        }
         let is_done = step.report.state == AfterCallState::Done;
         cdr.after_call = Some(step.report);
         cdr.cost = match (cdr.cost.take(), step.cost) {

@@ -16,6 +16,7 @@
 //! | `after_call` | [`crate::AfterCallStore`] |
 //! | `access` | [`crate::AccessStore`] |
 //! | `audit` | [`crate::AuditStore`] |
+//! | `analytics` | [`crate::AnalyticsStore`] |
 //! | `config` | [`crate::ConfigStore`] |
 //! | `contact` | [`crate::ContactStore`] |
 //! | `delivery` | [`crate::DeliveryStore`] |
@@ -33,6 +34,7 @@
 
 mod access;
 mod after_call;
+mod analytics;
 mod audit;
 mod config;
 mod contact;

@@ -1,6 +1,7 @@
 //! Calls and their events in SQLite.
 
 use super::after_call::enqueue;
+use super::analytics::add_call;
 use super::delivery::{Announcements, announce, announce_events};
 use super::fault::Fault;
 use super::{SqliteStore, Writer, search, signalling, turns};
@@ -11,7 +12,7 @@ use callie_domain::CallId;
 use callie_domain::record::{CallEvent, CallFact, CallResult, Cdr, EndReason, SipMessage, Termination, Turn};
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -21,14 +22,14 @@ const DEFAULT_PAGE: usize = 50;
 const LONGEST_PAGE: usize = 1_000;
 
 /// The end is written over the beginning; a call whose beginning was not written is recorded all the same.
-const SAVE: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+const SAVE: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros, duration_ms, latency_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
     ON CONFLICT (id) DO UPDATE SET user_id = ?2, direction = ?3, result = ?4, reason = ?5,
-        started_ms = ?6, answered_ms = ?7, ended_ms = ?8, cdr = ?9, dialled = ?10, talk_ms = ?11, cost_micros = ?12";
+        started_ms = ?6, answered_ms = ?7, ended_ms = ?8, cdr = ?9, dialled = ?10, talk_ms = ?11, cost_micros = ?12, duration_ms = ?13, latency_ms = ?14";
 
 /// A beginning that comes twice changes nothing, least of all a record that has ended.
-const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING";
+const BEGIN: &str = "INSERT INTO calls (id, user_id, direction, result, reason, started_ms, answered_ms, ended_ms, cdr, dialled, talk_ms, cost_micros, duration_ms, latency_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (id) DO NOTHING";
 
 #[async_trait]
 impl RecordStore for SqliteStore {
@@ -107,6 +108,7 @@ impl Writer {
             let events = events(&tx, cdr.id)?;
             let (cdr, last) = close_as_lost(cdr, &events, now);
             save(&tx, SAVE, &cdr)?;
+            add_call(&tx, &cdr)?;
             append(&tx, cdr.id, &[last])?;
             told.hooks |= announce(&tx, &self.announcements, Written::Ended(&cdr, &[]))?;
             told.after_calls |= enqueue(&tx, &cdr)?;
@@ -149,7 +151,11 @@ fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) 
             announce_events(conn, announcements, *call, events).map(Told::hooks)
         }
         RecordEntry::Finish(cdr, events) => {
+            let has_ended = has_ended(conn, cdr.id)?;
             save(conn, SAVE, cdr)?;
+            if !has_ended {
+                add_call(conn, cdr)?;
+            }
             append(conn, cdr.id, events)?;
             let hooks = announce(conn, announcements, Written::Ended(cdr, events))?;
             Ok(Told { hooks, after_calls: enqueue(conn, cdr)? })
@@ -192,7 +198,7 @@ fn readable(rows: impl Iterator<Item = rusqlite::Result<(String, String)>>) -> R
 
 /// `false` when a record was there that stays.
 fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<bool, Fault> {
-    let saved = conn.prepare_cached(sql)?.execute((
+    let saved = conn.prepare_cached(sql)?.execute(params![
         cdr.id.to_string(),
         cdr.user_id.as_str(),
         word(&cdr.direction),
@@ -205,11 +211,19 @@ fn save(conn: &Connection, sql: &'static str, cdr: &Cdr) -> Result<bool, Fault> 
         dialled(cdr),
         cdr.dialled_talk().iter().map(|(_, talk_ms)| talk_ms).sum::<i64>(),
         cdr.cost.as_ref().map_or(0, |cost| cost.total_micros),
-    ))?;
+        cdr.talk_ms().map(|ms| ms.max(0)),
+        cdr.talk.as_ref().and_then(|talk| talk.latency_p95_ms),
+    ])?;
     if saved > 0 {
         turns::save_parties(conn, cdr)?;
     }
     Ok(saved > 0)
+}
+
+/// An end that is written twice is added to the sums once.
+fn has_ended(conn: &Connection, call: CallId) -> Result<bool, Fault> {
+    let mut query = conn.prepare_cached("SELECT 1 FROM calls WHERE id = ?1 AND result IS NOT NULL")?;
+    Ok(query.exists([call.to_string()])?)
 }
 
 /// Writes a record that is there over itself.
@@ -254,7 +268,7 @@ fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
         return Ok(CallPage::default());
     }
     let words = words.unwrap_or_default();
-    let (sql, values) = select(filter, &words, limit + 1);
+    let (sql, values) = select(filter, &Plan::of(conn, filter, words.clone())?, limit + 1);
     let mut query = conn.prepare_cached(&sql)?;
     let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
@@ -267,37 +281,87 @@ fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
     Ok(CallPage { calls, next: last, matches })
 }
 
+/// Calls of which there are fewer than this are looked for by what makes them rare; there are enough of others near the beginning of
+/// the list.
+const FEW: i64 = 5_000;
+
+/// How a filter is looked for.
+struct Plan {
+    index: &'static str,
+    /// Words, each with whether it is in so few texts that its calls can be listed.
+    words: Vec<(String, bool)>,
+}
+
+impl Plan {
+    fn of(conn: &Connection, filter: &CallFilter, words: Vec<String>) -> rusqlite::Result<Self> {
+        let words = words.into_iter().map(|word| search::is_rare(conn, &word).map(|is_rare| (word, is_rare)));
+        let words = words.collect::<rusqlite::Result<Vec<_>>>()?;
+        if words.iter().any(|(_, is_rare)| *is_rare) {
+            // The calls of that word are few, whatever else is asked.
+            return Ok(Self { index: "", words });
+        }
+        let few = |column: &str, index: &str, (min, max): (Option<i64>, Option<i64>)| {
+            if min.is_none() && max.is_none() {
+                return Ok(false);
+            }
+            let sql = format!(
+                "SELECT count(*) FROM (SELECT 1 FROM calls INDEXED BY {index} WHERE {column} BETWEEN ?1 AND ?2 LIMIT {FEW})"
+            );
+            let range = params![min.unwrap_or(0), max.unwrap_or(i64::MAX)];
+            conn.prepare_cached(&sql)?.query_row(range, |row| row.get::<_, i64>(0)).map(|count| count < FEW)
+        };
+        let index = if few("duration_ms", "calls_by_duration", (filter.min_duration_ms, filter.max_duration_ms))? {
+            "calls_by_duration"
+        } else if few("latency_ms", "calls_by_latency", (filter.min_latency_ms, filter.max_latency_ms))? {
+            "calls_by_latency"
+        } else if filter.user_id.is_some() {
+            "calls_of_user"
+        } else if filter.result.is_some() {
+            "calls_by_result"
+        } else {
+            "calls_listed"
+        };
+        Ok(Self { index, words })
+    }
+}
+
 /// The query of a filter: constant pieces of SQL, with every value bound. An id begins with the time of its call, so times
-/// are compared as ids, to the millisecond.
-fn select(filter: &CallFilter, words: &[String], limit: usize) -> (String, Vec<Value>) {
-    let at = |time: Timestamp| CallId::new(time, 0).to_string();
+/// are compared as ids, to the millisecond. What fits is found in an index; records are read of the page alone.
+fn select(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>) {
+    let at = |time: Timestamp| Value::Text(CallId::new(time, 0).to_string());
+    let text = |text: String| Value::Text(text);
     let conditions = [
-        (" AND user_id = ?", filter.user_id.as_ref().map(ToString::to_string)),
-        (" AND direction = ?", filter.direction.as_ref().map(word)),
-        (" AND result = ?", filter.result.as_ref().map(word)),
+        (" AND user_id = ?", filter.user_id.as_ref().map(ToString::to_string).map(text)),
+        (" AND direction = ?", filter.direction.as_ref().map(word).map(text)),
+        (" AND result = ?", filter.result.as_ref().map(word).map(text)),
         (" AND id >= ?", filter.from.map(at)),
         (" AND id < ?", filter.until.map(at)),
-        (" AND id < ?", filter.before.map(|call| call.to_string())),
+        (" AND id < ?", filter.before.map(|call| text(call.to_string()))),
+        (" AND duration_ms >= ?", filter.min_duration_ms.map(Value::Integer)),
+        (" AND duration_ms <= ?", filter.max_duration_ms.map(Value::Integer)),
+        (" AND latency_ms >= ?", filter.min_latency_ms.map(Value::Integer)),
+        (" AND latency_ms <= ?", filter.max_latency_ms.map(Value::Integer)),
     ];
-    let mut sql = "SELECT id, cdr FROM calls WHERE 1".to_owned();
+    let by = if plan.index.is_empty() { String::new() } else { format!(" INDEXED BY {}", plan.index) };
+    let mut sql = format!("SELECT id, cdr FROM calls WHERE id IN (SELECT id FROM calls{by} WHERE 1");
     let mut values = Vec::new();
     for (condition, value) in conditions {
         if let Some(value) = value {
             sql.push_str(condition);
-            values.push(Value::Text(value));
+            values.push(value);
         }
     }
-    for word in words {
-        sql.push_str(search::OCCURS);
+    for (word, is_rare) in &plan.words {
+        sql.push_str(if *is_rare { search::OCCURS } else { search::OCCURS_OFTEN });
         values.push(Value::Text(word.clone()));
     }
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    sql.push_str(" ORDER BY id DESC LIMIT ?) ORDER BY id DESC");
     values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
     (sql, values)
 }
 
 /// The one word of a value from a closed list, as it stands in JSON.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().to_owned()
 }

@@ -15,6 +15,18 @@ const MATCHES_PER_CALL: usize = 3;
 pub(super) const OCCURS: &str =
     " AND id IN (SELECT call_id FROM call_words JOIN call_texts ON call_texts.id = call_words.rowid WHERE call_words MATCH ?)";
 
+/// The same for a word that is in many: looked up call by call, of which most fit.
+pub(super) const OCCURS_OFTEN: &str = " AND EXISTS (SELECT 1 FROM call_texts JOIN call_words ON call_words.rowid = call_texts.id
+    WHERE call_texts.call_id = calls.id AND call_words MATCH ?)";
+
+/// Texts with a word, up to which its calls are listed.
+const FEW: i64 = 20_000;
+
+pub(super) fn is_rare(conn: &Connection, word: &str) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM call_words WHERE call_words MATCH ?1 LIMIT {FEW})");
+    conn.prepare_cached(&sql)?.query_row([word], |row| row.get::<_, i64>(0)).map(|count| count < FEW)
+}
+
 /// The words of a text, each as a query. A word with punctuation in it is a phrase of its parts; a `*` at its end makes it
 /// the beginning of words. Words without a letter or digit cannot occur and are passed over.
 pub(super) fn word_queries(text: &str) -> Vec<String> {

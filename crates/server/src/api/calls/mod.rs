@@ -1,6 +1,7 @@
 //! `/calls…`: records of calls and what was said in them, calls that are up now, and what is done to them.
 
 pub mod document;
+pub mod export;
 pub mod hint;
 pub mod keys;
 pub mod listen;
@@ -10,11 +11,17 @@ pub mod transcript;
 pub mod transfer;
 
 use super::authorize::Viewer;
+use super::csv::Format;
 use super::error::Problem;
 use super::extract::{CallPath, Parameters};
 use super::openapi::{CallProblems, QueryProblems, StoreProblems};
 use super::state::{Lines, Records};
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use callie_domain::CallId;
 use document::{ActiveCallDocument, CallDetail, ListedCall};
 use query::CallQuery;
@@ -50,20 +57,24 @@ pub struct HangingUp {
 
 /// Lists calls, newest first; with `q`, those in which all its words occur.
 #[utoipa::path(get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallQuery),
-    responses((status = 200, body = CallList), QueryProblems, StoreProblems))]
+    responses((status = 200, content((CallList = "application/json"), (String = "text/csv"))), QueryProblems, StoreProblems))]
 pub async fn list(
     State(records): State<Records>,
     viewer: Viewer,
+    headers: HeaderMap,
     Parameters(query): Parameters<CallQuery>,
-) -> Result<Json<CallList>, Problem> {
-    let mut filter = query.parse()?;
+) -> Result<Response, Problem> {
+    let (mut filter, format) = query.parse(&headers)?;
     filter.user_id = viewer.narrow(filter.user_id)?;
+    if format == Format::Csv {
+        return Ok(export::answer(records, filter));
+    }
     let mut page = records.list(&filter).await?;
     let listed = page.calls.into_iter().map(|cdr| {
         let matches = page.matches.remove(&cdr.id).unwrap_or_default();
         ListedCall { matches: matches.into_iter().map(Into::into).collect(), call: cdr.into() }
     });
-    Ok(Json(CallList { calls: listed.collect(), next: page.next }))
+    Ok(Json(CallList { calls: listed.collect(), next: page.next }).into_response())
 }
 
 /// Lists the calls that are up now, oldest first.

@@ -173,6 +173,8 @@ impl RecordStore for MemoryStore {
                 && filter.result.is_none_or(|result| cdr.termination.as_ref().is_some_and(|t| t.result == result))
                 && filter.from.is_none_or(|from| cdr.started_at >= from)
                 && filter.until.is_none_or(|until| cdr.started_at < until)
+                && filter.min_duration_ms.is_none_or(|ms| cdr.talk_ms().is_some_and(|talk| talk >= ms))
+                && filter.max_duration_ms.is_none_or(|ms| cdr.talk_ms().is_some_and(|talk| talk <= ms))
                 && filter.before.is_none_or(|before| cdr.id < before)
         };
         let limit = if filter.limit == 0 { 50 } else { filter.limit };

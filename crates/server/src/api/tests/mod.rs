@@ -8,6 +8,7 @@
 
 mod access;
 mod ai;
+mod analytics;
 mod calls;
 mod doors;
 mod erasures;

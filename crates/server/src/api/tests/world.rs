@@ -88,6 +88,7 @@ impl World {
             exchange: exchange.clone(),
             toll: queue.clone(),
             versions: queue.clone(),
+            analytics: queue.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
             orders: queue.clone(),
