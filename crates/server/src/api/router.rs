@@ -1,9 +1,9 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, analytics, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error, events,
-    first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session, signalling,
-    status, talk, users, versions, webhooks,
+    ApiState, access_log, ai, analytics, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error,
+    events, first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session,
+    signalling, status, talk, users, versions, webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
