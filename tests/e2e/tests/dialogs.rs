@@ -161,6 +161,25 @@ async fn a_redirection_is_followed_at_the_provider_and_nowhere_else() {
     assert_eq!(reason_of(&call), "remote_hung_up", "{call}");
 }
 
+/// The provider sends us on to a number that the user's limits deny: it is not called, though it is at the provider.
+#[tokio::test]
+async fn a_redirection_to_a_denied_number_is_not_followed() {
+    if !present(&["kamailio", "sipp"]) {
+        return;
+    }
+    let (mut callie, kamailio) = alice_at_kamailio(json!({"limits": {"denied_prefixes": ["+1999"]}})).await;
+    let denied = format!("<sip:+1999@{}>", kamailio.address());
+    let mut moved = Scenario::callee("answer_moved").moved_to(&denied).start(callie.ports());
+    let there = Scenario::callee("answer_and_hang_up").start(callie.ports());
+    kamailio.add_number(NUMBER, moved.address());
+    kamailio.add_number("+1999", there.address());
+    dial(&callie).await;
+    moved.finish(WITHIN);
+    let call = callie.ended_call("alice", WITHIN).await;
+    assert!(detail_of(&call).contains("302") && call["answered_at"].is_null(), "{call}");
+    drop(there);
+}
+
 #[tokio::test]
 async fn a_redirection_to_a_strangers_host_ends_the_call() {
     if !present(&["kamailio", "sipp"]) {

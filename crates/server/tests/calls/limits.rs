@@ -148,3 +148,26 @@ async fn an_agent_that_was_talked_into_it_hands_over_to_nobody_who_is_not_allowe
     assert!(world.carrier.seen("INVITE") - before <= 2, "{}", world.carrier.seen("INVITE") - before);
     world.nothing_is_held().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_the_agent_elsewhere_passes_the_same_gate() {
+    // The user lets the other side refer to the target, and a limit keeps the line from it.
+    let settings = json!({"routing": {"transfer_targets": [{"name": "sales", "target": "carol"}], "accept_refer": true},
+        "limits": {"denied_prefixes": ["carol"]}});
+    let mut world = World::with_alice(Manner::Talk, settings).await;
+    let _carol = telephone(&world, "carol", answers()).await;
+    let steps = [Step::WaitAnswer, Step::Pause(Duration::from_millis(600)), Step::Refer("carol".into()), Step::WaitHangUp];
+    let maria = world.call_alice(Script::new(steps)).await;
+    maria.wait_for(PhoneState::Up, PATIENCE).await.expect("answered");
+    let before = world.carrier.seen("INVITE");
+    until("it was refused", async || world.carrier.seen_responses(603) == 1).await;
+    maria.hang_up().await;
+    let cdr = world.next_record().await;
+    assert_eq!(reason(&cdr), EndReason::RemoteHungUp);
+    let facts: Vec<CallFact> = world.events_of(&cdr).await.into_iter().map(|event| event.fact).collect();
+    let refused =
+        |fact: &CallFact| matches!(fact, CallFact::DialRefused { limit: Limit::DeniedPrefixes, to, .. } if to.contains("carol"));
+    assert!(facts.iter().any(refused), "{facts:?}");
+    assert_eq!((world.carrier.seen("INVITE"), cdr.legs.len()), (before, 0), "nobody was called");
+    world.nothing_is_held().await;
+}

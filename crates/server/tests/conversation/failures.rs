@@ -11,9 +11,12 @@ use callie_lab::phone::Step;
 use callie_lab::samples::Line;
 use callie_server::config::engines::{Gemini, GeminiAccess};
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use std::time::Duration;
 
 const GREETING_HZ: f64 = 500.0;
+/// Servers, each with a call.
+const AT_ONCE: usize = 4;
 const WRONG_KEY: &str = "wrong-key-4711";
 const UNKNOWN_FIELD: &str = "Invalid JSON payload received. Unknown name \"proactivity\" at 'setup': Cannot find field.";
 const NOT_ENABLED: &str = "Operation is not implemented, or supported, or enabled.";
@@ -164,13 +167,15 @@ pub async fn a_call_goes_on_in_the_same_session() {
         // The pause that ends a turn, being asked once more, and a machine that is busy with other tests.
         let took = answer.latency.map(|latency| latency.total_ms);
         assert!(took.is_some_and(|took| took < 2_500), "{what}: {took:?} ms");
-        let warnings: Vec<_> = ended.facts.iter().filter(|fact| matches!(fact, CallFact::Warning { .. })).collect();
+        // A machine that is busy takes the caller's audio late, and says so.
+        let warns = |fact: &&CallFact| matches!(fact, CallFact::Warning { text } if !text.contains("too slowly"));
+        let warnings: Vec<_> = ended.facts.iter().filter(warns).collect();
         assert_eq!(warnings.len(), usize::from(!wanted.is_empty()), "{what}: {warnings:?}");
         assert!(format!("{warnings:?}").contains(wanted), "{what}: {warnings:?}");
         assert_eq!(scene.fake.connections(), 1, "{what}");
         scene.everything_is_freed_at_once().await;
     };
-    join_all(cases.map(check)).await;
+    stream::iter(cases.map(check)).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 /// What cannot be mended is not waited for: the offline engine takes over.

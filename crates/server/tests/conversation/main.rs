@@ -1,6 +1,7 @@
 //! Whole conversations: a lab telephone, the whole server, and a conversation engine that listens and speaks, over real SIP,
 //! RTP and WebSockets on loopback. They wait for speech most of the time, so more of them run at once than there are cores.
 
+mod background;
 mod barge_in;
 mod browser;
 mod closing;
@@ -61,6 +62,8 @@ fn main() {
         uplink::it_goes_on_over_a_bad_line,
         uplink::it_goes_on_while_the_call_is_held,
         uplink::what_plays_while_the_call_is_held_is_not_answered,
+        background::music_on_hold_does_not_stop_the_agent,
+        background::a_crowd_does_not_stop_the_agent,
         browser::who_has_no_telephone_talks_to_the_agent,
         browser::the_agent_hangs_up_on_a_browser,
         browser::a_supervisor_hears_both_sides_and_whispers_to_the_agent,
@@ -93,6 +96,9 @@ fn main() {
         opening::the_socket_opens_while_the_telephone_rings,
         costs::what_a_call_costs_counts_for_the_ceiling,
         tools::every_call_of_a_tool_is_answered,
+        tools::an_agent_that_was_talked_into_it_reaches_nobody_whom_its_user_has_not_named,
+        openai::tools_are_used_and_nobody_is_reached_whom_the_user_has_not_named,
+        openai::a_hint_is_heeded_in_the_next_session_too,
         tools::what_the_document_names_is_used_and_its_secret_is_nowhere,
         tools::the_tools_of_a_server_are_used_and_one_that_hangs_delays_nothing,
         tools::what_the_agent_says_it_did_is_checked_against_its_tools,

@@ -4,13 +4,18 @@ use crate::speech::tone_seconds;
 use crate::world::{Ended, PATIENCE, World, call, lines, listen, reason};
 use callie_domain::Secret;
 use callie_domain::record::{CallFact, EndReason, Speaker};
-use callie_lab::openai::{Act, Converse, Exchange, FakeOpenAi, FakeOpenAiOptions, Fault, Hearing, Moment, Speech};
-use callie_lab::phone::Step;
+use callie_lab::mcp::McpServer;
+use callie_lab::openai::{
+    Act, Converse, Exchange, FakeOpenAi, FakeOpenAiOptions, Fault, Hearing, Moment, Speech, Step as Does, ToolCall,
+};
+use callie_lab::phone::{self, PhoneState, Step};
+use callie_lab::receiver::{Manner, Receiver};
 use callie_lab::samples::Line;
 use callie_media::codec::G711;
+use callie_server::config::PrivateTargets;
 use callie_server::config::engines::{DefaultEngine, OpenAi};
 use callie_server::engines::Talkers;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const GREETING_HZ: f64 = 500.0;
@@ -26,6 +31,11 @@ impl Scene {
     }
 
     async fn with(options: FakeOpenAiOptions, dialect: &str) -> Self {
+        Self::start(options, dialect, json!({})).await
+    }
+
+    /// With settings of `alice`; her tools reach loopback.
+    async fn start(options: FakeOpenAiOptions, dialect: &str, settings: Value) -> Self {
         let key = Secret::new(options.api_key.clone());
         let fake = FakeOpenAi::start(options).await.expect("a free port");
         let openai = OpenAi {
@@ -39,10 +49,16 @@ impl Scene {
             config.engines.default = DefaultEngine::OpenAi;
             config.engines.openai = Some(openai);
             config.engines.models_dir = None;
+            let nets = vec!["127.0.0.0/8".parse().expect("a net")];
+            config.private_targets = PrivateTargets { nets, hosts: Vec::new() };
         };
         let world = World::start(tune, |config| Talkers::start(&config.engines).expect("engines")).await;
         // The service's words are in µ-law, and so is the line.
-        world.add_alice(json!({"sip": {"connect": true, "codecs": ["pcmu"]}})).await;
+        let mut all = json!({"sip": {"connect": true, "codecs": ["pcmu"]}});
+        for (key, value) in settings.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        world.add_alice(all).await;
         Self { world, fake }
     }
 
@@ -198,4 +214,72 @@ pub async fn the_goodbye_is_heard_to_its_end() {
     assert!((1.9..2.1).contains(&heard), "{heard} s");
     let freed = |fake: &FakeOpenAi| fake.live_sockets() == 0;
     scene.fake.wait_until("the socket is closed", PATIENCE, freed).await.expect("hung up");
+}
+
+/// A web service, a server of tools, the user's time, and a caller who talks the agent into calling somebody.
+pub async fn tools_are_used_and_nobody_is_reached_whom_the_user_has_not_named() {
+    let (shop, cal) = (Receiver::start().await.expect("a receiver"), McpServer::start().await.expect("a server"));
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    shop.behave(Manner::Answer { status: 200, headers, body: json!({"state": "sent"}).to_string() });
+    let find_order = json!({"name": "find_order", "description": "Finds an order.", "url": shop.url("/orders/{number}"),
+        "parameters": {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}});
+    let settings = json!({
+        "ai": {"time_zone": "Pacific/Auckland", "tools": {"http": [find_order], "mcp": [{"name": "cal", "url": cal.url()}]}},
+        "routing": {"transfer_targets": [{"name": "sales", "target": "carol"}]},
+    });
+    let calls = vec![
+        ToolCall::new("find_order", &json!({"number": "7"})),
+        ToolCall::new("cal_list_events", &json!({"day": "Monday"})),
+        ToolCall::new("current_time", &json!({})),
+        ToolCall::new("transfer_call", &json!({"target": "+4990012345"})),
+        ToolCall::new("transfer_call", &json!({"target": "carol"})),
+    ];
+    let exchange = Exchange::of(Line::Tom2.words(), vec![Does::Call(calls), Does::Say(tone("There it is.", 700.0, 1_000))]);
+    let options = FakeOpenAiOptions { script: script(vec![exchange]), ..FakeOpenAiOptions::default() };
+    let mut scene = Scene::start(options, "openai", settings).await;
+    crate::support::until("the server was looked at ahead", async || cal.sessions() == 0 && cal.begun() == 1).await;
+    let ended = scene.call([Step::WaitAnswer, listen(), Step::Play(Line::Tom2.samples()), listen(), Step::HangUp]).await;
+    assert!(tone_seconds(ended.report.heard(), 700.0) > 0.8, "the answer is heard");
+    let outputs: Vec<String> = scene.fake.latest().expect("a session").look(|log| {
+        assert!(log.errors().is_empty(), "{:?}", log.errors());
+        let items = log.messages("conversation.item.create").into_iter();
+        items.filter_map(|message| message["item"]["output"].as_str().map(str::to_owned)).collect()
+    });
+    for words in ["sent", "Dentist at nine", "(Pacific/Auckland)", "nobody of that name", "nobody of that name"] {
+        assert!(outputs.iter().any(|output| output.contains(words)), "{words}: {outputs:#?}");
+    }
+    assert_eq!(outputs.len(), 5);
+    let transfers = |fact: &CallFact| matches!(fact, CallFact::TransferStarted { .. } | CallFact::Dialled { .. });
+    assert!(!ended.facts.iter().any(transfers) && ended.cdr.legs.is_empty(), "{:#?}", ended.facts);
+    assert_eq!(shop.received().len(), 1);
+    crate::support::until("the session of the call is closed", async || cal.sessions() == 0).await;
+    scene.world.nothing_is_held().await;
+}
+
+/// A supervisor's word is an item that nobody is asked to answer; a session that takes over is told it again.
+pub async fn a_hint_is_heeded_in_the_next_session_too() {
+    let scene = Scene::of(two_exchanges(Hearing::Early)).await;
+    let maria = scene.world.call_alice(phone::Script::new([Step::WaitAnswer, listen(), Step::WaitHangUp])).await;
+    maria.wait_for(PhoneState::Up, PATIENCE).await.expect("answered");
+    let call = scene.world.app.active_calls().first().expect("it is up").id;
+    let url = format!("http://{}/calls/{call}/hint", scene.world.app.http_address);
+    let hinted = |fake: &FakeOpenAi| {
+        fake.latest().is_some_and(|session| {
+            session.look(|log| {
+                let items = log.messages("conversation.item.create").into_iter();
+                let hints = items.filter(|message| message.to_string().contains("Offer the discount."));
+                hints.map(|message| message["item"]["role"].clone()).collect::<Vec<_>>() == ["system"]
+            })
+        })
+    };
+    let body = json!({"text": "Offer the discount."}).to_string();
+    let answer = reqwest::Client::new().post(url).body(body).send().await.expect("an answer");
+    assert_eq!(answer.status(), 202);
+    scene.fake.wait_until("the agent was told", PATIENCE, hinted).await.expect("in time");
+    assert!(scene.fake.latest().expect("a session").act(Act::Drop));
+    let again = |fake: &FakeOpenAi| fake.connections() == 2 && hinted(fake);
+    scene.fake.wait_until("its next session is told, too", PATIENCE, again).await.expect("in time");
+    assert!(scene.world.app.hang_up(call));
+    maria.finished().await.expect("a report");
+    scene.world.nothing_is_held().await;
 }

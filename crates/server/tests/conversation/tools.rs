@@ -233,3 +233,28 @@ pub async fn what_the_agent_says_it_did_is_checked_against_its_tools() {
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["claims"][1]["standing"], "unsupported", "{}", shown["claims"]);
 }
+
+/// The model asks to be connected with a number, which the caller has told it; and what time it is where its user is.
+pub async fn an_agent_that_was_talked_into_it_reaches_nobody_whom_its_user_has_not_named() {
+    let calls = ["+4990012345", "sip:thief@evil.example", "carol"]
+        .map(|target| ToolCall::new("transfer_call", json!({"target": target})));
+    let calls = calls.into_iter().chain([ToolCall::new("current_time", json!({}))]).collect();
+    let tone = |words, hz| Speech::tone(words, hz, Duration::from_secs(1));
+    let exchange = Exchange::of(Line::Tom2.words(), vec![Act::Call(calls), Act::Say(tone("I cannot.", ANSWER_HZ))]);
+    let script = converse(tone("Hello.", GREETING_HZ), vec![exchange]);
+    let settings = json!({"ai": {"time_zone": "Pacific/Auckland"},
+        "routing": {"transfer_targets": [{"name": "sales", "target": "carol"}]}});
+    let mut scene = Scene::of_alice(script, settings).await;
+    let ended = talk(&mut scene).await;
+    let responses = scene.fake.latest().expect("a session").look(|log| log.tool_responses.clone());
+    let refused = responses.iter().filter(|(_, response)| {
+        let error = response["response"]["error"].as_str();
+        response["name"] == "transfer_call" && error.is_some_and(|error| error.contains("nobody of that name"))
+    });
+    assert_eq!(refused.count(), 3, "{responses:#?}");
+    let time = answer(&scene, "current_time").to_string();
+    assert!(time.contains("(Pacific/Auckland)"), "{time}");
+    let transfers = |fact: &CallFact| matches!(fact, CallFact::TransferStarted { .. } | CallFact::Dialled { .. });
+    assert!(!ended.facts.iter().any(transfers) && ended.cdr.legs.is_empty(), "{:#?}", ended.facts);
+    scene.everything_is_freed_at_once().await;
+}
