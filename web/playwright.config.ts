@@ -12,8 +12,8 @@ export default defineConfig({
   // One world, one browser: the tests share the demo's lines, and two cores.
   workers: 1,
   fullyParallel: false,
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
   use: {
     viewport: { width: 1280, height: 860 },
     locale: 'en-GB',
