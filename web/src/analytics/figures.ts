@@ -1,5 +1,6 @@
 // The API's figures as the screen has them.
 import { plain } from '../api/client'
+import type { AnalyticsReport, FiguresDocument } from '../api/schema'
 
 export type Group = 'hour' | 'day' | 'week'
 export interface Question {
@@ -8,23 +9,6 @@ export interface Question {
   until: string
   group: Group
   zone: string
-}
-
-/** Calls and lines of one group of time, or of all of it. */
-interface Told {
-  calls: number
-  inbound: number
-  answered: number
-  outcomes: Record<string, number>
-  talk_seconds: number
-  speech: { agent_share: number | null }
-  latency: { p50_ms: number; p95_ms: number } | null
-  costs: { currency: string; amount: number; complete: boolean }[]
-  lines: { uptime: number | null }
-}
-interface Report {
-  total: Told
-  groups: (Told & { from: string })[]
 }
 
 export interface Sum {
@@ -50,7 +34,7 @@ export interface Figures {
 export async function ask({ user, from, until, group, zone }: Question): Promise<Figures> {
   const path = user === undefined ? '/analytics' : `/users/${encodeURIComponent(user)}/analytics`
   const query = new URLSearchParams({ from, to: until, group, time_zone: zone })
-  const report = (await (await plain('GET', `${path}?${query}&format=json`)).json()) as Report
+  const report = (await (await plain('GET', `${path}?${query}&format=json`)).json()) as AnalyticsReport
   // Where more than one currency was used, the one of most groups is drawn; the CSV has all.
   const currency = report.total.costs[0]?.currency ?? 'USD'
   return {
@@ -61,18 +45,18 @@ export async function ask({ user, from, until, group, zone }: Question): Promise
   }
 }
 
-function sum(told: Told, currency: string): Sum {
+function sum(told: FiguresDocument, currency: string): Sum {
   const cost = told.costs.find((each) => each.currency === currency)
   return {
     calls: told.calls,
     inbound: told.inbound,
     answered: told.answered,
-    results: told.outcomes,
+    results: { ...told.outcomes },
     durationMs: told.talk_seconds * 1_000,
-    agentShare: told.speech.agent_share,
+    agentShare: told.speech.agent_share ?? null,
     p50Ms: told.latency?.p50_ms ?? null,
     p95Ms: told.latency?.p95_ms ?? null,
-    uptime: told.lines.uptime,
+    uptime: told.lines.uptime ?? null,
     cost: cost?.amount ?? null,
     isCostComplete: cost?.complete ?? true,
   }

@@ -5,16 +5,11 @@ import { Download, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { has } from '../api/client'
 import { callPage, keys, users } from '../api/queries'
-import type { ListedCall } from '../api/schema'
 import type { CallQuery } from '../api/types'
 import type { CallSearch } from '../router'
 import { Button, Card, cx, Empty, Heading, Trouble, Waiting } from '../ui/parts'
-import { complain, say } from '../ui/toast'
-import { party, resultWords } from '../ui/words'
+import { resultWords } from '../ui/words'
 import { CallRows } from './rows'
-
-/** At most so many calls go into one file. */
-const MOST_EXPORTED = 10_000
 
 /** The address's filters in the API's words. */
 function asQuery(search: CallSearch): CallQuery {
@@ -198,63 +193,15 @@ function Filter({ id, name, children, className }: { id: string; name: string; c
   )
 }
 
-const COLUMNS: [string, (call: ListedCall) => unknown][] = [
-  ['id', (call) => call.id],
-  ['user_id', (call) => call.user_id],
-  ['direction', (call) => call.direction],
-  ['from', (call) => call.from],
-  ['to', (call) => call.to],
-  ['other_party', party],
-  ['started_at', (call) => call.started_at],
-  ['answered_at', (call) => call.answered_at],
-  ['ended_at', (call) => call.ended_at],
-  ['talk_seconds', (call) => (call.talk_ms == null ? '' : (call.talk_ms / 1_000).toFixed(1))],
-  ['result', (call) => call.termination?.result],
-  ['reason', (call) => call.termination?.reason],
-  ['engine', (call) => call.engine],
-  ['cost', (call) => call.cost?.total],
-  ['currency', (call) => call.cost?.currency],
-]
-
-/** RFC 4180; what a spreadsheet would take for a formula is kept from being one. */
-function csvField(value: unknown): string {
-  const text = value === null || value === undefined ? '' : String(value)
-  const harmless = /^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
-}
-
+/** All calls that fit, not only those that are shown: the server writes them as they are read. */
 function Export({ query, disabled }: { query: CallQuery; disabled: boolean }) {
-  const [busy, setBusy] = useState(false)
-  const go = async () => {
-    setBusy(true)
-    try {
-      const rows: ListedCall[] = []
-      let before: string | undefined
-      do {
-        const page = await callPage({ ...query, limit: 500 }, before)
-        rows.push(...page.calls)
-        before = page.next ?? undefined
-      } while (before !== undefined && rows.length < MOST_EXPORTED)
-      const lines = [COLUMNS.map(([name]) => name), ...rows.map((call) => COLUMNS.map(([, of]) => of(call)))]
-      const text = lines.map((line) => line.map(csvField).join(',')).join('\r\n')
-      const link = document.createElement('a')
-      link.href = URL.createObjectURL(new Blob([text, '\r\n'], { type: 'text/csv;charset=utf-8' }))
-      link.download = `calls-${new Date().toISOString().slice(0, 10)}.csv`
-      link.click()
-      URL.revokeObjectURL(link.href)
-      say(
-        before === undefined
-          ? `${rows.length} ${rows.length === 1 ? 'call is' : 'calls are'} in the file.`
-          : `The ${rows.length} newest calls are in the file; narrow the dates for the others.`,
-      )
-    } catch (error) {
-      complain(error)
-    }
-    setBusy(false)
-  }
+  if (disabled) return null
+  const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))
   return (
-    <Button onClick={() => void go()} busy={busy} disabled={disabled}>
-      <Download aria-hidden /> Export CSV
+    <Button asChild>
+      <a href={`/calls?${asked}&format=csv`} download="calls.csv">
+        <Download aria-hidden /> Export CSV
+      </a>
     </Button>
   )
 }
