@@ -16,7 +16,8 @@ async function take(page: Page, name: string) {
   for (const [mode, size, colorScheme] of modes) {
     await page.setViewportSize(size)
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))))
+    // Canvases are painted anew some frames after the styles.
+    for (let frame = 0; frame < 8; frame++) await page.evaluate(() => new Promise((painted) => requestAnimationFrame(painted)))
     await page.screenshot({ path: join(folder, `${name}-${mode}.png`), animations: 'disabled' })
   }
   await page.setViewportSize(desk)
