@@ -68,7 +68,7 @@ pub async fn a_call_goes_on_whatever_the_service_does() {
         is_told(&what, &ended, told);
         scene.world.nothing_is_held().await;
     };
-    stream::iter(cases.map(check)).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(cases).map(|case| Box::pin(check(case))).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 fn is_told(what: &str, ended: &Ended, told: Told) {
@@ -119,5 +119,5 @@ pub async fn another_engine_takes_over_what_cannot_be_mended() {
         scene.fake.wait_until("its sockets are closed", PATIENCE, freed).await.expect("hung up");
         scene.world.nothing_is_held().await;
     };
-    stream::iter(cases.map(check)).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(cases).map(|case| Box::pin(check(case))).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
