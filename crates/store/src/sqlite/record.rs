@@ -268,10 +268,9 @@ fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
         return Ok(CallPage::default());
     }
     let words = words.unwrap_or_default();
-    let (sql, values) = select(filter, &Plan::of(conn, filter, words.clone())?, limit + 1);
-    let mut query = conn.prepare_cached(&sql)?;
-    let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+    let plan = Plan::of(conn, filter, words.clone())?;
+    let mut rows =
+        if plan.goes_through { go_through(conn, filter, &plan, limit + 1)? } else { rows(conn, filter, &plan, limit + 1)? };
     let more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().and_then(|(id, _)| id.parse().ok()).filter(|_| more);
@@ -285,21 +284,29 @@ fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
 /// the list.
 const FEW: i64 = 5_000;
 
+/// Calls that are looked at together for words that are in many: at first, and at most.
+const WINDOW: usize = 250;
+const LARGEST_WINDOW: usize = 4_000;
+
 /// How a filter is looked for.
 struct Plan {
     index: &'static str,
-    /// Words, each with whether it is in so few texts that its calls can be listed.
-    words: Vec<(String, bool)>,
+    words: Vec<String>,
+    /// All words are in many texts: calls that fit otherwise are gone through from the newest on, until enough have them.
+    goes_through: bool,
 }
 
 impl Plan {
     fn of(conn: &Connection, filter: &CallFilter, words: Vec<String>) -> rusqlite::Result<Self> {
-        let words = words.into_iter().map(|word| search::is_rare(conn, &word).map(|is_rare| (word, is_rare)));
-        let words = words.collect::<rusqlite::Result<Vec<_>>>()?;
-        if words.iter().any(|(_, is_rare)| *is_rare) {
-            // The calls of that word are few, whatever else is asked.
-            return Ok(Self { index: "", words });
+        let mut has_rare = false;
+        for word in &words {
+            has_rare |= search::is_rare(conn, word)?;
         }
+        if has_rare {
+            // The calls of that word are few, whatever else is asked.
+            return Ok(Self { index: "", words, goes_through: false });
+        }
+        let goes_through = !words.is_empty();
         let few = |column: &str, index: &str, (min, max): (Option<i64>, Option<i64>)| {
             if min.is_none() && max.is_none() {
                 return Ok(false);
@@ -321,7 +328,35 @@ impl Plan {
         } else {
             "calls_listed"
         };
-        Ok(Self { index, words })
+        Ok(Self { index, words, goes_through })
+    }
+}
+
+type Found = Vec<(String, String)>;
+
+fn rows(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Found, Fault> {
+    let (sql, values) = select(filter, plan, limit);
+    let mut query = conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn go_through(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Found, Fault> {
+    let mut filter = filter.clone();
+    let mut found = Found::new();
+    let mut window = WINDOW;
+    loop {
+        let some = rows(conn, &filter, plan, window)?;
+        let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
+        let having = search::having_all(conn, &ids, &plan.words)?;
+        let is_last = some.len() < window;
+        filter.before = ids.last().and_then(|id| id.parse().ok());
+        found.extend(some.into_iter().filter(|(id, _)| having.contains(id)));
+        if found.len() >= limit || is_last || filter.before.is_none() {
+            found.truncate(limit);
+            return Ok(found);
+        }
+        window = (window * 4).min(LARGEST_WINDOW);
     }
 }
 
@@ -351,8 +386,8 @@ fn select(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>
             values.push(value);
         }
     }
-    for (word, is_rare) in &plan.words {
-        sql.push_str(if *is_rare { search::OCCURS } else { search::OCCURS_OFTEN });
+    for word in plan.words.iter().filter(|_| !plan.goes_through) {
+        sql.push_str(search::OCCURS);
         values.push(Value::Text(word.clone()));
     }
     sql.push_str(" ORDER BY id DESC LIMIT ?) ORDER BY id DESC");

@@ -1,12 +1,12 @@
 //! A person's words turned into full-text queries. Each word is quoted, so that nothing in it is syntax.
 
 use super::fault::Fault;
-use super::record::parse;
+use super::record::{json, parse};
 use callie_domain::CallId;
 use callie_domain::record::Turn;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Turns that are shown of each call that was found.
 const MATCHES_PER_CALL: usize = 3;
@@ -14,10 +14,6 @@ const MATCHES_PER_CALL: usize = 3;
 /// The calls in which a word occurs, in whatever turn.
 pub(super) const OCCURS: &str =
     " AND id IN (SELECT call_id FROM call_words JOIN call_texts ON call_texts.id = call_words.rowid WHERE call_words MATCH ?)";
-
-/// The same for a word that is in many: looked up call by call, of which most fit.
-pub(super) const OCCURS_OFTEN: &str = " AND EXISTS (SELECT 1 FROM call_texts JOIN call_words ON call_words.rowid = call_texts.id
-    WHERE call_texts.call_id = calls.id AND call_words MATCH ?)";
 
 /// Texts with a word, up to which its calls are listed.
 const FEW: i64 = 20_000;
@@ -39,6 +35,21 @@ fn word_query(word: &str) -> String {
     let stem = word.trim_end_matches('*');
     let prefix = if stem.len() < word.len() { " *" } else { "" };
     format!("\"{}\"{prefix}", stem.replace('"', "\"\""))
+}
+
+/// Of these calls, which lie together, those in which each of the words occurs, in whatever turn.
+pub(super) fn having_all(conn: &Connection, calls: &[String], words: &[String]) -> Result<HashSet<String>, Fault> {
+    let mut left: HashSet<String> = calls.iter().cloned().collect();
+    let sql = "WITH page AS MATERIALIZED (SELECT id, call_id FROM call_texts WHERE call_id IN (SELECT value FROM json_each(?1)))
+        SELECT DISTINCT call_id FROM page WHERE id IN (SELECT rowid FROM call_words WHERE call_words MATCH ?2
+            AND rowid BETWEEN (SELECT min(id) FROM page) AND (SELECT max(id) FROM page))";
+    for word in words {
+        let listed = json(&left.iter().collect::<Vec<_>>())?;
+        let mut query = conn.prepare_cached(sql)?;
+        let rows = query.query_map([&listed, word], |row| row.get::<_, String>(0))?;
+        left = rows.collect::<Result<_, _>>()?;
+    }
+    Ok(left)
 }
 
 /// The turns of these calls in which any of the words occurs, the first few of each call.
