@@ -1,4 +1,4 @@
-//! A million calls of ten thousand users: every list that people ask for, and every sum, within 200 ms. It takes minutes to fill the
+//! A million calls of ten thousand users: every list that people ask for within 200 ms, and every sum within a second. It takes minutes to fill the
 //! database, so it is run by name: `cargo test -p callie-store --test calls_at_scale -- --ignored --nocapture`.
 
 use callie_domain::analytics::{Group, Span, groups, whole_quarters};
@@ -17,6 +17,8 @@ const USERS: i64 = 10_000;
 /// A year.
 const SPAN_S: i64 = 365 * 24 * 3_600;
 const BOUND: Duration = Duration::from_millis(200);
+/// Of sums, over a year of all users.
+const SUM_BOUND: Duration = Duration::from_secs(1);
 
 fn begun(n: i64) -> Timestamp {
     Timestamp::from_second(1_750_000_000 + n * SPAN_S / CALLS).expect("a time")
@@ -175,9 +177,9 @@ async fn a_million_calls_are_listed_filtered_and_added_up_at_once() {
         let (sums, median, worst) = timed(async || store.sums(of.as_ref(), &spans).await.expect("read")).await;
         let calls: i64 = sums.iter().flat_map(|sums| &sums.calls).map(|sum| sum.calls).sum();
         println!("{what}: {calls} calls in {} groups, median {median:.1?}, worst {worst:.1?}", spans.len());
-        if median > BOUND {
+        if median > SUM_BOUND {
             late.push(what);
         }
     }
-    assert!(late.is_empty(), "later than {BOUND:?}: {late:?}");
+    assert!(late.is_empty(), "later than {BOUND:?}, or {SUM_BOUND:?}: {late:?}");
 }
