@@ -148,7 +148,7 @@ pub fn hex(link: &Link) -> String {
 /// The reverse of [`hex`].
 pub fn from_hex(text: &str) -> Option<Link> {
     let mut link = BEGINNING;
-    if text.len() != 2 * link.len() || !text.is_ascii() {
+    if text.len() != 2 * link.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, at) in link.iter_mut().zip((0..text.len()).step_by(2)) {
