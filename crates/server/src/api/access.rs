@@ -77,6 +77,9 @@ const PAGES: [&str; 3] = ["/docs", "/openapi.json", "/dashboard"];
 /// Who hears these hears what people said: each access is in the audit, though nothing changes.
 const LISTENING: [&str; 2] = ["/calls/{call_id}/recording", "/calls/{call_id}/listen"];
 
+/// What begins with a GET because browsers open WebSockets with one, and is done all the same.
+const DOING: [&str; 1] = ["/users/{user_id}/talk"];
+
 /// What an operation needs. `path`: as it is declared, with its parameters in braces; `None` where nothing is.
 pub fn need(method: &Method, path: Option<&str>) -> Option<Need> {
     static NEEDS: LazyLock<HashMap<(&str, &str), Need>> = LazyLock::new(|| {
@@ -97,7 +100,7 @@ pub fn need(method: &Method, path: Option<&str>) -> Option<Need> {
 
 /// Whether the operation is written into the audit.
 pub fn is_audited(method: &Method, path: &str) -> bool {
-    !method.is_safe() || LISTENING.contains(&path)
+    !method.is_safe() || LISTENING.contains(&path) || DOING.contains(&path)
 }
 
 /// Whether somebody hears what people said; without its entry in the audit it is refused.
@@ -123,6 +126,9 @@ mod tests {
             (Method::GET, None, Some(AnyRole)),
         ] {
             assert_eq!(need(&method, path), want, "{method} {path:?}");
+        }
+        for path in LISTENING.iter().chain(&DOING) {
+            assert!(is_audited(&Method::GET, path) && need(&Method::GET, Some(path)).is_some(), "{path} is an operation");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::state::{ApiState, Audit, Clock, Lines, Records};
 use crate::identity::{Door, Identity, Proof, Refusal, session};
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts, MatchedPath, RawPathParams, Request, State},
-    http::{HeaderMap, Method, request::Parts},
+    http::{HeaderMap, Method, StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -122,7 +122,9 @@ pub async fn authorize(State(porter): State<Porter>, request: Request, next: Nex
     // What strangers try is in the log and in the counters: they could fill a disk.
     let Some(identity) = identity else { return response };
     let status = response.status();
-    if !status.is_success() && status != axum::http::StatusCode::FORBIDDEN {
+    // A WebSocket that is opened is a success, too.
+    let is_told = status.is_success() || matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::FORBIDDEN);
+    if !is_told {
         return response;
     }
     let detail = response.extensions().get::<AuditDetail>().map(|detail| detail.0.to_string()).unwrap_or_default();

@@ -93,6 +93,14 @@ impl Browser {
     }
 }
 
+/// What the audit says was done to this path.
+async fn audited(scene: &Scene, target: &str) -> Vec<String> {
+    let url = format!("http://{}/audit?target={target}", scene.world.app.http_address);
+    let page: Value = reqwest::get(url).await.expect("an answer").json().await.expect("JSON");
+    let entries = page["entries"].as_array().expect("entries");
+    entries.iter().map(|entry| entry["action"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
 pub async fn who_has_no_telephone_talks_to_the_agent() {
     // The line is not even connected.
     let options = FakeGeminiOptions { script: script(), ..FakeGeminiOptions::default() };
@@ -118,6 +126,7 @@ pub async fn who_has_no_telephone_talks_to_the_agent() {
     assert!(heard, "the service has heard the whole sentence");
 
     browser.write(json!({"type": "hang_up"})).await;
+    assert_eq!(audited(&scene, "/users/bob").await, ["GET /users/{user_id}/talk"]);
     let cdr = scene.world.next_record().await;
     assert_eq!((crate::world::reason(&cdr), cdr.from.as_str(), cdr.to.as_str()), (EndReason::RemoteHungUp, "browser", "bob"));
     assert_eq!(cdr.media.as_ref().map(|media| media.codec.as_str()), Some("G722"));
@@ -198,6 +207,9 @@ pub async fn a_supervisor_hears_both_sides_and_whispers_to_the_agent() {
     let url = format!("http://{}/calls/{call}/hint", scene.world.app.http_address);
     let answer = reqwest::Client::new().post(url).body(hint).send().await.expect("an answer");
     assert_eq!(answer.status(), 202);
+    let listened = "GET /calls/{call_id}/listen";
+    let done = audited(&scene, &format!("/calls/{call}")).await;
+    assert_eq!(done, ["POST /calls/{call_id}/hint", listened, listened]);
     until("the agent was told", async || texts(&scene) == 2).await;
     let told = scene.fake.latest().expect("a session").look(|log| log.texts.last().map(|(_, text)| text.clone()));
     assert!(told.as_deref().is_some_and(|text| text.starts_with('(') && text.contains("She is a  good  customer.")), "{told:?}");
