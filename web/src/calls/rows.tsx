@@ -8,7 +8,7 @@ import { party, ResultBadge } from '../ui/words'
 
 export function CallRows({ calls, label, withUser = true }: { calls: ListedCall[]; label: string; withUser?: boolean }) {
   return (
-    <Table label={label} head={['Who', ...(withUser ? ['User'] : []), 'When', 'Talked', 'Result', 'How it ended']} narrow={withUser ? [0, 2, 4] : [0, 1, 3]}>
+    <Table label={label} head={['Who', ...(withUser ? ['User'] : []), 'When', 'Talked', 'Result', 'How it ended']} narrow={withUser ? [0, 2, 4] : [0, 1, 3]} wide={withUser ? 5 : 4}>
       {calls.map((call) => (
         <tr key={call.id} className="relative hover:bg-sunk">
           <Cell className="whitespace-nowrap">
@@ -33,7 +33,7 @@ export function CallRows({ calls, label, withUser = true }: { calls: ListedCall[
           <Cell>
             <ResultBadge call={call} />
           </Cell>
-          <Cell className="min-w-44 text-dim max-sm:hidden">
+          <Cell className="min-w-44 text-dim max-sm:hidden @max-3xl:hidden">
             {call.matches?.[0] ? <span className="italic">“{call.matches[0].text}”</span> : call.termination?.text}
           </Cell>
         </tr>

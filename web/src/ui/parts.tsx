@@ -190,16 +190,19 @@ export function Table({
   label,
   head,
   narrow,
+  wide,
   children,
 }: {
   label: string
   head: ReactNode[]
   /** Columns that a telephone shows; all of them when left out. */
   narrow?: number[]
+  /** A column for which only a wide place has room. */
+  wide?: number
   children: ReactNode
 }) {
   return (
-    <div className="overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
+    <div className="@container overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
       <table className="w-full text-sm">
         <thead>
           <tr className="border-b border-line text-left text-[0.8125rem] text-dim">
@@ -207,7 +210,7 @@ export function Table({
               <th
                 key={column}
                 scope="col"
-                className={cx('px-4 py-2 font-medium whitespace-nowrap max-sm:px-3', narrow && !narrow.includes(column) && 'max-sm:hidden')}
+                className={cx('px-4 py-2 font-medium whitespace-nowrap max-sm:px-3', narrow && !narrow.includes(column) && 'max-sm:hidden', column === wide && '@max-3xl:hidden')}
               >
                 {cell}
               </th>

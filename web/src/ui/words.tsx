@@ -6,7 +6,7 @@ const registrations: Record<RegistrationStateWord, [Tone, string]> = {
   registered: ['ok', 'Registered'],
   registering: ['info', 'Registering'],
   retrying: ['warn', 'Trying again'],
-  wrong_password: ['bad', 'Wrong password'],
+  wrong_password: ['bad', 'Credentials refused'],
   unregistering: ['info', 'Signing off'],
   off: ['mute', 'Off'],
 }

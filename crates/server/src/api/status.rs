@@ -195,7 +195,7 @@ fn count_lines(view: &UserView, lines: &Lines) -> LineCount {
 impl LineCount {
     fn problems(&self) -> Vec<String> {
         [
-            (self.refused, "lines are refused by their registrar (wrong password)"),
+            (self.refused, "lines are refused by their registrar (user name or password)"),
             (self.retrying, "lines could not be registered and are tried again"),
             (self.down, "lines have been down for long"),
             (self.faulty, "user documents cannot be read"),
