@@ -178,7 +178,7 @@ async fn walk(in_firestore: bool) {
         return;
     }
     let mut blocks = blocks(&guide().0);
-    assert_eq!(blocks.iter().map(Block::requests).sum::<usize>(), 34, "requests and commands in the guide");
+    assert_eq!(blocks.iter().map(Block::requests).sum::<usize>(), 37, "requests and commands in the guide");
     let carrier = provider().await;
     let belongings = Belongings::find().await;
     let names = ["sip.zoho.com", "sip-companya.zoho.com", "sip-companyb.zoho.com"];
