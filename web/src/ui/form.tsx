@@ -146,8 +146,12 @@ export function Form({
   }, [incoming])
   useEffect(() => onDirty?.(isDirty), [isDirty, onDirty])
 
-  const firstFaulty = () =>
-    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus())
+  // Once what is wrong stands on the page, and not a frame later by luck.
+  const [told, setTold] = useState(0)
+  useEffect(() => {
+    if (told > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+  }, [told])
+  const firstFaulty = () => setTold((times) => times + 1)
 
   const go = async () => {
     setSeen(new Set(specs.map((spec) => spec.name)))
