@@ -23,11 +23,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use callie_domain::CallId;
+use callie_domain::record::Cdr;
 use document::{ActiveCallDocument, CallDetail, ListedCall};
 use query::CallQuery;
 use serde::Serialize;
+use std::time::Duration;
 use summary::{EngineFailure, LatencySummary};
+use tokio::time::Instant;
 use utoipa::ToSchema;
+
+/// A record that is not there after so long was lost with its store.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,8 +96,12 @@ pub async fn active(State(lines): State<Lines>, viewer: Viewer) -> Json<ActiveCa
 /// Shows a call with its events and how it ended.
 #[utoipa::path(get, path = "/calls/{call_id}", operation_id = "get_call", tag = "calls", params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 200, body = CallDetail), CallProblems, StoreProblems))]
-pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Result<Json<CallDetail>, Problem> {
-    let cdr = records.get(id).await?.ok_or_else(|| Problem::no_such_call(&id.to_string()))?;
+pub async fn show(
+    State(records): State<Records>,
+    State(lines): State<Lines>,
+    CallPath(id): CallPath,
+) -> Result<Json<CallDetail>, Problem> {
+    let cdr = record(&records, &lines, id).await?;
     let events = records.events(id).await?;
     let turns = records.turns(id).await?;
     Ok(Json(CallDetail {
@@ -99,6 +110,19 @@ pub async fn show(State(records): State<Records>, CallPath(id): CallPath) -> Res
         engine_failures: EngineFailure::all(&events),
         events: events.into_iter().map(Into::into).collect(),
     }))
+}
+
+/// A call that has just begun is written down a moment later: that is waited for.
+async fn record(records: &Records, lines: &Lines, id: CallId) -> Result<Cdr, Problem> {
+    let patience = Instant::now() + WRITTEN_WITHIN;
+    loop {
+        let is_up = lines.active_calls().iter().any(|call| call.id == id);
+        match records.get(id).await? {
+            Some(cdr) => return Ok(cdr),
+            None if is_up && Instant::now() < patience => tokio::time::sleep(LOOK_EVERY).await,
+            None => return Err(Problem::no_such_call(&id.to_string())),
+        }
+    }
 }
 
 /// Ends a call that is up.

@@ -217,18 +217,38 @@ async fn a_record_cannot_name_a_file_elsewhere() {
     assert_eq!(world.get(&format!("/calls/{}/recording", call_id(1))).await.status, 404);
 }
 
-#[tokio::test]
-async fn calls_that_are_up_are_listed_and_ended() {
-    let world = World::with_alice().await;
-    let call = ActiveCall {
-        id: call_id(7),
+fn up(n: u32) -> ActiveCall {
+    ActiveCall {
+        id: call_id(n),
         user_id: user("alice"),
         direction: Direction::Outbound,
         remote_party: "bob".into(),
-        started_at: at(7),
+        started_at: at(n),
         answered: true,
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_has_just_begun_is_shown_once_it_is_written_down() {
+    let world = World::with_alice().await;
+    world.exchange.active.lock().expect("not poisoned").push(up(7));
+    let path = format!("/calls/{}", call_id(7));
+    let record = cdr(7, "alice", Direction::Outbound, EndReason::RemoteHungUp);
+    let shown = world.get(&path);
+    let written = async {
+        // The question is asked first.
+        tokio::task::yield_now().await;
+        keep(&world, &record).await;
     };
-    world.exchange.active.lock().expect("not poisoned").push(call);
+    assert_eq!(tokio::join!(shown, written).0.status, 200);
+    let nobodys = world.get(&format!("/calls/{}", call_id(8))).await;
+    assert_eq!(nobodys.status, 404, "what is not up is not waited for");
+}
+
+#[tokio::test]
+async fn calls_that_are_up_are_listed_and_ended() {
+    let world = World::with_alice().await;
+    world.exchange.active.lock().expect("not poisoned").push(up(7));
     let active = world.get("/calls/active").await.json();
     assert_eq!((&active["total"], &active["calls"][0]["id"]), (&json!(1), &json!(call_id(7))));
     assert_eq!(world.get("/users/alice").await.json()["sip_status"]["active_calls"], 1);
