@@ -15,7 +15,7 @@ use super::csv::Format;
 use super::error::Problem;
 use super::extract::{CallPath, Parameters};
 use super::openapi::{CallProblems, QueryProblems, StoreProblems};
-use super::state::{Lines, Records};
+use super::state::{Clock, Lines, Records};
 use axum::{
     Json,
     extract::State,
@@ -25,6 +25,7 @@ use axum::{
 use callie_domain::CallId;
 use callie_domain::record::Cdr;
 use document::{ActiveCallDocument, CallDetail, ListedCall};
+use jiff::Timestamp;
 use query::CallQuery;
 use serde::Serialize;
 use std::time::Duration;
@@ -99,9 +100,10 @@ pub async fn active(State(lines): State<Lines>, viewer: Viewer) -> Json<ActiveCa
 pub async fn show(
     State(records): State<Records>,
     State(lines): State<Lines>,
+    State(clock): State<Clock>,
     CallPath(id): CallPath,
 ) -> Result<Json<CallDetail>, Problem> {
-    let cdr = record(&records, &lines, id).await?;
+    let cdr = record(&records, &lines, &clock, id).await?;
     let events = records.events(id).await?;
     let turns = records.turns(id).await?;
     Ok(Json(CallDetail {
@@ -112,14 +114,16 @@ pub async fn show(
     }))
 }
 
-/// A call that has just begun is written down a moment later: that is waited for.
-async fn record(records: &Records, lines: &Lines, id: CallId) -> Result<Cdr, Problem> {
+/// A call that has just begun is written down a moment later, and may be over by then: that is waited for.
+async fn record(records: &Records, lines: &Lines, clock: &Clock, id: CallId) -> Result<Cdr, Problem> {
     let patience = Instant::now() + WRITTEN_WITHIN;
     loop {
-        let is_up = lines.active_calls().iter().any(|call| call.id == id);
+        let began = |at: Timestamp| clock.now().duration_since(at).unsigned_abs();
+        let is_new =
+            id.began_at().is_some_and(|at| began(at) < WRITTEN_WITHIN) || lines.active_calls().iter().any(|call| call.id == id);
         match records.get(id).await? {
             Some(cdr) => return Ok(cdr),
-            None if is_up && Instant::now() < patience => tokio::time::sleep(LOOK_EVERY).await,
+            None if is_new && Instant::now() < patience => tokio::time::sleep(LOOK_EVERY).await,
             None => return Err(Problem::no_such_call(&id.to_string())),
         }
     }

@@ -232,17 +232,21 @@ fn up(n: u32) -> ActiveCall {
 async fn a_call_that_has_just_begun_is_shown_once_it_is_written_down() {
     let world = World::with_alice().await;
     world.exchange.active.lock().expect("not poisoned").push(up(7));
-    let path = format!("/calls/{}", call_id(7));
-    let record = cdr(7, "alice", Direction::Outbound, EndReason::RemoteHungUp);
-    let shown = world.get(&path);
-    let written = async {
-        // The question is asked first.
-        tokio::task::yield_now().await;
-        keep(&world, &record).await;
-    };
-    assert_eq!(tokio::join!(shown, written).0.status, 200);
+    // And one that is over already.
+    let short = CallId::new(super::world::NOW.parse().expect("a time"), 1);
+    for id in [call_id(7), short] {
+        let path = format!("/calls/{id}");
+        let record = Cdr { id, ..cdr(7, "alice", Direction::Outbound, EndReason::RemoteHungUp) };
+        let shown = world.get(&path);
+        let written = async {
+            // The question is asked first.
+            tokio::task::yield_now().await;
+            keep(&world, &record).await;
+        };
+        assert_eq!(tokio::join!(shown, written).0.status, 200, "{id}");
+    }
     let nobodys = world.get(&format!("/calls/{}", call_id(8))).await;
-    assert_eq!(nobodys.status, 404, "what is not up is not waited for");
+    assert_eq!(nobodys.status, 404, "what is neither up nor new is not waited for");
 }
 
 #[tokio::test]
