@@ -1,3 +1,4 @@
+// Where the dashboard begins: who is there decides between the sign-in and the screens.
 import './app.css'
 import { QueryClientProvider, useQuery } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'

@@ -1,11 +1,8 @@
 // What the tests of all screens use.
 import AxeBuilder from '@axe-core/playwright'
 import { test as base, expect, type Page } from '@playwright/test'
-import openapi from '../../openapi.json' with { type: 'json' }
 
 export { expect }
-
-export const has = (method: string, path: string) => method in ((openapi.paths as Record<string, object>)[path] ?? {})
 
 export const server = () => process.env.CALLIE_WORLD ?? ''
 export const carrier = () => process.env.CALLIE_CARRIER ?? ''

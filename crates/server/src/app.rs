@@ -117,8 +117,7 @@ impl App {
         let feed = LiveFeed::new();
         let line_news = feed.subscribe();
         let metrics = Metrics::default();
-        let (counting, no_more) = (metrics.clone().follow(feed.subscribe()), stack_cancel.clone());
-        stack_tasks.spawn(async move { no_more.run_until_cancelled(counting).await });
+        beside(&stack_tasks, &stack_cancel, metrics.clone().follow(feed.subscribe()));
         let (phase, phases) = watch::channel(Phase::Starting);
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
@@ -129,8 +128,7 @@ impl App {
         let traces = Traces::default();
         records.spawn(traces.clone().write_down(sink.clone(), stack_cancel.clone()));
         let servers = Catalogue::new(outside.clone(), stack_tasks.clone(), stack_cancel.child_token());
-        let (ahead, no_more) = (servers.clone().follow(users.watch()), stack_cancel.clone());
-        stack_tasks.spawn(async move { no_more.run_until_cancelled(ahead).await });
+        beside(&stack_tasks, &stack_cancel, servers.clone().follow(users.watch()));
         let (prices, gate) = (Arc::new(aftercare::prices(config)?), Gate::load(stores.records.clone()).await?);
         let summariser = aftercare::summariser(config, &stores.records, &users, prices.clone(), gate.clone(), feed.clone())?;
         stack_tasks.spawn(summariser.run(stack_cancel.clone()));
@@ -155,8 +153,7 @@ impl App {
             prices: prices.clone(),
             gate: gate.clone(),
         };
-        let (forgetting, no_more) = (forgetting::follow(users.clone(), stores.records.clone()), stack_cancel.clone());
-        stack_tasks.spawn(async move { no_more.run_until_cancelled(forgetting).await });
+        beside(&stack_tasks, &stack_cancel, forgetting::follow(users.clone(), stores.records.clone()));
         let view = users.watch();
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();
@@ -184,18 +181,14 @@ impl App {
         let http_address = listener.local_addr().context("the HTTP listener has no address")?;
         let front = Front::new(config, stores.records.clone(), http_address)?;
         front.announce(config).await?;
-        let door = front.door.clone();
-        let no_more = stack_cancel.clone();
-        stack_tasks.spawn(async move { no_more.run_until_cancelled(front::tidy(door)).await });
+        beside(&stack_tasks, &stack_cancel, front::tidy(front.door.clone()));
         let certificate = config.http.tls.as_ref().map(Certificate::read).transpose();
         let certificate = certificate.context("the HTTP API has no certificate to show (CALLIE_HTTP_TLS_CERTIFICATE)")?;
         if let Some(certificate) = certificate.clone() {
-            let no_more = stack_cancel.clone();
-            stack_tasks.spawn(async move { no_more.run_until_cancelled(certificate.follow()).await });
+            beside(&stack_tasks, &stack_cancel, certificate.follow());
         }
         let eraser = Eraser::new(stores.records.clone(), recordings.clone());
-        let (expiring, no_more) = (eraser.clone().follow(users.watch()), stack_cancel.clone());
-        stack_tasks.spawn(async move { no_more.run_until_cancelled(expiring).await });
+        beside(&stack_tasks, &stack_cancel, eraser.clone().follow(users.watch()));
         let pages = api::headers::on(ui::router(), front.secure);
         let state = ApiState {
             users,
@@ -377,6 +370,12 @@ fn sip_options(config: &Config) -> SipOptions {
     options.strangers = config.sip.strangers;
     options.register.alert_after = config.sip.line_alert_after;
     options
+}
+
+/// A task that goes on beside the calls until SIP ends, wherever it stands then.
+fn beside<T: Send>(tasks: &TaskTracker, end: &CancellationToken, work: impl Future<Output = T> + Send + 'static) {
+    let end = end.clone();
+    tasks.spawn(async move { end.run_until_cancelled(work).await.map(drop) });
 }
 
 async fn admit_calls(mut inbound: mpsc::Receiver<InboundCall>, registry: Registry) {

@@ -2,7 +2,7 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, take } from '../api/client'
-import { Badge, Button, Card, Cell, Empty, Table, Trouble, Waiting } from '../ui/parts'
+import { Badge, Card, Cell, Empty, More, Table, Trouble, Waiting } from '../ui/parts'
 import { When } from '../ui/time'
 
 export function Audit() {
@@ -56,13 +56,7 @@ export function Audit() {
               </tr>
             ))}
           </Table>
-          {pages.hasNextPage && (
-            <div className="border-t border-line px-4 py-2.5">
-              <Button small busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
-                Show more
-              </Button>
-            </div>
-          )}
+          <More pages={pages} />
         </>
       )}
     </Card>

@@ -224,6 +224,18 @@ export function Table({
 }
 export const Cell = ({ className, ...props }: ComponentProps<'td'>) => <td className={cx('px-4 py-2 align-top max-sm:px-3', className)} {...props} />
 
+/** The next page of a list that is read page by page, where there is one. */
+export function More({ pages }: { pages: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+  if (!pages.hasNextPage) return null
+  return (
+    <div className="border-t border-line px-4 py-2.5">
+      <Button small busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+        Show more
+      </Button>
+    </div>
+  )
+}
+
 export function Figure({ name, children, note, tone }: { name: string; children: ReactNode; note?: ReactNode; tone?: Tone }) {
   return (
     <div className="min-w-0 rounded-xl border border-line bg-card px-4 py-3">

@@ -5,7 +5,7 @@ import { plain } from '../api/client'
 import { keys } from '../api/queries'
 import type { UserDocument } from '../api/schema'
 import { Confirm, Dialog } from '../ui/dialog'
-import { Badge, Button, Card, Cell, Empty, Table, Trouble, Waiting } from '../ui/parts'
+import { Badge, Button, Card, Cell, Empty, More, Table, Trouble, Waiting } from '../ui/parts'
 import { When } from '../ui/time'
 import { say } from '../ui/toast'
 
@@ -60,13 +60,7 @@ export function History({ user }: { user: UserDocument }) {
           ))}
         </Table>
       )}
-      {pages.hasNextPage && (
-        <div className="border-t border-line px-4 py-2.5">
-          <Button small busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <More pages={pages} />
       {shown !== undefined && <Look path={path} version={shown} onClose={() => setShown(undefined)} />}
       {wanted !== undefined && (
         <Confirm

@@ -5,7 +5,7 @@ import { api, take } from '../api/client'
 import { keys } from '../api/queries'
 import type { DeliveryDocument, DeliveryStateWord, HookEventWord, UserDocument, WebhookChange } from '../api/schema'
 import { Dialog } from '../ui/dialog'
-import { Badge, Button, Card, Cell, Empty, Table, type Tone, Trouble, Waiting } from '../ui/parts'
+import { Badge, Button, Card, Cell, Empty, More, Table, type Tone, Trouble, Waiting } from '../ui/parts'
 import { Ago } from '../ui/time'
 import { complain, say } from '../ui/toast'
 import { Rows } from './forms'
@@ -165,13 +165,7 @@ export function Deliveries({ userId, canTest }: { userId: string; canTest: boole
               )
             })}
           </Table>
-          {pages.hasNextPage && (
-            <div className="border-t border-line px-4 py-2.5">
-              <Button small busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
-                Show more
-              </Button>
-            </div>
-          )}
+          <More pages={pages} />
         </>
       )}
       {shown && <DeliveryDialog userId={userId} id={shown} onClose={() => setShown(undefined)} />}

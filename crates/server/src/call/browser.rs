@@ -1,5 +1,5 @@
 //! Somebody talks to a user's agent without a telephone. To the call it is an inbound one like any other: its leg is a local one
-//! ([`callie_sip::LocalPeer`]), and its audio goes as RTP over loopback (ADR 0025), so that everything behind the socket is what a
+//! ([`callie_sip::LocalPeer`]), and its audio goes as RTP over loopback (ADR 0024), so that everything behind the socket is what a
 //! telephone would meet.
 //!
 //! ```text
