@@ -44,7 +44,7 @@ if [ -z "$pairs" ]; then
   if [ -n "$engines" ]; then
     # Speech only: a cough has no quality.
     samples=(crates/lab/samples/caller_{long,maria_1,maria_2,maria_3,tom_1,tom_2,tom_3,number,human}.wav)
-    cargo run --locked --release --quiet --package callie-media --example quality -- "$codec" "$pairs" "${samples[@]}"
+    cargo run --locked --release --quiet --package callie-media --example line_quality -- "$codec" "$pairs" "${samples[@]}"
   else
     # shellcheck disable=SC2086 # several seeds are several arguments
     cargo run --locked --release --quiet --package callie-server --example quality -- "$pairs" $seeds

@@ -195,14 +195,14 @@ fn count_lines(view: &UserView, lines: &Lines) -> LineCount {
 impl LineCount {
     fn problems(&self) -> Vec<String> {
         [
-            (self.refused, "lines are refused by their registrar (user name or password)"),
-            (self.retrying, "lines could not be registered and are tried again"),
-            (self.down, "lines have been down for long"),
-            (self.faulty, "user documents cannot be read"),
+            (self.refused, "line", "refused by the registrar (user name or password)"),
+            (self.retrying, "line", "not registered, tried again"),
+            (self.down, "line", "down for long"),
+            (self.faulty, "user document", "unreadable"),
         ]
         .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{n} {what}"))
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, what, how)| format!("{n} {what}{}: {how}", if n == 1 { "" } else { "s" }))
         .collect()
     }
 }

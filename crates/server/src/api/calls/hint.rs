@@ -47,10 +47,7 @@ pub async fn hint(
     let words = read(&body)?;
     match lines.hint(call_id, &words).await {
         Ok(()) => Ok((StatusCode::ACCEPTED, Json(HintTaken { success: true, call_id, status: "told" }))),
-        Err(HintError::NoSuchCall) => match records.get(call_id).await? {
-            Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
-            None => Err(Problem::no_such_call(&call_id.to_string())),
-        },
+        Err(HintError::NoSuchCall) => Err(super::not_up(&records, call_id).await),
         Err(error) => Err(Problem::conflict("hint-not-taken", error.to_string())),
     }
 }

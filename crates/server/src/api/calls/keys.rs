@@ -50,17 +50,11 @@ pub async fn send(
 ) -> Result<(StatusCode, Json<KeysTaken>), Problem> {
     let digits = read(&body)?;
     match lines.send_keys(call_id, &digits).await {
-        Ok(()) => {}
-        Err(KeysError::NoSuchCall) => {
-            return Err(match records.get(call_id).await? {
-                Some(_) => Problem::conflict("call-ended", format!("call {call_id} has ended already")),
-                None => Problem::no_such_call(&call_id.to_string()),
-            });
-        }
-        Err(error @ KeysError::NotAKey(_)) => return Err(Faults::one("digits", error.to_string()).into()),
-        Err(error) => return Err(Problem::conflict("keys-not-sent", error.to_string())),
+        Ok(()) => Ok((StatusCode::ACCEPTED, Json(KeysTaken { success: true, call_id, keys: digits.len(), status: "sending" }))),
+        Err(KeysError::NoSuchCall) => Err(super::not_up(&records, call_id).await),
+        Err(error @ KeysError::NotAKey(_)) => Err(Faults::one("digits", error.to_string()).into()),
+        Err(error) => Err(Problem::conflict("keys-not-sent", error.to_string())),
     }
-    Ok((StatusCode::ACCEPTED, Json(KeysTaken { success: true, call_id, keys: digits.len(), status: "sending" })))
 }
 
 fn read(body: &Value) -> Result<String, Faults> {

@@ -142,8 +142,14 @@ pub async fn hang_up(
     if lines.hang_up(call_id).await {
         return Ok((StatusCode::ACCEPTED, Json(HangingUp { success: true, call_id, status: "hanging_up" })));
     }
-    match records.get(call_id).await? {
-        Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
-        None => Err(Problem::no_such_call(&call_id.to_string())),
+    Err(not_up(&records, call_id).await)
+}
+
+/// Why an order to a call that is not up is not carried out.
+async fn not_up(records: &Records, id: CallId) -> Problem {
+    match records.get(id).await {
+        Ok(Some(_)) => Problem::conflict("call-ended", format!("call {id} has ended already")),
+        Ok(None) => Problem::no_such_call(&id.to_string()),
+        Err(error) => error.into(),
     }
 }

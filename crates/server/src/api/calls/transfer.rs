@@ -93,10 +93,7 @@ async fn give(
 ) -> Result<(StatusCode, Json<TransferAnswer>), Problem> {
     match lines.transfer(call_id, order).await {
         Ok(()) => Ok((StatusCode::ACCEPTED, Json(TransferAnswer { success: true, call_id, status }))),
-        Err(TransferError::NoSuchCall) => match records.get(call_id).await? {
-            Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
-            None => Err(Problem::no_such_call(&call_id.to_string())),
-        },
+        Err(TransferError::NoSuchCall) => Err(super::not_up(records, call_id).await),
         Err(TransferError::Limited(refusal)) => Err(Problem::limited(&refusal, refusal.to_string())),
         Err(error @ TransferError::NoSuchTarget(_)) => Err(Faults::one("target", error.to_string()).into()),
         Err(error) => Err(Problem::conflict("transfer", error.to_string())),

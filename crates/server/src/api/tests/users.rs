@@ -211,7 +211,7 @@ async fn a_document_that_cannot_be_read_is_shown_as_faulty() {
         let status = world.get("/admin/status").await.json();
         assert_eq!(
             (&status["system_status"], &status["problems"]),
-            (&json!("degraded"), &json!(["1 user documents cannot be read"]))
+            (&json!("degraded"), &json!(["1 user document: unreadable"]))
         );
         assert_eq!(world.delete("/users/alice").await.status, 200);
     }

@@ -6,7 +6,7 @@
 //!      ear 8 kHz ─ caller's engine ─ RTP ─ [network] ─ RTP ─ agent's engine ─ speech 24 kHz  "agent to caller"
 //! ```
 //!
-//! `cargo run --release -p callie-media --example quality -- CODEC FOLDER SPEECH.wav…`
+//! `cargo run --release -p callie-media --example line_quality -- CODEC FOLDER SPEECH.wav…`
 //!
 //! CODEC is pcmu, pcma, g722 or opus; with the latter two both ears are of 16 kHz. FOLDER then holds the files and `pairs.tsv`, one pair in a line: line, direction, reference, degraded, remark.
 #![expect(clippy::print_stdout, reason = "an example speaks to who runs it")]
