@@ -33,7 +33,7 @@ const overview = createRoute({ getParentRoute: () => root, path: '/', component:
 const users = createRoute({
   getParentRoute: () => root,
   path: '/users',
-  validateSearch: (search: Record<string, unknown>) => ({ q: text(search.q) }),
+  validateSearch: (search: Record<string, unknown>): { q?: string; line?: string } => ({ q: text(search.q), line: text(search.line) }),
   component: lazyRouteComponent(() => import('./users/list'), 'UserList'),
 })
 const newUser = createRoute({

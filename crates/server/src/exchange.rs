@@ -10,7 +10,7 @@ pub use joining::{HintError, ListenError, Listening, Spoken, TalkError, TalkLine
 use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::{CallEvent, Cdr, Direction, SipMessage};
-use callie_domain::registration::RegistrationStatus;
+use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::toll::{Limit, Refusal};
 use callie_domain::user::{TransferMode, VoicemailWish};
 use callie_domain::{CallId, DialTarget, User, UserId};
@@ -275,6 +275,9 @@ pub enum LiveEvent {
 pub trait Exchange: Send + Sync + 'static {
     /// `None` when no such user is known to the reconciler (yet).
     fn line(&self, user: &UserId) -> Option<LineStatus>;
+
+    /// Where a user's line stands, for whoever looks at all of them.
+    fn line_state(&self, user: &UserId) -> RegistrationState;
 
     /// The last SIP messages of a user's line, oldest first; `None` when none runs.
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>>;

@@ -13,7 +13,7 @@ use crate::{
 use async_trait::async_trait;
 use callie_domain::examination::Report;
 use callie_domain::record::SipMessage;
-use callie_domain::registration::RegistrationStatus;
+use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::{CallId, User, UserId};
 use callie_sip::{Refused, SipStack, StackStats};
 use callie_store::UserView;
@@ -42,6 +42,10 @@ impl Exchange for Switchboard {
             registration: registration.unwrap_or(RegistrationStatus::OFF),
             active_calls: self.registry.active_of(user),
         })
+    }
+
+    fn line_state(&self, user: &UserId) -> RegistrationState {
+        self.directory.state(user)
     }
 
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {

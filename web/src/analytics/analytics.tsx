@@ -2,10 +2,10 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Download } from 'lucide-react'
-import { users } from '../api/queries'
 import { Button, Card, Empty, Figure, Heading, Trouble, Waiting } from '../ui/parts'
 import { length, milliseconds, money } from '../ui/time'
 import { resultWords } from '../ui/words'
+import { UserPicker } from '../users/picker'
 import { Chart } from './chart'
 import { ask, type Figures, type Group, type Question } from './figures'
 
@@ -57,7 +57,6 @@ export function Analytics() {
   const navigate = useNavigate({ from: '/analytics' })
   const range = search.range && search.range in RANGES ? search.range : 'week'
   const asked = question(range, search.user_id)
-  const list = useQuery(users)
   const query = useQuery({
     queryKey: ['analytics', asked],
     queryFn: () => ask(asked),
@@ -70,19 +69,13 @@ export function Analytics() {
         title="Analytics"
         actions={
           <>
-            <select
+            <UserPicker
               aria-label="Whose calls"
-              className="field w-auto max-w-52 text-sm"
+              placeholder="everybody"
+              wide={false}
               value={search.user_id ?? ''}
-              onChange={(event) => void navigate({ search: (old) => ({ ...old, user_id: event.target.value || undefined }), replace: true })}
-            >
-              <option value="">everybody</option>
-              {list.data?.slice(0, 1_000).map((user) => (
-                <option key={user.user_id} value={user.user_id}>
-                  {user.display_name || user.user_id}
-                </option>
-              ))}
-            </select>
+              onPick={(user_id) => void navigate({ search: (old) => ({ ...old, user_id }), replace: true })}
+            />
             <select
               aria-label="How far back"
               className="field w-auto text-sm"

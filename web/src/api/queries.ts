@@ -3,7 +3,7 @@ import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, ApiError, plain, take } from './client'
 import { together } from './heard'
 import type { CallList, CallSignalling, LineTrace } from './schema'
-import type { CallQuery } from './types'
+import type { CallQuery, UserPage, UserQuery } from './types'
 
 export const keys = {
   status: ['status'] as const,
@@ -35,11 +35,18 @@ export const latency = (user?: string) =>
     queryKey: ['latency', user ?? ''],
     queryFn: () => take(api.GET('/latency', { params: { query: { user_id: user } } })),
   })
-export const users = queryOptions({
-  queryKey: keys.users,
-  queryFn: async () => (await take(api.GET('/users'))).users,
-  staleTime: 5 * MINUTE,
-})
+/** A page of the list of users, in the short form. */
+export const userPage = async (query: UserQuery, after?: string) =>
+  (await take(api.GET('/users', { params: { query: { ...query, form: 'short', after } } }))) as UserPage
+
+/** The first users that fit, how many there are, and how their lines stand. */
+export const someUsers = (query: UserQuery) =>
+  queryOptions({
+    queryKey: [...keys.users, 'some', query],
+    queryFn: () => userPage(query),
+    staleTime: 5 * MINUTE,
+    placeholderData: keepPreviousData,
+  })
 export const user = (id: string) =>
   queryOptions({
     queryKey: keys.user(id),

@@ -1,14 +1,15 @@
 // The calls that were, filtered by the server. The filters are in the address, so that a list can be sent to somebody.
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { Download, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { has } from '../api/client'
-import { callPage, keys, users } from '../api/queries'
+import { callPage, keys } from '../api/queries'
 import type { CallQuery } from '../api/types'
 import type { CallSearch } from '../router'
 import { Button, Card, cx, Empty, Heading, Trouble, Waiting } from '../ui/parts'
 import { resultWords } from '../ui/words'
+import { UserPicker } from '../users/picker'
 import { CallRows } from './rows'
 
 /** The address's filters in the API's words. */
@@ -79,7 +80,6 @@ export function CallList() {
 }
 
 function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change: CallSearch) => void; isFiltered: boolean }) {
-  const list = useQuery(users)
   const [words, setWords] = useState(search.q ?? '')
   const [open, setOpen] = useState(isFiltered)
   useEffect(() => setWords(search.q ?? ''), [search.q])
@@ -117,14 +117,7 @@ function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change
       </Button>
       <div className={cx('contents', !open && 'max-sm:hidden')}>
       <Filter id="filter-user_id" name="User">
-        <input {...field('user_id')} list="all-users" placeholder="all" autoComplete="off" />
-        <datalist id="all-users">
-          {list.data?.slice(0, 500).map((user) => (
-            <option key={user.user_id} value={user.user_id}>
-              {user.display_name}
-            </option>
-          ))}
-        </datalist>
+        <UserPicker id="filter-user_id" placeholder="all" value={search.user_id ?? ''} onPick={(user_id) => set({ user_id })} />
       </Filter>
       <Filter id="filter-direction" name="Direction">
         <select {...field('direction')}>

@@ -2,21 +2,25 @@
 import { Link } from '@tanstack/react-router'
 import { useQuery } from '@tanstack/react-query'
 import { Plus } from 'lucide-react'
-import { active, latency, ready, recentCalls, status, users } from '../api/queries'
-import type { ActiveCallDocument, UserDocument } from '../api/schema'
+import { active, latency, ready, recentCalls, someUsers, status } from '../api/queries'
+import type { ActiveCallDocument } from '../api/schema'
+import type { UserPage } from '../api/types'
 import { useRights } from '../api/session'
 import { CallRows } from '../calls/rows'
 import { Badge, Button, Card, Empty, Figure, Heading, Trouble, Waiting } from '../ui/parts'
 import { Ago, length, milliseconds, Since } from '../ui/time'
 import { engineName, isFailure, plainParty, RegistrationBadge } from '../ui/words'
 
+/** Lines in trouble that are shown at once. */
+const DOWN_SHOWN = 8
+
 export function Overview() {
-  const list = useQuery(users)
+  // The counts are of all users, whichever are on the page.
+  const lines = useQuery(someUsers({ line: 'failing', limit: DOWN_SHOWN }))
   const calls = useQuery(recentCalls({ limit: 100 }))
   const { operator } = useRights()
   const failed = calls.data?.filter(isFailure) ?? []
-  const down = list.data?.filter(isDown) ?? []
-  if (list.data?.length === 0 && operator) return <FirstSteps />
+  if (lines.data?.total_users === 0 && operator) return <FirstSteps />
   return (
     <>
       <Heading
@@ -31,7 +35,7 @@ export function Overview() {
           )
         }
       />
-      <Figures users={list.data} />
+      <Figures users={lines.data} />
       <Reasons />
       <div className="mt-4 grid items-start gap-4 xl:grid-cols-[minmax(0,5fr)_minmax(0,3fr)]">
         <div className="grid gap-4">
@@ -47,7 +51,7 @@ export function Overview() {
           </Card>
         </div>
         <div className="grid gap-4">
-          <Lines down={down} users={list.data} />
+          <Lines down={lines.data} />
           <Card title="Failures" note="Of the last 100 calls" flush>
             {failed.length === 0 ? (
               <Empty title="None">Each of the last calls ended as calls should.</Empty>
@@ -74,32 +78,27 @@ export function Overview() {
   )
 }
 
-const isWanted = (user: UserDocument) => user.is_active && (user.sip?.connect ?? false)
-const isDown = (user: UserDocument) =>
-  (isWanted(user) && !['registered', 'registering'].includes(user.registration.state)) || user.config_state.state === 'faulty'
-
-function Figures({ users: list }: { users: UserDocument[] | undefined }) {
+function Figures({ users: list }: { users: UserPage | undefined }) {
   const { data: now } = useQuery(active)
   const { data: health } = useQuery(ready)
   const { operator } = useRights()
   const { data: server } = useQuery({ ...status, enabled: operator })
-  const wanted = list?.filter(isWanted).length
-  const registered = list?.filter((user) => user.registration.state === 'registered').length
+  const { wanted, registered, active: inUse } = list?.counts ?? {}
   const isWell = health?.status === 'ready' && (server?.problems ?? []).length === 0
   return (
     <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Figure
         name="Lines registered"
         tone={registered !== undefined && wanted !== undefined && registered < wanted ? 'warn' : undefined}
-        note={wanted === undefined ? '' : `of ${wanted} that should be`}
+        note={wanted === undefined ? '' : `of ${wanted.toLocaleString()} that should be`}
       >
-        {registered ?? '–'}
+        {registered?.toLocaleString() ?? '–'}
       </Figure>
       <Figure name="Calls now" note={now?.length ? `${now.filter((call) => call.answered).length} answered` : 'the lines are quiet'}>
         {now?.length ?? '–'}
       </Figure>
-      <Figure name="Users" note={list ? `${list.filter((user) => user.is_active).length} active` : ''}>
-        {list?.length ?? '–'}
+      <Figure name="Users" note={inUse === undefined ? '' : `${inUse.toLocaleString()} active`}>
+        {list?.total_users.toLocaleString() ?? '–'}
       </Figure>
       <Figure name="Server" tone={health && !isWell ? 'warn' : undefined} note={server ? `up ${length(server.uptime_s * 1_000)}, ${server.version}` : ''}>
         {health ? (isWell ? 'Well' : health.status === 'ready' ? 'Degraded' : 'Not well') : '–'}
@@ -165,16 +164,16 @@ function LiveRow({ call }: { call: ActiveCallDocument }) {
   )
 }
 
-function Lines({ down, users: list }: { down: UserDocument[]; users: UserDocument[] | undefined }) {
+function Lines({ down }: { down: UserPage | undefined }) {
   return (
     <Card title="Lines in trouble" flush>
-      {list === undefined ? (
+      {down === undefined ? (
         <Waiting rows={1} />
-      ) : down.length === 0 ? (
+      ) : down.found === 0 ? (
         <p className="px-4 py-5 text-sm text-dim">Every line that should be registered is, or is about to be.</p>
       ) : (
         <ul className="divide-y divide-line">
-          {down.slice(0, 8).map((user) => (
+          {down.users.map((user) => (
             <li key={user.user_id} className="px-4 py-2.5 text-sm">
               <div className="flex items-center justify-between gap-2">
                 <Link to="/users/$id" params={{ id: user.user_id }} search={{ tab: undefined }} className="font-medium hover:underline">
@@ -197,7 +196,13 @@ function Lines({ down, users: list }: { down: UserDocument[]; users: UserDocumen
               </p>
             </li>
           ))}
-          {down.length > 8 && <li className="px-4 py-2.5 text-sm text-dim">and {down.length - 8} more</li>}
+          {down.found > down.users.length && (
+            <li className="px-4 py-2.5 text-sm">
+              <Link to="/users" search={{ line: 'failing' }} className="font-medium text-accent hover:underline">
+                and {(down.found - down.users.length).toLocaleString()} more
+              </Link>
+            </li>
+          )}
         </ul>
       )}
     </Card>

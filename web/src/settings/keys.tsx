@@ -4,12 +4,12 @@ import { Check, Copy, Plus } from 'lucide-react'
 import { useState } from 'react'
 import { api, plain, take } from '../api/client'
 import type { FreshKey, KeyDocument } from '../api/schema'
-import { users } from '../api/queries'
+import { someUsers } from '../api/queries'
 import { cache, session } from '../api/session'
 import { Confirm, Dialog } from '../ui/dialog'
 import { Field, Fields, Form, type Spec, useFormState } from '../ui/form'
 import { Badge, Button, Card, Cell, Empty, Table, type Tone, Trouble, Waiting } from '../ui/parts'
-import { Ago, When } from '../ui/time'
+import { Ago, usePaused, When } from '../ui/time'
 import { say } from '../ui/toast'
 import { spoken } from '../ui/words'
 
@@ -159,13 +159,14 @@ function NewKey({ only, isFirst, onClose, onMade }: { only?: string; isFirst: bo
 
 function KeyFields({ specs, only }: { specs: Spec[]; only?: string }) {
   const { values } = useFormState()
-  const { data: list } = useQuery(users)
+  const asked = usePaused(String(values.user_id ?? '').trim())
+  const { data: list } = useQuery(someUsers({ q: asked || undefined, limit: 20 }))
   const [name, role, user, expires] = specs
   return (
     <div className="grid gap-4">
       {name && <Field spec={name} />}
       {role && !only && <Field spec={role} />}
-      {user && values.role === 'user' && !only && <Field spec={{ ...user, suggestions: list?.slice(0, 200).map((each) => each.user_id) }} />}
+      {user && values.role === 'user' && !only && <Field spec={{ ...user, suggestions: list?.users.map((each) => each.user_id) }} />}
       {expires && <Fields specs={[expires]} />}
     </div>
   )

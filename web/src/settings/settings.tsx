@@ -4,11 +4,13 @@ import { useQuery } from '@tanstack/react-query'
 import { Tabs } from 'radix-ui'
 import { type ReactNode, useState } from 'react'
 import { has } from '../api/client'
-import { ready, status, users } from '../api/queries'
+import { ready, someUsers, status } from '../api/queries'
+import type { UserPage } from '../api/types'
 import { useRights } from '../api/session'
 import { Badge, Card, Empty, Fact, Facts, Heading, Trouble, Waiting } from '../ui/parts'
 import { length } from '../ui/time'
 import { engineName, spoken } from '../ui/words'
+import { UserPicker } from '../users/picker'
 import { Deliveries } from '../users/webhooks'
 import { Audit } from './audit'
 import { Keys } from './keys'
@@ -54,14 +56,22 @@ export function Settings() {
   )
 }
 
+/** Users that are named at most. */
+const NAMED = 20
+const named = ({ users, found }: UserPage) => {
+  const more = found - users.length
+  return users.map((user) => user.user_id).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
 function Server() {
   const query = useQuery(status)
   const { data: health } = useQuery(ready)
-  const { data: list } = useQuery(users)
+  const { data: unreadable } = useQuery(someUsers({ readable: false, limit: NAMED }))
+  const { data: unsealed } = useQuery(someUsers({ has_password: false, readable: true, limit: NAMED }))
   const server = query.data
   if (!server) return query.error ? <Trouble error={query.error} /> : <Waiting rows={6} />
-  const faulty = list?.filter((user) => user.config_state.state === 'faulty') ?? []
-  const withoutPassword = list?.filter((user) => user.sip && !user.sip.has_password) ?? []
+  const faulty = unreadable?.users ?? []
+  const without = unsealed?.found ?? 0
   const refused = Object.entries(server.sip.refused).filter(([, count]) => count > 0)
   return (
     <div className="grid items-start gap-4 lg:grid-cols-2">
@@ -101,14 +111,15 @@ function Server() {
             <span className="font-medium">{user.user_id}</span>: {user.config_state.state === 'faulty' && user.config_state.problem}
           </p>
         ))}
+        {unreadable && unreadable.found > faulty.length && <p className="mt-2 text-sm text-dim">and {unreadable.found - faulty.length} more</p>}
       </Card>
-      <Card title="Secrets" actions={<Badge tone={withoutPassword.length ? 'warn' : 'ok'}>{withoutPassword.length ? 'Some are missing' : 'Sealed'}</Badge>}>
+      <Card title="Secrets" actions={<Badge tone={without ? 'warn' : 'ok'}>{without ? 'Some are missing' : 'Sealed'}</Badge>}>
         <p className="text-sm text-dim">
           Passwords, keys and webhook secrets are sealed with the server's key ring. The API takes them and never gives them back.
         </p>
         <Facts>
-          <Fact name="Lines with a password">{list && `${list.length - withoutPassword.length} of ${list.length}`}</Fact>
-          <Fact name="Without one">{withoutPassword.map((user) => user.user_id).join(', ')}</Fact>
+          <Fact name="Lines with a password">{unsealed && `${unsealed.total_users - without} of ${unsealed.total_users}`}</Fact>
+          <Fact name="Without one">{unsealed && without > 0 && named(unsealed)}</Fact>
         </Facts>
       </Card>
       <Card title="Engines" flush>
@@ -153,11 +164,10 @@ function Server() {
 }
 
 function AllDeliveries() {
-  const { data: list } = useQuery(users)
-  const told = list?.filter((user) => user.webhooks?.length) ?? []
+  const { data: told } = useQuery(someUsers({ has_webhooks: true, limit: 1 }))
   const [chosen, setChosen] = useState<string>()
-  const user = told.find((each) => each.user_id === chosen) ?? told[0]
-  if (!list) return <Waiting />
+  const user = chosen ?? told?.users[0]?.user_id
+  if (!told) return <Waiting />
   if (!user) {
     return (
       <Card>
@@ -169,15 +179,9 @@ function AllDeliveries() {
     <div className="grid gap-4">
       <label className="flex items-center gap-2 text-sm">
         User
-        <select className="field w-auto text-sm" value={user.user_id} onChange={(event) => setChosen(event.target.value)}>
-          {told.map((each) => (
-            <option key={each.user_id} value={each.user_id}>
-              {each.display_name || each.user_id}
-            </option>
-          ))}
-        </select>
+        <UserPicker among={{ has_webhooks: true }} wide={false} value={user} onPick={setChosen} />
       </label>
-      <Deliveries key={user.user_id} userId={user.user_id} canTest />
+      <Deliveries key={user} userId={user} canTest />
     </div>
   )
 }

@@ -1,5 +1,5 @@
 // Times and lengths for people. One clock ticks for the whole page.
-import { useSyncExternalStore } from 'react'
+import { useEffect, useState, useSyncExternalStore } from 'react'
 
 let now = Date.now()
 const readers = new Set<() => void>()
@@ -21,6 +21,16 @@ function subscribe(reader: () => void) {
 }
 /** Milliseconds since 1970, to the second. */
 export const useNow = () => useSyncExternalStore(subscribe, () => Math.max(now, 0))
+
+/** What is typed, once it pauses. */
+export function usePaused(text: string, after_ms = 250) {
+  const [paused, setPaused] = useState(text)
+  useEffect(() => {
+    const timer = setTimeout(() => setPaused(text), after_ms)
+    return () => clearTimeout(timer)
+  }, [text, after_ms])
+  return paused
+}
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })

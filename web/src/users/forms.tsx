@@ -24,7 +24,7 @@ export function useSave(user: UserDocument) {
       }),
     )
     cache.setQueryData(keys.user(user.user_id), changed)
-    cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.map((each) => (each.user_id === changed.user_id ? changed : each)))
+    void cache.invalidateQueries({ queryKey: keys.users })
     say('Saved.')
   }
 }

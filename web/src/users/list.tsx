@@ -1,45 +1,47 @@
-// All users. Ten thousand of them are rows that exist only while they are seen.
+// All users, page by page, searched and filtered by the server. Ten thousand of them are rows that exist only while they are seen.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { Plus, Search } from 'lucide-react'
-import { useMemo, useRef, useState } from 'react'
-import { users } from '../api/queries'
-import type { UserDocument } from '../api/schema'
+import { useEffect, useRef, useState } from 'react'
+import { keys, userPage } from '../api/queries'
+import type { LineWord, UserSummary } from '../api/schema'
 import { useRights } from '../api/session'
+import type { UserQuery } from '../api/types'
 import { Badge, Button, Card, Empty, Heading, Trouble, Waiting } from '../ui/parts'
+import { usePaused } from '../ui/time'
 import { RegistrationBadge } from '../ui/words'
 import { UserMenu } from './menu'
 
 const ROW_PX = 60
+const PAGE = 100
 
-/** Each word must occur somewhere. */
-function fits(user: UserDocument, words: string[]) {
-  const text = `${user.user_id} ${user.display_name} ${user.sip_username} ${user.sip?.sip_server ?? ''}`.toLowerCase()
-  return words.every((word) => text.includes(word))
-}
-
-const groups = {
-  all: { name: 'all', has: () => true },
-  up: { name: 'registered', has: (user: UserDocument) => user.registration.state === 'registered' },
-  trouble: {
-    name: 'in trouble',
-    has: (user: UserDocument) => ['retrying', 'wrong_password'].includes(user.registration.state) || user.config_state.state === 'faulty',
-  },
-  off: { name: 'off', has: (user: UserDocument) => user.registration.state === 'off' },
-}
+const groups: Partial<Record<LineWord, string>> = { registered: 'registered', failing: 'in trouble', off: 'off' }
 
 export function UserList() {
   const search = useSearch({ from: '/users' })
   const navigate = useNavigate({ from: '/users' })
-  const list = useQuery(users)
   const { operator } = useRights()
-  const [group, setGroup] = useState<keyof typeof groups>('all')
-  const words = useMemo(() => (search.q ?? '').toLowerCase().split(/\s+/).filter(Boolean), [search.q])
-  const shown = useMemo(() => {
-    const found = list.data?.filter((user) => fits(user, words) && groups[group].has(user))
-    return found?.sort((a, b) => a.user_id.localeCompare(b.user_id))
-  }, [list.data, words, group])
+  const [words, setWords] = useState(search.q ?? '')
+  useEffect(() => setWords(search.q ?? ''), [search.q])
+  const paused = usePaused(words)
+  useEffect(() => {
+    // Typing asks once it pauses. Words that were not typed are those of the address already.
+    if (paused === words && paused !== (search.q ?? '')) {
+      void navigate({ search: (old) => ({ ...old, q: paused || undefined }), replace: true })
+    }
+  }, [paused])
+  const line = search.line && search.line in groups ? (search.line as LineWord) : undefined
+  const query: UserQuery = { q: search.q, line, sort: 'name', limit: PAGE }
+  const pages = useInfiniteQuery({
+    queryKey: [...keys.users, 'pages', query],
+    queryFn: ({ pageParam }) => userPage(query, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next ?? undefined,
+    placeholderData: keepPreviousData,
+  })
+  // The last page that came knows best how many there are.
+  const about = pages.data?.pages.at(-1)
   return (
     <>
       <Heading
@@ -63,29 +65,34 @@ export function UserList() {
               aria-label="Search users"
               placeholder="Name, id, number or server"
               className="field pl-8.5 text-sm"
-              value={search.q ?? ''}
-              onChange={(event) => void navigate({ search: { q: event.target.value || undefined }, replace: true })}
+              maxLength={200}
+              value={words}
+              onChange={(event) => setWords(event.target.value)}
             />
           </div>
           <select
             aria-label="Which lines"
             className="field w-auto text-sm"
-            value={group}
-            onChange={(event) => setGroup(event.target.value as keyof typeof groups)}
+            value={line ?? ''}
+            onChange={(event) => void navigate({ search: (old) => ({ ...old, line: event.target.value || undefined }), replace: true })}
           >
-            {Object.entries(groups).map(([key, { name }]) => (
-              <option key={key} value={key}>
+            <option value="">all</option>
+            {Object.entries(groups).map(([word, name]) => (
+              <option key={word} value={word}>
                 {name}
               </option>
             ))}
           </select>
           <span role="status" className="num text-sm text-dim">
-            {shown && list.data && (shown.length === list.data.length ? `${shown.length} users` : `${shown.length} of ${list.data.length}`)}
+            {about &&
+              (about.found === about.total_users
+                ? `${about.found.toLocaleString()} users`
+                : `${about.found.toLocaleString()} of ${about.total_users.toLocaleString()}`)}
           </span>
         </div>
-        {shown === undefined ? (
-          list.error ? <Trouble error={list.error} retry={() => void list.refetch()} /> : <Waiting rows={5} />
-        ) : list.data?.length === 0 ? (
+        {about === undefined ? (
+          pages.error ? <Trouble error={pages.error} retry={() => void pages.refetch()} /> : <Waiting rows={5} />
+        ) : about.total_users === 0 ? (
           <Empty
             title="There is no user yet"
             action={
@@ -98,19 +105,34 @@ export function UserList() {
           >
             A user is a person with an account at a SIP provider, whose calls Callie answers.
           </Empty>
-        ) : shown.length === 0 ? (
+        ) : about.found === 0 ? (
           <Empty title="Nobody is like that">Try fewer letters, or another group of lines.</Empty>
         ) : (
-          <Rows users={shown} />
+          <Rows users={pages.data?.pages.flatMap((page) => page.users) ?? []} found={about.found} pages={pages} />
         )}
       </Card>
     </>
   )
 }
 
-function Rows({ users: shown }: { users: UserDocument[] }) {
+/** Rows so close to the end of what is there ask for the next page. */
+const AHEAD = 30
+
+function Rows({
+  users: shown,
+  found,
+  pages,
+}: {
+  users: UserSummary[]
+  found: number
+  pages: { hasNextPage: boolean; isFetching: boolean; fetchNextPage: () => unknown }
+}) {
   const box = useRef<HTMLDivElement>(null)
   const rows = useVirtualizer({ count: shown.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 })
+  const last = rows.getVirtualItems().at(-1)?.index ?? 0
+  useEffect(() => {
+    if (last >= shown.length - AHEAD && pages.hasNextPage && !pages.isFetching) void pages.fetchNextPage()
+  }, [last, shown.length, pages.hasNextPage, pages.isFetching])
   return (
     <div ref={box} tabIndex={0} role="region" aria-label="Users" className="max-h-[calc(100dvh-15rem)] min-h-40 overflow-y-auto">
       <ul className="relative" style={{ height: rows.getTotalSize() }}>
@@ -120,7 +142,7 @@ function Rows({ users: shown }: { users: UserDocument[] }) {
           return (
             <li
               key={user.user_id}
-              aria-setsize={shown.length}
+              aria-setsize={found}
               aria-posinset={row.index + 1}
               className="absolute inset-x-0 flex items-center gap-3 border-b border-line px-4 hover:bg-sunk"
               style={{ height: ROW_PX, transform: `translateY(${row.start}px)` }}
@@ -131,7 +153,7 @@ function Rows({ users: shown }: { users: UserDocument[] }) {
                 <span className="block truncate text-[0.8125rem] text-dim">
                   {user.user_id}
                   {user.sip_username && user.sip_username !== user.user_id && <> · {user.sip_username}</>}
-                  {user.sip && <span className="hidden sm:inline"> · {user.sip.sip_server}</span>}
+                  {user.sip_server && <span className="hidden sm:inline"> · {user.sip_server}</span>}
                 </span>
               </Link>
               {user.sip_status.active_calls > 0 && <Badge tone="info">{user.sip_status.active_calls} now</Badge>}
@@ -144,7 +166,7 @@ function Rows({ users: shown }: { users: UserDocument[] }) {
               ) : (
                 <Badge tone="mute">Inactive</Badge>
               )}
-              <UserMenu user={user} />
+              <UserMenu user={user} wanted={user.connect ?? false} />
             </li>
           )
         })}

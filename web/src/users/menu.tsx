@@ -5,13 +5,15 @@ import { EllipsisVertical } from 'lucide-react'
 import { useState } from 'react'
 import { api, take } from '../api/client'
 import { keys } from '../api/queries'
-import type { UserDocument } from '../api/schema'
+import type { UserSummary } from '../api/schema'
 import { useRights } from '../api/session'
 import { Confirm } from '../ui/dialog'
 import { Button } from '../ui/parts'
 import { complain, say } from '../ui/toast'
 
-export function useUserActions(user: UserDocument) {
+type Named = Pick<UserSummary, 'user_id' | 'display_name'>
+
+export function useUserActions(user: Named) {
   const cache = useQueryClient()
   const path = { user_id: user.user_id }
   const name = user.display_name || user.user_id
@@ -43,7 +45,7 @@ export function useUserActions(user: UserDocument) {
   }
 }
 
-export function DeleteUser({ user, onClose, then }: { user: UserDocument; onClose: () => void; then?: () => void }) {
+export function DeleteUser({ user, onClose, then }: { user: Named; onClose: () => void; then?: () => void }) {
   const { remove } = useUserActions(user)
   return (
     <Confirm
@@ -64,11 +66,10 @@ export function DeleteUser({ user, onClose, then }: { user: UserDocument; onClos
 const item =
   'block w-full cursor-pointer rounded-md px-3 py-1.5 text-left text-sm outline-none data-[disabled]:cursor-default data-[disabled]:text-dim data-[highlighted]:bg-sunk'
 
-export function UserMenu({ user, then }: { user: UserDocument; then?: () => void }) {
+export function UserMenu({ user, wanted, then }: { user: Named & Pick<UserSummary, 'is_active'>; wanted: boolean; then?: () => void }) {
   const actions = useUserActions(user)
   const { operator } = useRights()
   const [deleting, setDeleting] = useState(false)
-  const wanted = user.sip?.connect ?? false
   return (
     <>
       {/* Not modal: the modal kind writes a style into the page, which the page's policy forbids. */}

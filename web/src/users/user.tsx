@@ -88,7 +88,7 @@ function Screen({ user }: { user: UserDocument }) {
                   Connect
                 </Button>
               )}
-              <UserMenu user={user} then={() => void navigate({ to: '/users', search: { q: undefined } })} />
+              <UserMenu user={user} wanted={user.sip?.connect ?? false} then={() => void navigate({ to: '/users', search: { q: undefined } })} />
             </>
         }
       >

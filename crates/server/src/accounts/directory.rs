@@ -1,7 +1,7 @@
 //! Who has a line now: read by the API and the call registry, written by the reconciler alone.
 
 use callie_domain::UserId;
-use callie_domain::registration::RegistrationStatus;
+use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_sip::AccountHandle;
 use std::{
     collections::HashMap,
@@ -23,6 +23,12 @@ impl LineDirectory {
         let status = handle.status();
         let current = status.borrow().clone();
         Some(current)
+    }
+
+    /// Where a user's registration stands; off when no line runs.
+    pub fn state(&self, user: &UserId) -> RegistrationState {
+        let lines = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        lines.get(user).map_or(RegistrationState::Off, |line| line.status().borrow().state)
     }
 
     pub(super) fn insert(&self, user: UserId, handle: AccountHandle) {

@@ -2,6 +2,8 @@
 
 use super::access;
 use super::error::Problem;
+use super::users::summary::UserSummary;
+use super::words::LineWord;
 use axum::http::Method;
 use callie_domain::Need;
 use utoipa::openapi::extensions::Extensions;
@@ -20,7 +22,8 @@ use utoipa::{OpenApi as _, ToSchema};
             (RFC 9457) that names each faulty field.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    // Those that no derived schema leads to.
+    components(schemas(Problem, UserSummary, LineWord))
 )]
 struct Preamble;
 

@@ -1,6 +1,7 @@
 //! The closed lists of the domain as schemas: the same words in the API, the records and the dashboard.
 
 use super::openapi::word_list;
+use super::users::query::LineQuery;
 use callie_domain::audio::{AudioCodec, DtmfMode, SrtpPolicy};
 use callie_domain::examination::{Outcome, Subject};
 use callie_domain::identity::KeyState;
@@ -58,7 +59,20 @@ word_schemas! {
     HookEventWord: HookEvent::ALL, "What a receiver may be told";
     DeliveryStateWord: DeliveryState::ALL, "What became of a delivery";
     OutcomeWord: Outcome::ALL, "How it stands";
+    LineWord: &LineWord::ALL.map(|(word, _)| word), "Where a line stands; failing is whatever somebody must see to: tried again, refused, or with a document that cannot be read";
     RegistrationStateWord: &REGISTRATION_STATES, "Where a registration stands";
+}
+
+impl LineWord {
+    pub const ALL: [(&str, LineQuery); 7] = [
+        ("failing", LineQuery::Failing),
+        ("registered", LineQuery::At(RegistrationState::Registered)),
+        ("registering", LineQuery::At(RegistrationState::Registering)),
+        ("retrying", LineQuery::At(RegistrationState::Retrying)),
+        ("wrong_password", LineQuery::At(RegistrationState::WrongPassword)),
+        ("unregistering", LineQuery::At(RegistrationState::Unregistering)),
+        ("off", LineQuery::At(RegistrationState::Off)),
+    ];
 }
 
 const REGISTRATION_STATES: [RegistrationState; 6] = [

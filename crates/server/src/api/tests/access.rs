@@ -142,6 +142,9 @@ async fn nobody_sees_what_is_anothers() {
         all.iter().map(|item| item[field].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&town.ask(alice, "GET", "/users").await, "users", "user_id"), ["alice"]);
+    assert!(names(&town.ask(alice, "GET", "/users?q=bob&form=short").await, "users", "user_id").is_empty());
+    let counted = town.ask(alice, "GET", "/users?limit=1").await.json();
+    assert_eq!((&counted["total_users"], &counted["found"], &counted["counts"]["active"]), (&json!(1), &json!(1), &json!(1)));
     assert_eq!(names(&town.ask(alice, "GET", "/calls").await, "calls", "user_id"), ["alice"]);
     assert!(names(&town.ask(bob, "GET", "/calls").await, "calls", "user_id").is_empty());
     for path in ["/calls?user_id=alice", "/events?user_id=alice", "/latency?user_id=alice"] {

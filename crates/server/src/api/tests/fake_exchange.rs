@@ -81,6 +81,10 @@ impl Exchange for FakeExchange {
         })
     }
 
+    fn line_state(&self, user: &UserId) -> RegistrationState {
+        self.line(user).map_or(RegistrationState::Off, |line| line.registration.state)
+    }
+
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>> {
         let connected = self.line(user)?.connected;
         connected.then(|| self.trace.lock().expect("not poisoned").clone())

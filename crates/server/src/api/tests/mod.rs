@@ -25,6 +25,7 @@ mod pending;
 mod signalling;
 mod tools;
 mod transfer;
+mod user_lists;
 mod users;
 mod versions;
 mod webhooks;

@@ -306,11 +306,7 @@ impl UserDocument {
     }
 
     pub fn entry(id: &UserId, entry: &Entry, line: Option<LineStatus>) -> Self {
-        let state = match entry {
-            Entry::Good(_) => ConfigState::Ok,
-            Entry::Faulty { fault, .. } => ConfigState::Faulty { problem: fault.to_string() },
-        };
-        Self::of(id, entry.usable(), state, line)
+        Self::of(id, entry.usable(), ConfigState::of(entry), line)
     }
 
     /// `stored` is what the user runs with: the document, or the last good one, or nothing.
@@ -336,6 +332,15 @@ impl UserDocument {
             routing: user.map(|u| RoutingDocument::of(&u.routing)),
             limits: user.map(|u| LimitsDocument::of(&u.limits)),
             webhooks: user.map(|u| u.webhooks.iter().map(WebhookDocument::of).collect()),
+        }
+    }
+}
+
+impl ConfigState {
+    pub fn of(entry: &Entry) -> Self {
+        match entry {
+            Entry::Good(_) => Self::Ok,
+            Entry::Faulty { fault, .. } => Self::Faulty { problem: fault.to_string() },
         }
     }
 }

@@ -4,37 +4,32 @@ pub mod change;
 pub mod document;
 pub mod input;
 pub mod limits;
+pub mod list;
+pub mod query;
 pub mod revision;
+pub mod summary;
 pub mod tools;
 pub mod webhooks;
 
 use super::authorize::{AuditDetail, Viewer};
 use super::error::Problem;
-use super::extract::{JsonBody, UserPath};
-use super::openapi::{BodyProblems, StoreProblems, UserProblems};
+use super::extract::{JsonBody, Parameters, UserPath};
+use super::openapi::{BodyProblems, QueryProblems, StoreProblems, UserProblems};
 use super::state::{Clock, Contacts, Lines, Users};
 use axum::{
     Extension, Json,
     extract::State,
     http::{StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use callie_domain::{Faults, UserId};
 use callie_store::{Entry, Revision, StoreError};
 use document::{ConfigState, UserDocument};
+use query::UserQuery;
 use revision::{Etag, IfMatch};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-
-/// All users, sorted by id.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UserList {
-    pub users: Vec<UserDocument>,
-    pub total_users: usize,
-    /// The same under the first version's name.
-    pub total_count: usize,
-}
 
 /// Creates a user.
 #[utoipa::path(post, path = "/users", operation_id = "create_user", tag = "users", request_body = input::NewUser,
@@ -62,15 +57,20 @@ pub async fn create(
     Ok((StatusCode::CREATED, location, Etag(stored.revision), Json(UserDocument::good(&stored, line))))
 }
 
-/// Lists all users; whoever is let in for one user sees that one.
-#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users", responses((status = 200, body = UserList)))]
-pub async fn list(State(users): State<Users>, State(lines): State<Lines>, viewer: Viewer) -> Json<UserList> {
+/// Lists users; whoever is let in for one user sees that one.
+///
+/// Without parameters it is all of them, whole and sorted by id. Programs with many users take pages (`limit`, `after`), and the short form.
+#[utoipa::path(get, path = "/users", operation_id = "list_users", tag = "users", params(UserQuery),
+    responses((status = 200, body = list::UserList), QueryProblems))]
+pub async fn list(
+    State(users): State<Users>,
+    State(lines): State<Lines>,
+    viewer: Viewer,
+    Parameters(query): Parameters<UserQuery>,
+) -> Result<Response, Problem> {
+    let filter = query.parse()?;
     let view = users.watch().borrow().clone();
-    let seen = view.users.iter().filter(|(id, _)| viewer.only().is_none_or(|only| only == *id));
-    let mut users: Vec<_> = seen.map(|(id, entry)| UserDocument::entry(id, entry, lines.line(id))).collect();
-    users.sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
-    let total = users.len();
-    Json(UserList { users, total_users: total, total_count: total })
+    Ok(list::answer(view, lines, &viewer, &filter))
 }
 
 /// Shows a user. While the store does not answer it is as it was last seen, which is what the server runs with.
