@@ -182,6 +182,7 @@ impl App {
         let front = Front::new(config, stores.records.clone(), http_address)?;
         front.announce(config).await?;
         beside(&stack_tasks, &stack_cancel, front::tidy(front.door.clone()));
+        beside(&stack_tasks, &stack_cancel, front::look_round(front.door.clone()));
         let certificate = config.http.tls.as_ref().map(Certificate::read).transpose();
         let certificate = certificate.context("the HTTP API has no certificate to show (CALLIE_HTTP_TLS_CERTIFICATE)")?;
         if let Some(certificate) = certificate.clone() {

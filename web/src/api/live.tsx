@@ -5,8 +5,9 @@ import { type QueryClient, useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
 import { forget, hear, isSame } from './heard'
 import { keys } from './queries'
-import type { ActiveCallDocument, CallDetail, CallDocument, RegistrationDocument, UserDocument } from './schema'
-import type { CallEvent } from './types'
+import { session } from './session'
+import type { ActiveCallDocument, CallDetail, CallDocument, RegistrationDocument, UserDocument, UserSummary } from './schema'
+import type { CallEvent, KeptUsers, UserPage } from './types'
 
 export type Link = 'opening' | 'open' | 'away'
 
@@ -21,18 +22,42 @@ type CallMessage = CallEvent & { call_id: string; user_id: string; direction: 'i
 /** Events that change what the list of present calls shows. */
 const LIFE = new Set(['invited', 'dialled', 'answered', 'ended'])
 
+/** Lists of users are asked for anew at most so often, however many lines change at a time. */
+const ANEW_MS = 1_000
+let anew: ReturnType<typeof setTimeout> | undefined
+let isDue = false
+
+/** Who is on which page, and how many are how, may be otherwise now. */
+function usersChanged(cache: QueryClient) {
+  isDue = true
+  if (anew !== undefined) return
+  isDue = false
+  void cache.invalidateQueries({ queryKey: keys.users })
+  anew = setTimeout(() => {
+    anew = undefined
+    if (isDue) usersChanged(cache)
+  }, ANEW_MS)
+}
+
+/** In every list that has users on it. */
+function patchLists(cache: QueryClient, change: (users: UserSummary[]) => UserSummary[]) {
+  const patched = (page: UserPage): UserPage => ({ ...page, users: change(page.users) })
+  cache.setQueriesData<KeptUsers>({ queryKey: keys.users }, (kept) =>
+    kept && ('pages' in kept ? { ...kept, pages: kept.pages.map(patched) } : patched(kept)),
+  )
+}
+
 function patchRegistration(cache: QueryClient, id: string, registration: RegistrationDocument) {
-  const patched = (user: UserDocument): UserDocument => ({
+  const patched = <User extends UserDocument | UserSummary>(user: User): User => ({
     ...user,
     registration,
     sip_status: { ...user.sip_status, registered: registration.state === 'registered' },
   })
-  cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.map((user) => (user.user_id === id ? patched(user) : user)))
+  patchLists(cache, (users) => users.map((user) => (user.user_id === id ? patched(user) : user)))
   cache.setQueryData<UserDocument>(keys.user(id), (user) => user && patched(user))
+  usersChanged(cache)
   // An answer that is under way may be older than this: it is asked for again.
-  for (const queryKey of [keys.users, keys.user(id)]) {
-    if (cache.isFetching({ queryKey, exact: true })) void cache.invalidateQueries({ queryKey, exact: true })
-  }
+  if (cache.isFetching({ queryKey: keys.user(id), exact: true })) void cache.invalidateQueries({ queryKey: keys.user(id), exact: true })
 }
 
 function appendEvent(cache: QueryClient, message: CallMessage) {
@@ -57,18 +82,18 @@ export function apply(cache: QueryClient, type: string, data: unknown) {
     }
     case 'user': {
       const { user_id, change } = data as { user_id: string; change: string }
-      if (change === 'deleted') {
-        cache.setQueryData<UserDocument[]>(keys.users, (list) => list?.filter((user) => user.user_id !== user_id))
-      } else {
-        void cache.invalidateQueries({ queryKey: keys.users })
-      }
+      if (change === 'deleted') patchLists(cache, (users) => users.filter((user) => user.user_id !== user_id))
+      usersChanged(cache)
       void cache.invalidateQueries({ queryKey: keys.user(user_id) })
       break
     }
     case 'call': {
       const message = data as CallMessage
       appendEvent(cache, message)
-      if (LIFE.has(message.event)) void cache.invalidateQueries({ queryKey: keys.active })
+      if (LIFE.has(message.event)) {
+        void cache.invalidateQueries({ queryKey: keys.active })
+        usersChanged(cache)
+      }
       break
     }
     case 'call_recorded': {
@@ -113,6 +138,12 @@ export function LiveFeed({ children }: { children: ReactNode }) {
         wasOpen = true
         timer = setTimeout(open, RETRY_MS)
       }
+      // Who is signed out sees it at once; who may come in again another way does.
+      source.addEventListener('ended', () => {
+        source?.close()
+        void cache.invalidateQueries({ queryKey: session.queryKey })
+        timer = setTimeout(open, RETRY_MS)
+      })
       for (const type of TYPES) {
         source.addEventListener(type, (message) => apply(cache, type, JSON.parse((message as MessageEvent<string>).data)))
       }

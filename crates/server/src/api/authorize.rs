@@ -3,7 +3,7 @@
 use super::access::{self, is_audited, is_listening};
 use super::error::Problem;
 use super::state::{ApiState, Audit, Clock, Lines, Records};
-use crate::identity::{Door, Identity, Proof, Refusal, session};
+use crate::identity::{Door, Identity, Proof, Refusal, Stay, session};
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts, MatchedPath, RawPathParams, Request, State},
     http::{HeaderMap, Method, StatusCode, request::Parts},
@@ -96,6 +96,21 @@ impl Viewer {
             (Some(own), Some(asked)) if *own == asked => Ok(Some(asked)),
             (Some(own), Some(_)) => Err(Problem::forbidden(format!("you are let in for user {own} alone"))),
         }
+    }
+}
+
+/// For handlers whose answer goes on: until who asks would not be let in any more.
+pub struct Staying(pub Stay);
+
+impl<S: Send + Sync> FromRequestParts<S> for Staying
+where
+    Door: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Viewer(identity) = Viewer::from_request_parts(parts, state).await?;
+        Ok(Self(Door::from_ref(state).stays.begin(&identity)))
     }
 }
 

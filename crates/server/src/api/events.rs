@@ -2,7 +2,7 @@
 //!
 //! The feed has no memory: who connects again reads `/calls` and `/users` for what it missed.
 
-use super::authorize::Viewer;
+use super::authorize::{Staying, Viewer};
 use super::calls::document::{CallDocument, CallEventDocument};
 use super::error::Problem;
 use super::extract::Parameters;
@@ -17,7 +17,7 @@ use axum::{
 };
 use callie_domain::record::Direction;
 use callie_domain::{CallId, Faults, UserId};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, time::Duration};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
@@ -63,6 +63,8 @@ pub enum LiveMessage {
         user_id: UserId,
         change: &'static str,
     },
+    /// The last one, when whoever listens may not any more: a key was revoked, a session has ended, a token has expired.
+    Ended { reason: &'static str },
     /// This reader was too slow: so many messages were dropped.
     Lagged { missed: u64 },
 }
@@ -79,14 +81,16 @@ pub struct FeedQuery {
 
 /// Everything that happens, as it happens.
 ///
-/// Events are named `call`, `call_recorded`, `call_summarised`, `registration`, `registration_alert`, `user` and `lagged`; `data` is a JSON object. What is said comes
-/// as `call` with `"event": "turn"`, turn by turn. The connection ends when the server stops.
+/// Events are named `call`, `call_recorded`, `call_summarised`, `registration`, `registration_alert`, `user`, `lagged` and `ended`; `data` is a JSON object. What is said comes
+/// as `call` with `"event": "turn"`, turn by turn. The connection ends when the server stops, and
+/// after `ended` when who listens would not be let in any more.
 #[utoipa::path(get, path = "/events", operation_id = "stream_events", tag = "live", params(FeedQuery),
     responses((status = 200, body = LiveMessage, content_type = "text/event-stream"), QueryProblems))]
 pub async fn events(
     State(lines): State<Lines>,
     State(phases): State<Phases>,
     viewer: Viewer,
+    Staying(mut stay): Staying,
     Parameters(query): Parameters<FeedQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let only = query.user_id.map(|id| id.parse::<UserId>()).transpose();
@@ -102,7 +106,10 @@ pub async fn events(
     // Headers go out with the first bytes: a comment says that the feed is open.
     let opened = futures::stream::iter([Event::default().comment("open")]);
     let numbered = messages.enumerate().map(|(n, message)| sse(n + 1, &message));
-    let feed = opened.chain(numbered).take_until(phases.stopping()).map(Ok);
+    let over = async move { stay.over().await }.shared();
+    let ended = over.clone().map(|reason| sse_of(Event::default(), &LiveMessage::Ended { reason }));
+    let while_let_in = opened.chain(numbered).take_until(over).chain(ended.into_stream());
+    let feed = while_let_in.take_until(phases.stopping()).map(Ok);
     Ok(Sse::new(feed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("still here")))
 }
 
@@ -117,7 +124,11 @@ fn user_of(event: &LiveEvent) -> &UserId {
 }
 
 fn sse(number: usize, message: &LiveMessage) -> Event {
-    let event = Event::default().id(number.to_string()).event(message.name());
+    sse_of(Event::default().id(number.to_string()), message)
+}
+
+fn sse_of(event: Event, message: &LiveMessage) -> Event {
+    let event = event.event(message.name());
     // These types have text keys only, which cannot fail to serialise; the name alone is better than nothing.
     event.json_data(message).unwrap_or_else(|_| Event::default().event(message.name()))
 }
@@ -131,6 +142,7 @@ impl LiveMessage {
             Self::Registration { .. } => "registration",
             Self::RegistrationAlert { .. } => "registration_alert",
             Self::User { .. } => "user",
+            Self::Ended { .. } => "ended",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -144,6 +144,10 @@ pub async fn create(
         true => Some(door.open_session(made.name.clone(), made.role.clone(), Some(id), now).await?.1),
         false => None,
     };
+    // Who has stayed without a key until now needs one.
+    if is_first {
+        door.look_round(now).await;
+    }
     let fresh = FreshKey { key: text, about: KeyDocument::of(made, now) };
     let mut response = (StatusCode::CREATED, Extension(detail), Json(fresh)).into_response();
     response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -198,7 +202,7 @@ pub struct RevokedKey {
     pub success: bool,
 }
 
-/// Revokes a key, and ends the sessions that were opened with it.
+/// Revokes a key, and ends the sessions that were opened with it, and the feeds and WebSockets of both.
 #[utoipa::path(delete, path = "/keys/{key_id}", operation_id = "revoke_key", tag = "access",
     params(("key_id" = String, Path, example = "k3x7m2pa")),
     responses((status = 200, body = RevokedKey), (status = 404, body = Problem, content_type = "application/problem+json",
@@ -215,7 +219,7 @@ pub async fn revoke(
         let detail = "it is the last valid key of an admin: make another one first";
         return Err(Problem::conflict("last-admin-key", detail));
     }
-    if !door.access.revoke_key(&id, now).await? {
+    if !door.revoke_key(&id, now).await? {
         return Err(Problem::not_found("there is no such key, or it was revoked before; GET /keys lists them"));
     }
     tracing::info!(key.id = id, "revoked a key");

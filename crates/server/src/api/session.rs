@@ -168,14 +168,18 @@ pub struct SignedOut {
     pub status: &'static str,
 }
 
-/// Signs the browser out.
+/// Signs the browser out. Its feeds and WebSockets end.
 #[utoipa::path(delete, path = "/session", operation_id = "sign_out", tag = "access",
     responses((status = 200, body = SignedOut), StoreProblems))]
-pub async fn sign_out(State(door): State<Door>, identity: Option<Extension<Identity>>) -> Result<Response, Problem> {
+pub async fn sign_out(
+    State(door): State<Door>,
+    State(clock): State<Clock>,
+    identity: Option<Extension<Identity>>,
+) -> Result<Response, Problem> {
     let out = Json(SignedOut { success: true, status: "signed_out" });
     match identity {
         Some(Extension(Identity { proof: Proof::Session { digest, .. }, .. })) => {
-            Ok(([(header::SET_COOKIE, door.close_session(digest).await?)], out).into_response())
+            Ok(([(header::SET_COOKIE, door.close_session(digest, clock.now()).await?)], out).into_response())
         }
         _ => Ok(out.into_response()),
     }

@@ -1,5 +1,6 @@
 //! `/users/{user_id}/talk`: somebody talks to a user's agent from a browser, in a call like any other.
 
+use super::authorize::Staying;
 use super::error::Problem;
 use super::events::LiveMessage;
 use super::extract::UserPath;
@@ -7,6 +8,7 @@ use super::openapi::{UserProblems, WebSocketProblems};
 use super::state::Lines;
 use super::websocket::{self, Upgrade};
 use crate::exchange::{CallWords, LiveEvent, Spoken, TalkError, TalkLine};
+use crate::identity::{Stay, stay::Why};
 use axum::{
     extract::{
         State,
@@ -64,6 +66,7 @@ pub enum TalkOrder {
 /// It is a call of its own, with the user's engine, tools, limits, recording and record (`from` is `browser`); the user needs no connected line.
 /// Binary frames, both ways: mono samples of 16 bits, low byte first, at the rate of the first text frame; the client's may have any length, 20 ms are
 /// best. Text frames are JSON: events to the client, `{"type": "key", "key": "1"}` and `{"type": "hang_up"}` from it. Closing hangs up.
+/// It closes with 1008, and the call ends, when its key is revoked, its session ends or its token expires.
 #[utoipa::path(get, path = "/users/{user_id}/talk", operation_id = "talk_to_agent", tag = "live",
     params(("user_id" = String, Path, example = "alice")),
     responses((status = 101, body = TalkMessage, description = "A WebSocket; its text frames to the client"),
@@ -72,11 +75,16 @@ pub enum TalkOrder {
             description = "The user is at the limit of concurrent calls"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The server is stopping"),
         UserProblems, WebSocketProblems))]
-pub async fn talk(State(lines): State<Lines>, UserPath(user): UserPath, Upgrade(upgrade): Upgrade) -> Result<Response, Problem> {
+pub async fn talk(
+    State(lines): State<Lines>,
+    UserPath(user): UserPath,
+    Staying(stay): Staying,
+    Upgrade(upgrade): Upgrade,
+) -> Result<Response, Problem> {
     // Before the call begins, so that nothing of it is missed.
     let feed = lines.live();
     let line = lines.talk(&user, CallWords::default()).await.map_err(refused)?;
-    Ok(upgrade.on_upgrade(move |socket| Talk { socket, line, feed }.run()))
+    Ok(upgrade.on_upgrade(move |socket| Talk { socket, line, feed, stay }.run()))
 }
 
 fn refused(error: TalkError) -> Problem {
@@ -93,6 +101,17 @@ struct Talk {
     socket: WebSocket,
     line: TalkLine,
     feed: broadcast::Receiver<Arc<LiveEvent>>,
+    stay: Stay,
+}
+
+/// Why a conversation does not go on.
+enum Left {
+    /// The call is over.
+    Call,
+    /// The client is gone, or hangs up.
+    Client,
+    /// Who talks may not any more.
+    Right(Why),
 }
 
 impl Talk {
@@ -100,13 +119,19 @@ impl Talk {
     async fn run(mut self) {
         let (call_id, sample_rate) = (self.line.call, self.line.sample_rate_hz);
         let first = TalkMessage::Talking { kind: "talking", call_id, sample_rate, frame_ms: 20 };
-        if !websocket::tell(&mut self.socket, &first).await || !self.goes_on().await {
+        if !websocket::tell(&mut self.socket, &first).await {
             return;
         }
-        // The call is over; its last events and its record are still to come.
+        let left = self.goes_on().await;
         let call = self.line.call;
-        let Self { mut socket, line, mut feed } = self;
+        let Self { mut socket, line, mut feed, mut stay } = self;
         drop(line);
+        match left {
+            Left::Client => return,
+            Left::Right(why) => return websocket::turn_out(&mut socket, why).await,
+            // Its last events and its record are still to come.
+            Left::Call => {}
+        }
         let rest = async {
             while let Ok(event) = feed.recv().await {
                 if is_of(call, &event) && (!tell(&mut socket, &event).await || is_record(&event)) {
@@ -114,19 +139,24 @@ impl Talk {
                 }
             }
         };
-        let _ = timeout(RECORD, rest).await;
-        websocket::close(&mut socket, "the call has ended").await;
+        let why = tokio::select! {
+            why = stay.over() => Some(why),
+            _ = timeout(RECORD, rest) => None,
+        };
+        match why {
+            Some(why) => websocket::turn_out(&mut socket, why).await,
+            None => websocket::close(&mut socket, "the call has ended").await,
+        }
     }
 
-    /// `false` when the client is gone.
-    async fn goes_on(&mut self) -> bool {
+    async fn goes_on(&mut self) -> Left {
         let mut pings = interval_at(Instant::now() + PING, PING);
         let mut last = Instant::now();
         loop {
             let there = tokio::select! {
                 samples = self.line.heard.recv() => match samples {
                     Some(samples) => websocket::play(&mut self.socket, &samples).await,
-                    None => return true,
+                    None => return Left::Call,
                 },
                 message = self.socket.recv() => {
                     last = Instant::now();
@@ -138,10 +168,11 @@ impl Talk {
                     Err(RecvError::Lagged(missed)) => websocket::tell(&mut self.socket, &LiveMessage::Lagged { missed }).await,
                     Err(RecvError::Closed) => false,
                 },
+                why = self.stay.over() => return Left::Right(why),
                 _ = pings.tick() => last.elapsed() < SILENCE && websocket::send(&mut self.socket, Message::Ping("".into())).await,
             };
             if !there {
-                return false;
+                return Left::Client;
             }
         }
     }

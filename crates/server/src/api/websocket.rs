@@ -55,6 +55,14 @@ pub fn samples(bytes: &[u8]) -> Vec<i16> {
 }
 
 pub async fn close(socket: &mut WebSocket, reason: &'static str) {
-    let frame = CloseFrame { code: close_code::NORMAL, reason: reason.into() };
-    send(socket, Message::Close(Some(frame))).await;
+    close_as(socket, close_code::NORMAL, reason).await;
+}
+
+/// Closes it because the client may not go on (1008, RFC 6455 §7.4.1).
+pub async fn turn_out(socket: &mut WebSocket, reason: &'static str) {
+    close_as(socket, close_code::POLICY, reason).await;
+}
+
+async fn close_as(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    send(socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
 }

@@ -7,7 +7,7 @@ use crate::config::{Config, Oidc};
 use crate::identity::login::{Login, LoginSettings};
 use crate::identity::provider::Provider;
 use crate::identity::token::{Claims, Tokens};
-use crate::identity::{Door, DoorSettings, FirstRun, Openness, Rates};
+use crate::identity::{Door, DoorSettings, FirstRun, Openness, Rates, Stays};
 use anyhow::Context;
 use axum::http::uri::Authority;
 use callie_domain::Role;
@@ -17,9 +17,13 @@ use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
 /// How often addresses that nothing is held against any more are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+
+/// How often keys, sessions and tokens of those who stay are looked at again.
+const ROUND_EVERY: Duration = Duration::from_secs(1);
 
 pub struct Front {
     pub door: Door,
@@ -47,6 +51,7 @@ impl Front {
                 access,
                 first: Arc::new(FirstRun::default()),
                 rates: Arc::new(Rates::new(http.requests_per_second)),
+                stays: Stays::default(),
             },
             names: Names { listening, public: http.public_url.as_ref().and_then(authority), any: openness == Openness::Closed },
             proxies: TrustedProxies(http.trusted_proxies.clone().into()),
@@ -92,6 +97,16 @@ pub async fn tidy(door: Door) {
     loop {
         tokio::time::sleep(TIDY_EVERY).await;
         door.rates.tidy();
+    }
+}
+
+/// Ends the feeds of those who may stay no longer, within a second, for as long as it is awaited.
+pub async fn look_round(door: Door) {
+    let mut rounds = tokio::time::interval(ROUND_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        door.look_round(Timestamp::now()).await;
     }
 }
 

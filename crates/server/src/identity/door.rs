@@ -4,6 +4,7 @@ use super::first::FirstRun;
 use super::login::Login;
 use super::rate::Rates;
 use super::session::{cookie_in, cookie_name, csrf, set_cookie};
+use super::stay::Stays;
 use super::token::{TokenFault, Tokens};
 use super::{Identity, Proof, digest, key, random_text};
 use callie_domain::identity::KeyState;
@@ -40,6 +41,7 @@ pub struct Door {
     pub access: Arc<dyn AccessStore>,
     pub first: Arc<FirstRun>,
     pub rates: Arc<Rates>,
+    pub stays: Stays,
 }
 
 /// Why what somebody showed does not open.
@@ -92,7 +94,14 @@ impl Door {
         }
         let tokens = self.settings.tokens.as_ref().ok_or(Refusal::NoTokens)?;
         let bearer = tokens.verify(shown).await?;
-        Ok(Identity { name: bearer.name, role: bearer.role, proof: Proof::Token })
+        Ok(Identity { name: bearer.name, role: bearer.role, proof: Proof::Token { until: bearer.until } })
+    }
+
+    /// Revokes a key, and ends what was opened with it. `false` when there is no such key, or it was revoked before.
+    pub async fn revoke_key(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let revoked = self.access.revoke_key(id, now).await?;
+        self.look_round(now).await;
+        Ok(revoked)
     }
 
     /// Whom a key is for.
@@ -150,9 +159,10 @@ impl Door {
         Ok((identity, set_cookie(self.settings.secure, Some(&cookie))))
     }
 
-    /// Ends it; the header takes the cookie away.
-    pub async fn close_session(&self, session: Digest) -> Result<HeaderValue, StoreError> {
+    /// Ends it, and the feeds that were opened in it; the header takes the cookie away.
+    pub async fn close_session(&self, session: Digest, now: Timestamp) -> Result<HeaderValue, StoreError> {
         self.access.end_session(session).await?;
+        self.look_round(now).await;
         Ok(set_cookie(self.settings.secure, None))
     }
 }

@@ -15,6 +15,7 @@
 //! | [`token`] | JSON Web Tokens of an identity provider, checked against its published keys |
 //! | [`provider`] | what an identity provider publishes of itself |
 //! | [`login`] | signing in at an identity provider with a browser |
+//! | [`stay`] | how long those may stay who were let in: feeds and WebSockets |
 //! | [`rate`] | how often somebody may ask |
 //! | [`first`] | the link that lets the first admin in |
 
@@ -25,6 +26,7 @@ pub mod login;
 pub mod provider;
 pub mod rate;
 pub mod session;
+pub mod stay;
 pub mod token;
 
 #[cfg(test)]
@@ -33,13 +35,15 @@ mod tests;
 pub use door::{Door, DoorSettings, Openness, Refusal};
 pub use first::FirstRun;
 pub use rate::Rates;
+pub use stay::{Stay, Stays};
 
 use callie_domain::Role;
 use callie_store::access::Digest;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 /// Somebody who was let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// As shown to people and written in the audit.
     pub name: String,
@@ -48,7 +52,7 @@ pub struct Identity {
 }
 
 /// How an identity was proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// A program on this machine, while nobody has made a key.
     ThisMachine,
@@ -59,7 +63,10 @@ pub enum Proof {
         /// What the page must repeat in a header when it changes something.
         csrf: String,
     },
-    Token,
+    Token {
+        /// It opens nothing after that.
+        until: Timestamp,
+    },
 }
 
 impl Identity {
@@ -74,7 +81,7 @@ impl Identity {
             Proof::ThisMachine => "loopback".into(),
             Proof::Key(id) => format!("key {id}"),
             Proof::Session { .. } => "session".into(),
-            Proof::Token => "token".into(),
+            Proof::Token { .. } => "token".into(),
         }
     }
 }

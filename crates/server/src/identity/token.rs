@@ -3,11 +3,13 @@
 
 use super::provider::{Provider, ProviderFault};
 use callie_domain::Role;
+use jiff::Timestamp;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::jwk::PublicKeyUse;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a provider may sign with. None of them takes a key that we could be made to mistake for a password (RFC 8725 §3.1).
 const ALGORITHMS: [Algorithm; 9] = [
@@ -21,8 +23,8 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::ES384,
     Algorithm::EdDSA,
 ];
-/// Seconds that clocks may differ.
-const LEEWAY_S: u64 = 60;
+/// That clocks may differ.
+const LEEWAY: Duration = Duration::from_secs(60);
 /// Bytes; a token with many groups in it has a few thousand.
 const LONGEST: usize = 16 * 1024;
 
@@ -51,6 +53,8 @@ pub struct Bearer {
     /// The e-mail address where it is verified, else the subject.
     pub name: String,
     pub role: Role,
+    /// It is good no longer than this.
+    pub until: Timestamp,
     pub nonce: Option<String>,
 }
 
@@ -89,7 +93,7 @@ impl Tokens {
         }
         let key = DecodingKey::from_jwk(&jwk).map_err(|error| explained(&error))?;
         let mut rules = Validation::new(header.alg);
-        rules.leeway = LEEWAY_S;
+        rules.leeway = LEEWAY.as_secs();
         rules.validate_nbf = true;
         rules.set_audience(&[&self.claims.audience]);
         rules.set_issuer(&[&self.provider.issuer]);
@@ -113,7 +117,11 @@ impl Tokens {
             claim: self.claims.role.clone(),
             user_claim: self.claims.user.clone(),
         })?;
-        Ok(Bearer { name, role, nonce: text("nonce").map(str::to_owned) })
+        // It was looked at already: there is one.
+        let ends_s = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
+        let until =
+            Timestamp::from_second(ends_s as i64).ok().and_then(|at| at.checked_add(LEEWAY).ok()).unwrap_or(Timestamp::MAX);
+        Ok(Bearer { name, role, until, nonce: text("nonce").map(str::to_owned) })
     }
 
     /// The highest of the roles in the claim.

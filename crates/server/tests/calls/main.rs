@@ -3,6 +3,7 @@
 
 mod answerer;
 mod doctor;
+mod doors;
 mod hooks;
 mod inbound;
 mod limits;

@@ -1,11 +1,13 @@
 //! `/calls/{call_id}/listen`: a supervisor hears both sides of a call as it goes on.
 
+use crate::api::authorize::Staying;
 use crate::api::error::Problem;
 use crate::api::extract::CallPath;
 use crate::api::openapi::{CallProblems, StoreProblems, WebSocketProblems};
 use crate::api::state::{Lines, Records};
 use crate::api::websocket::{self, Upgrade};
 use crate::exchange::{ListenError, Listening};
+use crate::identity::Stay;
 use axum::{
     extract::{State, ws::WebSocket},
     response::Response,
@@ -40,6 +42,7 @@ pub enum ListenMessage {
 /// The first frame is a text, `listening`; then each binary frame holds 20 ms of both sides: pairs of samples of 16 bits, low byte first, the other
 /// side before ours. Who is slow loses frames; the call loses nothing. The call's record tells that somebody listened
 /// (`listened_in`). At most four listen to one call. What the client sends is not looked at.
+/// It closes with 1008 when its key is revoked, its session ends or its token expires.
 #[utoipa::path(get, path = "/calls/{call_id}/listen", operation_id = "listen_to_call", tag = "live",
     params(("call_id" = String, Path, example = "01JD3V6Q0X3N2Z7Y5W4T8R9P1M")),
     responses((status = 101, body = ListenMessage, description = "A WebSocket; its text frames"),
@@ -49,10 +52,11 @@ pub async fn listen(
     State(lines): State<Lines>,
     State(records): State<Records>,
     CallPath(call_id): CallPath,
+    Staying(stay): Staying,
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, Problem> {
     match lines.listen(call_id).await {
-        Ok(listening) => Ok(upgrade.on_upgrade(move |socket| hear(socket, call_id, listening))),
+        Ok(listening) => Ok(upgrade.on_upgrade(move |socket| hear(socket, call_id, listening, stay))),
         Err(ListenError::NoSuchCall) => match records.get(call_id).await? {
             Some(_) => Err(Problem::conflict("call-ended", format!("call {call_id} has ended already"))),
             None => Err(Problem::no_such_call(&call_id.to_string())),
@@ -61,7 +65,7 @@ pub async fn listen(
     }
 }
 
-async fn hear(mut socket: WebSocket, call_id: CallId, listening: Listening) {
+async fn hear(mut socket: WebSocket, call_id: CallId, listening: Listening, mut stay: Stay) {
     let Listening { sample_rate_hz, mut frames } = listening;
     let channels = ["caller", "agent"];
     let first = ListenMessage::Listening { call_id, sample_rate: sample_rate_hz, channels, frame_ms: 20 };
@@ -76,6 +80,7 @@ async fn hear(mut socket: WebSocket, call_id: CallId, listening: Listening) {
                     return;
                 }
             }
+            why = stay.over() => return websocket::turn_out(&mut socket, why).await,
             message = socket.recv() => if !matches!(message, Some(Ok(_))) {
                 return;
             }

@@ -108,6 +108,7 @@ impl World {
                 access: queue.clone(),
                 first: Arc::default(),
                 rates: Arc::new(Rates::new(std::num::NonZeroU32::MIN.saturating_add(999))),
+                stays: Default::default(),
             },
             audit: queue.clone(),
             proxies: Default::default(),
