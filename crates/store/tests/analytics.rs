@@ -115,6 +115,32 @@ async fn calls_are_added_up_once_each_by_user_and_group() {
 }
 
 #[tokio::test]
+async fn sums_of_all_are_those_of_the_users_wherever_groups_begin() {
+    const QUARTER: i64 = HOUR / 4;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder);
+    for n in 0..40 {
+        let cost = Some(euros(10_000 * n, true));
+        keep(&store, &a_call("alice", n * (QUARTER + 7), n, &[400, 9_000], cost)).await;
+    }
+    let groups: Vec<Span> = [(0, 4), (4, 5), (5, 19), (19, 20), (20, 22), (22, 26), (26, 41)]
+        .map(|(from, until)| (at(from * QUARTER), at(until * QUARTER)))
+        .to_vec();
+    let of_alice = shown(&store.sums(Some(&user("alice")), &groups).await.expect("read"));
+    assert_eq!(of_alice.iter().map(|sums| sums.0).sum::<i64>(), 40);
+    assert_eq!(shown(&store.sums(None, &groups).await.expect("read")), of_alice);
+
+    // A database from before there were sums by the hour.
+    let raw = rusqlite::Connection::open(folder.path().join("callie.db")).expect("opened");
+    for table in ["call_slots", "answer_slots", "cost_slots"] {
+        raw.execute(&format!("DELETE FROM {table} WHERE user_id = '*'"), []).expect("written");
+    }
+    assert_ne!(shown(&store.sums(None, &groups).await.expect("read")), of_alice, "they are what is read");
+    raw.execute_batch(include_str!("../src/sqlite/migrations/0014_sums_by_hour.sql")).expect("migrated");
+    assert_eq!(shown(&store.sums(None, &groups).await.expect("read")), of_alice);
+}
+
+#[tokio::test]
 async fn what_a_call_costs_afterwards_is_added() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder);

@@ -335,34 +335,45 @@ impl Plan {
 type Found = Vec<(String, String)>;
 
 fn rows(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Found, Fault> {
-    let (sql, values) = select(filter, plan, limit);
-    let mut query = conn.prepare_cached(&sql)?;
+    let (chosen, values) = chosen(filter, plan, limit);
+    records(conn, &chosen, values)
+}
+
+/// The records whose ids a query gives, newest first.
+fn records(conn: &Connection, ids: &str, values: Vec<Value>) -> Result<Found, Fault> {
+    let mut query = conn.prepare_cached(&format!("SELECT id, cdr FROM calls WHERE id IN ({ids}) ORDER BY id DESC"))?;
     let rows = query.query_map(params_from_iter(values), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn ids(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Vec<String>, Fault> {
+    let (chosen, values) = chosen(filter, plan, limit);
+    let mut query = conn.prepare_cached(&chosen)?;
+    let rows = query.query_map(params_from_iter(values), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn go_through(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Found, Fault> {
     let mut filter = filter.clone();
-    let mut found = Found::new();
+    let mut found = Vec::new();
     let mut window = WINDOW;
     loop {
-        let some = rows(conn, &filter, plan, window)?;
-        let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
-        let having = search::having_all(conn, &ids, &plan.words)?;
+        let some = ids(conn, &filter, plan, window)?;
+        let having = search::having_all(conn, &some, &plan.words)?;
         let is_last = some.len() < window;
-        filter.before = ids.last().and_then(|id| id.parse().ok());
-        found.extend(some.into_iter().filter(|(id, _)| having.contains(id)));
+        filter.before = some.last().and_then(|id| id.parse().ok());
+        found.extend(some.into_iter().filter(|id| having.contains(id)));
         if found.len() >= limit || is_last || filter.before.is_none() {
             found.truncate(limit);
-            return Ok(found);
+            return records(conn, "SELECT value FROM json_each(?1)", vec![Value::Text(json(&found)?)]);
         }
         window = (window * 4).min(LARGEST_WINDOW);
     }
 }
 
-/// The query of a filter: constant pieces of SQL, with every value bound. An id begins with the time of its call, so times
+/// The query of the ids that fit a filter: constant pieces of SQL, with every value bound. An id begins with the time of its call, so times
 /// are compared as ids, to the millisecond. What fits is found in an index; records are read of the page alone.
-fn select(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>) {
+fn chosen(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>) {
     let at = |time: Timestamp| Value::Text(CallId::new(time, 0).to_string());
     let text = |text: String| Value::Text(text);
     let conditions = [
@@ -378,7 +389,7 @@ fn select(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>
         (" AND latency_ms <= ?", filter.max_latency_ms.map(Value::Integer)),
     ];
     let by = if plan.index.is_empty() { String::new() } else { format!(" INDEXED BY {}", plan.index) };
-    let mut sql = format!("SELECT id, cdr FROM calls WHERE id IN (SELECT id FROM calls{by} WHERE 1");
+    let mut sql = format!("SELECT id FROM calls{by} WHERE 1");
     let mut values = Vec::new();
     for (condition, value) in conditions {
         if let Some(value) = value {
@@ -390,7 +401,7 @@ fn select(filter: &CallFilter, plan: &Plan, limit: usize) -> (String, Vec<Value>
         sql.push_str(search::OCCURS);
         values.push(Value::Text(word.clone()));
     }
-    sql.push_str(" ORDER BY id DESC LIMIT ?) ORDER BY id DESC");
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
     values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
     (sql, values)
 }
