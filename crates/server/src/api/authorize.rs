@@ -25,6 +25,19 @@ pub struct Peer(pub IpAddr);
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Arc<[IpNet]>);
 
+impl TrustedProxies {
+    /// Who really asks: behind proxies that are trusted, the last one in `X-Forwarded-For` that is none of them.
+    fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |ip: &IpAddr| self.0.iter().any(|net| net.contains(ip));
+        if !trusted(&peer) {
+            return peer;
+        }
+        let lists = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<IpAddr> = lists.flat_map(|list| list.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+        hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer)
+    }
+}
+
 /// What this layer works with.
 #[derive(Clone)]
 pub struct Porter {
@@ -244,17 +257,9 @@ impl Porter {
         Ok(self.records.get(call).await?.map(|cdr| cdr.user_id))
     }
 
-    /// Who really asks: behind proxies that are trusted, the last one in `X-Forwarded-For` that is none of them.
     fn address(&self, parts: &Parts) -> IpAddr {
         let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(ip))| *ip);
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let trusted = |ip: &IpAddr| self.proxies.0.iter().any(|net| net.contains(ip));
-        if !trusted(&peer) {
-            return peer;
-        }
-        let lists = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<IpAddr> = lists.flat_map(|list| list.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-        hops.into_iter().rev().find(|hop| !trusted(hop)).unwrap_or(peer)
+        self.proxies.sender(peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), &parts.headers)
     }
 }
 
@@ -275,4 +280,32 @@ fn forged(identity: &Identity, method: &Method, headers: &HeaderMap) -> Result<(
         return Ok(());
     }
     Err(Problem::forged("a change in a browser's session needs the header X-CSRF-Token with csrf_token of GET /session"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_is_believed_of_trusted_proxies_alone() {
+        let proxies = TrustedProxies(["10.0.0.0/8", "127.0.0.1/32"].map(|net| net.parse().expect("a network")).into());
+        for (peer, forwarded, want) in [
+            ("192.0.2.7", vec![], "192.0.2.7"),
+            ("192.0.2.7", vec!["198.51.100.1"], "192.0.2.7"),
+            ("127.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            // What a client puts in front of it does not count.
+            ("127.0.0.1", vec!["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+            ("127.0.0.1", vec!["203.0.113.9", "198.51.100.1, 10.1.2.3"], "198.51.100.1"),
+            ("127.0.0.1", vec!["10.1.2.3"], "127.0.0.1"),
+            ("127.0.0.1", vec!["somebody, ,"], "127.0.0.1"),
+            ("127.0.0.1", vec![], "127.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for list in &forwarded {
+                headers.append("x-forwarded-for", list.parse().expect("a value"));
+            }
+            let sender = proxies.sender(peer.parse().expect("an address"), &headers);
+            assert_eq!(sender.to_string(), want, "{peer} {forwarded:?}");
+        }
+    }
 }

@@ -179,3 +179,96 @@ fn shown(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
     });
     Some(bearer.ok_or(Refusal::NotBearer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callie_domain::ApiKey;
+    use callie_store::{Keyring, SqliteStore};
+    use std::num::NonZeroU32;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).expect("a time")
+    }
+
+    fn door(folder: &tempfile::TempDir) -> Door {
+        let keyring = Keyring::load_or_create(&folder.path().join("keyring.json"), at(0)).expect("keys");
+        let store = SqliteStore::open(&folder.path().join("callie.db"), Arc::new(keyring)).expect("opened");
+        Door {
+            settings: DoorSettings { openness: Openness::UntilThereIsAKey, secure: false, tokens: None, login: None },
+            access: Arc::new(store),
+            first: Arc::default(),
+            rates: Arc::new(Rates::new(NonZeroU32::MIN)),
+            stays: Stays::default(),
+        }
+    }
+
+    /// An admin's key.
+    async fn a_key(door: &Door, expires_at: Option<Timestamp>) -> (String, String) {
+        let (id, text) = key::fresh();
+        let (name, created_by, created_at) = ("head".to_owned(), "test".to_owned(), at(0));
+        let key =
+            ApiKey { id, name, role: Role::Admin, created_at, created_by, expires_at, last_used_at: None, revoked_at: None };
+        door.access.add_key(&key, digest(&text)).await.expect("written");
+        (key.id, text)
+    }
+
+    fn browser(cookie: &HeaderValue) -> HeaderMap {
+        let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
+        HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(pair).expect("a value"))])
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_with_its_key_when_nobody_uses_it_and_after_a_week() {
+        const HOUR: i64 = 3_600;
+        let folder = tempfile::tempdir().expect("a folder");
+        let door = door(&folder);
+        let (id, _) = a_key(&door, Some(at(20 * HOUR))).await;
+        let open = async |key: Option<&str>| {
+            let opened = door.open_session("head".into(), Role::Admin, key.map(str::to_owned), at(0)).await;
+            browser(&opened.expect("opened").1)
+        };
+        let is_in = async |headers: &HeaderMap, hour: i64| {
+            let identity = door.identify(headers, at(hour * HOUR)).await.expect("answered");
+            identity.is_some_and(|identity| matches!(identity.proof, Proof::Session { .. }))
+        };
+        let idle = open(None).await;
+        assert!(is_in(&idle, 12).await, "the last second of twelve hours");
+        assert!(!is_in(&idle, 25).await, "unused for longer");
+        let of_key = open(Some(&id)).await;
+        assert!(is_in(&of_key, 11).await && is_in(&of_key, 19).await);
+        assert!(!is_in(&of_key, 20).await, "its key has expired");
+        let used = open(None).await;
+        for hour in (10..=168).step_by(10) {
+            assert!(is_in(&used, hour).await, "{hour} h");
+        }
+        assert!(!is_in(&used, 169).await, "a week is the end");
+        assert!(!is_in(&used, 160).await, "and it does not come back");
+    }
+
+    #[tokio::test]
+    async fn what_is_shown_goes_before_a_cookie_and_a_bad_key_is_not_helped_by_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let door = door(&folder);
+        let (id, text) = a_key(&door, None).await;
+        let mut headers = browser(&door.open_session("page".into(), Role::Operator, None, at(0)).await.expect("opened").1);
+        assert_eq!(door.identify(&headers, at(1)).await.expect("answered").map(|who| who.name), Some("page".to_owned()));
+        headers.insert("x-api-key", HeaderValue::from_str(&text).expect("a value"));
+        assert_eq!(door.identify(&headers, at(1)).await.expect("answered").map(|who| who.proof), Some(Proof::Key(id.clone())));
+        assert!(door.revoke_key(&id, at(2)).await.expect("written"));
+        assert!(matches!(door.identify(&headers, at(3)).await, Err(Refusal::RevokedKey(revoked)) if revoked == id));
+    }
+
+    #[tokio::test]
+    async fn an_expired_key_keeps_the_door_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let door = door(&folder);
+        assert!(door.is_open().await.expect("answered"));
+        let (id, text) = a_key(&door, Some(at(10))).await;
+        assert!(door.of_key(&text, at(9)).await.is_ok());
+        assert!(matches!(door.of_key(&text, at(10)).await, Err(Refusal::ExpiredKey(expired)) if expired == id));
+        assert!(!door.is_open().await.expect("answered"), "time alone opens nothing");
+        assert!(door.revoke_key(&id, at(11)).await.expect("written"));
+        assert!(door.is_open().await.expect("answered"));
+    }
+}
