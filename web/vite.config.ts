@@ -15,7 +15,7 @@ const endpoints = Object.entries(openapi.paths).flatMap(([path, methods]) =>
 
 /** A running server for `npm run dev`: CALLIE=http://127.0.0.1:8080 */
 const server = process.env.CALLIE ?? 'http://127.0.0.1:8080'
-const api = ['/users', '/calls', '/events', '/admin', '/health', '/latency', '/presets', '/openapi.json', '/session', '/keys', '/audit',
+const api = ['/users', '/calls', '/events', '/admin', '/health', '/latency', '/presets', '/engines', '/openapi.json', '/session', '/keys', '/audit',
   '/analytics', '/metrics', '/recordings', '/login', '/oidc']
 
 export default defineConfig({

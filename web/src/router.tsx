@@ -44,7 +44,7 @@ const newUser = createRoute({
 const user = createRoute({
   getParentRoute: () => root,
   path: '/users/$id',
-  validateSearch: tab,
+  validateSearch: (search: Record<string, unknown>): { tab?: string; party?: string } => ({ tab: text(search.tab), party: text(search.party) }),
   component: lazyRouteComponent(() => import('./users/user'), 'UserScreen'),
 })
 const calls = createRoute({

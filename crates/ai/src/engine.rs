@@ -10,7 +10,7 @@
 //! ```
 
 use crate::{
-    EngineError,
+    EngineError, Offer,
     tools::{ToolUse, Toolbox},
 };
 use async_trait::async_trait;
@@ -193,6 +193,16 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Whether [`Prompt::Hint`] reaches whoever talks here.
     fn takes_hints(&self) -> bool {
         false
+    }
+
+    /// What a user may choose. For forms.
+    fn offer(&self) -> Offer {
+        Offer {
+            title: self.name().to_owned(),
+            listens: self.capabilities().listens,
+            takes_hints: self.takes_hints(),
+            ..Offer::default()
+        }
     }
 
     /// Whether such a call could be held now: a session is opened and hung up at once.

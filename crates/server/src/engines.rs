@@ -46,6 +46,7 @@ impl Talkers {
                 let local = local.clone();
                 move || local.describe()
             }),
+            offer: local.offer(),
             default: config.default == DefaultEngine::Local,
         }];
         let offline: Arc<dyn Engine> = Arc::new(local.clone());
@@ -57,6 +58,7 @@ impl Talkers {
             infos.push(EngineInfo {
                 name: GeminiEngine::NAME,
                 detail: describe(gemini).into(),
+                offer: engine.offer(),
                 default: config.default == DefaultEngine::Gemini,
             });
             others.push(Arc::new(engine));
@@ -66,6 +68,7 @@ impl Talkers {
             infos.push(EngineInfo {
                 name: OpenAiEngine::NAME,
                 detail: engine.describe().into(),
+                offer: engine.offer(),
                 default: config.default == DefaultEngine::OpenAi,
             });
             others.push(Arc::new(engine));

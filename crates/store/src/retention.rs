@@ -25,10 +25,24 @@ pub struct Erased {
     pub recording: Option<String>,
 }
 
+/// What there is to be erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outlook {
+    pub calls: u64,
+    /// Of them, those whose record names a file.
+    pub recordings: u64,
+    /// When the first and the last of them ended.
+    pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
+}
+
 #[async_trait]
 pub trait RetentionStore: Send + Sync {
     /// The next such calls of a user that have ended and of which something is left, `limit` at most, oldest first.
     async fn to_erase(&self, user: &UserId, which: &Which, limit: u32) -> Result<Vec<Erased>, StoreError>;
+
+    /// All calls that [`Self::to_erase`] would give, counted.
+    async fn outlook(&self, user: &UserId, which: &Which) -> Result<Outlook, StoreError>;
 
     /// Deletes transcripts, events, signalling, and what was read out of them. Files must be gone before: a record that
     /// leads to one is how it is found again.

@@ -2,8 +2,9 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Download } from 'lucide-react'
+import { useRights } from '../api/session'
 import { Button, Card, Empty, Figure, Heading, Trouble, Waiting } from '../ui/parts'
-import { length, milliseconds, money } from '../ui/time'
+import { clock, length, milliseconds, money, zone } from '../ui/time'
 import { resultWords } from '../ui/words'
 import { UserPicker } from '../users/picker'
 import { Chart } from './chart'
@@ -39,13 +40,13 @@ function question(range: string, user: string | undefined): Question {
     from: new Date(until - ms).toISOString(),
     until: new Date(until).toISOString(),
     group,
-    zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    zone,
   }
 }
 
 function label(at: string, group: Group) {
   const date = new Date(at)
-  if (group === 'hour') return date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
+  if (group === 'hour') return clock.format(date)
   return date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })
 }
 
@@ -57,6 +58,7 @@ export function Analytics() {
   const navigate = useNavigate({ from: '/analytics' })
   const range = search.range && search.range in RANGES ? search.range : 'week'
   const asked = question(range, search.user_id)
+  const { operator } = useRights()
   const query = useQuery({
     queryKey: ['analytics', asked],
     queryFn: () => ask(asked),
@@ -69,13 +71,15 @@ export function Analytics() {
         title="Analytics"
         actions={
           <>
-            <UserPicker
-              aria-label="Whose calls"
-              placeholder="everybody"
-              wide={false}
-              value={search.user_id ?? ''}
-              onPick={(user_id) => void navigate({ search: (old) => ({ ...old, user_id }), replace: true })}
-            />
+            {operator && (
+              <UserPicker
+                aria-label="Whose calls"
+                placeholder="everybody"
+                wide={false}
+                value={search.user_id ?? ''}
+                onPick={(user_id) => void navigate({ search: (old) => ({ ...old, user_id }), replace: true })}
+              />
+            )}
             <select
               aria-label="How far back"
               className="field w-auto text-sm"

@@ -13,11 +13,15 @@ export class ApiError extends Error {
   readonly status: number
   readonly fields: FieldProblem[]
   readonly title: string
-  constructor(status: number, problem: Partial<Problem>) {
+  /** Of one who asks too often: how long to wait. */
+  readonly retryAfterMs: number | undefined
+  constructor(status: number, problem: Partial<Problem>, headers?: Headers) {
     super(problem.detail ?? problem.title ?? `The server answered ${status}`)
     this.status = status
     this.title = problem.title ?? 'That did not work'
     this.fields = problem.errors ?? []
+    const seconds = Number(headers?.get('Retry-After') ?? NaN)
+    this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined
   }
 }
 
@@ -60,7 +64,7 @@ type Outcome<T> = { data?: T; error?: unknown; response: Response }
 /** The body of a success; a problem becomes an `ApiError`. */
 export async function take<T>(outcome: Promise<Outcome<T>>): Promise<T> {
   const { data, error, response } = await outcome
-  if (!response.ok) throw new ApiError(response.status, typeof error === 'object' && error !== null ? error : {})
+  if (!response.ok) throw new ApiError(response.status, typeof error === 'object' && error !== null ? error : {}, response.headers)
   return data as T
 }
 
@@ -71,7 +75,7 @@ export async function plain(method: string, path: string, body?: unknown): Promi
   const response = await send(new Request(new URL(path, location.origin), init))
   if (!response.ok) {
     const problem: unknown = await response.json().catch(() => ({}))
-    throw new ApiError(response.status, (problem ?? {}) as Partial<Problem>)
+    throw new ApiError(response.status, (problem ?? {}) as Partial<Problem>, response.headers)
   }
   return response
 }

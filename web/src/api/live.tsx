@@ -136,6 +136,8 @@ export function LiveFeed({ children }: { children: ReactNode }) {
         source?.close()
         setLink('away')
         wasOpen = true
+        // It may be that whoever looks is not let in any more.
+        void cache.invalidateQueries({ queryKey: ['session'] })
         timer = setTimeout(open, RETRY_MS)
       }
       // Who is signed out sees it at once; who may come in again another way does.

@@ -62,6 +62,12 @@ export const presets = queryOptions({
   staleTime: Infinity,
 })
 
+export const engines = queryOptions({
+  queryKey: ['engines'],
+  queryFn: async () => (await take(api.GET('/engines'))).engines,
+  staleTime: 5 * MINUTE,
+})
+
 /** A page of the list of calls. */
 export const callPage = async (query: CallQuery, before?: string) =>
   // Its other form is CSV, which is not asked for here.

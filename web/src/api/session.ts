@@ -1,17 +1,20 @@
 // Who looks at the dashboard. Where the server asks for no login (on loopback) everybody is.
 import { QueryClient, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
-import { api, AwayError, plain, setCsrfToken, take } from './client'
+import { api, ApiError, AwayError, plain, setCsrfToken, take } from './client'
 import type { SessionDocument } from './schema'
 
 export type Session = SessionDocument
+
+/** Asked too often; a wait that nobody minds, and then it is given. */
+const isBrief = (error: unknown) => error instanceof ApiError && error.status === 429 && (error.retryAfterMs ?? 0) <= 10_000
 
 export const cache = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 20_000,
       // The live feed says when the server is back; until then what is there stays.
-      retry: (count, error) => error instanceof AwayError && count < 3,
-      retryDelay: 700,
+      retry: (count, error) => count < 3 && (error instanceof AwayError || isBrief(error)),
+      retryDelay: (_count, error) => (error instanceof ApiError ? (error.retryAfterMs ?? 700) : 700),
       refetchOnWindowFocus: true,
       networkMode: 'always',
     },
@@ -36,7 +39,7 @@ export const useSession = () => useSuspenseQuery(session).data
 export function useRights() {
   const { identity } = useSession()
   const role = identity?.role ?? 'admin'
-  return { admin: role === 'admin', operator: role !== 'user' }
+  return { admin: role === 'admin', operator: role !== 'user', only: identity?.user_id ?? undefined }
 }
 
 export async function signIn(key: string) {

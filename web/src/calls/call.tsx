@@ -5,7 +5,7 @@ import { has } from '../api/client'
 import { call as callQuery, signalling } from '../api/queries'
 import type { CallDetail, ClaimStandingWord, TurnDocument } from '../api/schema'
 import type { CallEvent } from '../api/types'
-import { Badge, Button, Card, Cell, Empty, Fact, Facts, Heading, Table, type Tone, Trouble, Waiting } from '../ui/parts'
+import { Badge, Button, Card, Cell, Empty, Fact, Facts, Heading, isMissing, Missing, Table, type Tone, Trouble, Waiting } from '../ui/parts'
 import { length, milliseconds, money, Since, When } from '../ui/time'
 import { engineName, party, ResultBadge, spoken } from '../ui/words'
 import { Ladder } from './ladder'
@@ -16,6 +16,15 @@ import { Turns } from './transcript'
 export function CallScreen() {
   const { id } = useParams({ from: '/calls/$id' })
   const query = useQuery(callQuery(id))
+  if (isMissing(query.error) && !query.isFetching) {
+    return (
+      <Missing what="call" error={query.error}>
+        <Button asChild>
+          <Link to="/calls">All calls</Link>
+        </Button>
+      </Missing>
+    )
+  }
   if (!query.data) {
     return (
       <>
@@ -150,6 +159,13 @@ function Record({ call, events, names }: Parts) {
                 {call.user_id}, revision {call.config_revision}
               </Link>
             </Fact>
+            {has('GET /users/{user_id}/erasures') && party(call) && party(call) !== 'erased' && (
+              <Fact name="Privacy">
+                <Link to="/users/$id" params={{ id: call.user_id }} search={{ tab: 'privacy', party: party(call) }} className="text-accent hover:underline">
+                  Erase the calls with this person
+                </Link>
+              </Fact>
+            )}
             <Fact name="SIP Call-ID" mono>
               {call.sip_call_id}
             </Fact>

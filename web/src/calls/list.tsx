@@ -5,6 +5,7 @@ import { Download, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { has } from '../api/client'
 import { callPage, keys } from '../api/queries'
+import { useRights } from '../api/session'
 import type { CallQuery } from '../api/types'
 import type { CallSearch } from '../router'
 import { Button, Card, cx, Empty, Heading, Trouble, Waiting } from '../ui/parts'
@@ -80,6 +81,7 @@ export function CallList() {
 }
 
 function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change: CallSearch) => void; isFiltered: boolean }) {
+  const { operator } = useRights()
   const [words, setWords] = useState(search.q ?? '')
   const [open, setOpen] = useState(isFiltered)
   useEffect(() => setWords(search.q ?? ''), [search.q])
@@ -116,46 +118,48 @@ function Filters({ search, set, isFiltered }: { search: CallSearch; set: (change
         {open ? 'Fewer filters' : 'More filters'}
       </Button>
       <div className={cx('contents', !open && 'max-sm:hidden')}>
-      <Filter id="filter-user_id" name="User">
-        <UserPicker id="filter-user_id" placeholder="all" value={search.user_id ?? ''} onPick={(user_id) => set({ user_id })} />
-      </Filter>
-      <Filter id="filter-direction" name="Direction">
-        <select {...field('direction')}>
-          <option value="">both</option>
-          <option value="inbound">incoming</option>
-          <option value="outbound">outgoing</option>
-        </select>
-      </Filter>
-      <Filter id="filter-result" name="Result">
-        <select {...field('result')}>
-          <option value="">any</option>
-          {Object.entries(resultWords).map(([word, text]) => (
-            <option key={word} value={word}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </Filter>
-      <div className="hidden lg:block" />
-      <Filter id="filter-from" name="From">
-        <input type="date" {...field('from')} />
-      </Filter>
-      <Filter id="filter-until" name="Until">
-        <input type="date" {...field('until')} />
-      </Filter>
-      {has('GET /calls?min_duration') && (
-        <>
-          <Filter id="filter-min_duration" name="Talked, s at least">
-            <input type="number" min={0} inputMode="decimal" {...field('min_duration')} />
+        {operator && (
+          <Filter id="filter-user_id" name="User">
+            <UserPicker id="filter-user_id" placeholder="all" value={search.user_id ?? ''} onPick={(user_id) => set({ user_id })} />
           </Filter>
-          <Filter id="filter-max_duration" name="Talked, s at most">
-            <input type="number" min={0} inputMode="decimal" {...field('max_duration')} />
-          </Filter>
-          <Filter id="filter-min_latency" name="Answers after, s at least">
-            <input type="number" min={0} step={0.1} inputMode="decimal" {...field('min_latency')} />
-          </Filter>
-        </>
-      )}
+        )}
+        <Filter id="filter-direction" name="Direction">
+          <select {...field('direction')}>
+            <option value="">both</option>
+            <option value="inbound">incoming</option>
+            <option value="outbound">outgoing</option>
+          </select>
+        </Filter>
+        <Filter id="filter-result" name="Result">
+          <select {...field('result')}>
+            <option value="">any</option>
+            {Object.entries(resultWords).map(([word, text]) => (
+              <option key={word} value={word}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </Filter>
+        <div className="hidden lg:block" />
+        <Filter id="filter-from" name="From">
+          <input type="date" {...field('from')} />
+        </Filter>
+        <Filter id="filter-until" name="Until">
+          <input type="date" {...field('until')} />
+        </Filter>
+        {has('GET /calls?min_duration') && (
+          <>
+            <Filter id="filter-min_duration" name="Talked, s at least">
+              <input type="number" min={0} inputMode="decimal" {...field('min_duration')} />
+            </Filter>
+            <Filter id="filter-max_duration" name="Talked, s at most">
+              <input type="number" min={0} inputMode="decimal" {...field('max_duration')} />
+            </Filter>
+            <Filter id="filter-min_latency" name="Answers after, s at least">
+              <input type="number" min={0} step={0.1} inputMode="decimal" {...field('min_latency')} />
+            </Filter>
+          </>
+        )}
       </div>
       {isFiltered && (
         <div className="col-span-full">

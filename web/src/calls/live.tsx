@@ -9,6 +9,7 @@ import { Loudspeaker } from '../talk/loudspeaker'
 import { Confirm, Dialog } from '../ui/dialog'
 import { Button } from '../ui/parts'
 import { complain, say } from '../ui/toast'
+import type { CallEvent } from '../api/types'
 
 type Open = 'hint' | 'transfer' | 'hangup'
 
@@ -16,6 +17,7 @@ export function LiveControls({ call }: { call: CallDetail }) {
   const [open, setOpen] = useState<Open>()
   const close = () => setOpen(undefined)
   const path = { call_id: call.id }
+  const isAnswered = call.answered_at != null || call.events.some((event) => (event as CallEvent).event === 'answered')
   return (
     <>
       {has('GET /calls/{call_id}/listen') && <Listen id={call.id} />}
@@ -25,9 +27,13 @@ export function LiveControls({ call }: { call: CallDetail }) {
               <MessageSquareText aria-hidden /> Whisper
             </Button>
           )}
-          <Button onClick={() => setOpen('transfer')}>
-            <PhoneForwarded aria-hidden /> Take over
-          </Button>
+          {isTransferring(call.events as CallEvent[]) ? (
+            <Transferring call={call} />
+          ) : (
+            <Button onClick={() => setOpen('transfer')} disabled={!isAnswered} title={isAnswered ? undefined : 'Once the call is answered'}>
+              <PhoneForwarded aria-hidden /> Take over
+            </Button>
+          )}
           <Button look="danger" onClick={() => setOpen('hangup')}>
             <PhoneOff aria-hidden /> Hang up
           </Button>
@@ -47,6 +53,38 @@ export function LiveControls({ call }: { call: CallDetail }) {
           <p>The agent is cut off and both sides hear the line end.</p>
         </Confirm>
       )}
+    </>
+  )
+}
+
+/** A transfer has begun and is not over. */
+export function isTransferring(events: CallEvent[]): boolean {
+  const last = events.findLast((event) => ['transfer_started', 'transfer_completed', 'transfer_failed'].includes(event.event))
+  return last?.event === 'transfer_started'
+}
+
+/** While the one who is to take over rings or is briefed by the agent: they are put through without waiting, or called off. */
+function Transferring({ call }: { call: CallDetail }) {
+  const [busy, setBusy] = useState(false)
+  const path = { call_id: call.id }
+  const attempt = async (what: () => Promise<unknown>, done: string) => {
+    setBusy(true)
+    try {
+      await what()
+      say(done)
+    } catch (error) {
+      complain(error)
+    }
+    setBusy(false)
+  }
+  return (
+    <>
+      <Button look="main" busy={busy} onClick={() => void attempt(() => take(api.POST('/calls/{call_id}/transfer/join', { params: { path } })), 'Both are being put through.')}>
+        <PhoneForwarded aria-hidden /> Put through now
+      </Button>
+      <Button busy={busy} onClick={() => void attempt(() => take(api.POST('/calls/{call_id}/transfer/cancel', { params: { path } })), 'The caller stays with the agent.')}>
+        Call it off
+      </Button>
     </>
   )
 }

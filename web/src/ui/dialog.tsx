@@ -41,6 +41,7 @@ export function Confirm({
   children,
   verb,
   danger = true,
+  wide,
   act,
   onClose,
 }: {
@@ -48,6 +49,7 @@ export function Confirm({
   children: ReactNode
   verb: string
   danger?: boolean
+  wide?: boolean
   act: () => Promise<unknown>
   onClose: () => void
 }) {
@@ -64,7 +66,7 @@ export function Confirm({
     }
   }
   return (
-    <Dialog title={title} onClose={onClose}>
+    <Dialog title={title} onClose={onClose} wide={wide}>
       <div className="space-y-2 text-sm text-dim">{children}</div>
       {trouble && (
         <p role="alert" className="mt-3 text-sm text-bad">

@@ -20,7 +20,8 @@ export interface Spec {
   kind?: 'text' | 'password' | 'number' | 'long' | 'select' | 'switch' | 'lines' | 'checks'
   hint?: ReactNode
   applies?: Applies
-  options?: readonly (readonly [value: string, label: string])[]
+  /** Of `select` and `checks`; what a check means stands below it. */
+  options?: readonly (readonly [value: string, label: string, meaning?: string])[]
   suggestions?: readonly string[]
   placeholder?: string
   required?: boolean
@@ -95,12 +96,28 @@ interface FormState {
   problem: (spec: Spec) => string | undefined
   touched: (name: string) => void
   isChanged: (name: string) => boolean
+  /** What somebody else made of a field that is being changed here. */
+  theirs: Values
+  takeTheirs: (name: string) => void
 }
 const FormContext = createContext<FormState | null>(null)
 export const useFormState = () => {
   const form = useContext(FormContext)
   if (!form) throw new Error('a field stands outside of a form')
   return form
+}
+
+/** What is typed stays; where somebody else changed the same field to something else, both are told of. */
+export function merge(old: Values, current: Values, fresh: Values): { merged: Values; contested: Values } {
+  const merged: Values = {}
+  const contested: Values = {}
+  for (const [name, theirs] of Object.entries(fresh)) {
+    const mine = current[name] ?? ''
+    const isMine = !same(mine, old[name])
+    merged[name] = isMine ? mine : theirs
+    if (isMine && !same(theirs, old[name]) && !same(theirs, mine)) contested[name] = theirs
+  }
+  return { merged, contested }
 }
 
 const same = (a: Value | undefined, b: Value | undefined) => JSON.stringify(a) === JSON.stringify(b)
@@ -113,6 +130,7 @@ export function Form({
   children,
   always = false,
   onDirty,
+  onConflict,
 }: {
   specs: Spec[]
   initial: Values
@@ -122,27 +140,34 @@ export function Form({
   children: ReactNode
   always?: boolean
   onDirty?: (dirty: boolean) => void
+  /** Somebody else was faster: asks for what they made of it, which then comes in as `initial`. */
+  onConflict?: () => Promise<unknown>
 }) {
   const [base, setBase] = useState(initial)
   const [values, setValues] = useState(initial)
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set())
   const [refused, setRefused] = useState<Record<string, string>>({})
-  const [trouble, setTrouble] = useState<{ title: string; rest: string[] }>()
+  const [trouble, setTrouble] = useState<{ title: string; rest: string[]; isConflict: boolean }>()
+  const [theirs, setTheirs] = useState<Values>({})
   const [busy, setBusy] = useState(false)
   const form = useRef<HTMLFormElement>(null)
   const changed = specs.filter((spec) => !same(values[spec.name], base[spec.name])).map((spec) => spec.name)
   const isDirty = changed.length > 0
 
+  const latest = useRef({ values, base })
+  useEffect(() => {
+    latest.current = { values, base }
+  }, [values, base])
   // What somebody else changed comes in, save where one is typing.
   const incoming = JSON.stringify(initial)
   useEffect(() => {
     const fresh = JSON.parse(incoming) as Values
-    setBase((old) => {
-      setValues((current) =>
-        Object.fromEntries(Object.keys(fresh).map((name) => [name, same(current[name], old[name]) ? (fresh[name] ?? '') : (current[name] ?? '')])),
-      )
-      return fresh
-    })
+    const { values: current, base: old } = latest.current
+    const { merged, contested } = merge(old, current, fresh)
+    latest.current = { values: merged, base: fresh }
+    setValues(merged)
+    setBase(fresh)
+    setTheirs((known) => ({ ...Object.fromEntries(Object.entries(known).filter(([name]) => !same(merged[name], fresh[name]))), ...contested }))
   }, [incoming])
   useEffect(() => onDirty?.(isDirty), [isDirty, onDirty])
 
@@ -170,6 +195,7 @@ export function Form({
       setBase(kept)
       setValues((now) => ({ ...now, ...kept }))
       setSeen(new Set())
+      setTheirs({})
     } catch (error) {
       const fields = error instanceof ApiError ? error.fields : []
       const found: Record<string, string> = {}
@@ -181,10 +207,14 @@ export function Form({
         else rest.push(`${field}: ${problem}`)
       }
       setRefused(found)
-      if (Object.keys(found).length === 0 || rest.length > 0) {
+      const isConflict = error instanceof ApiError && error.status === 412
+      if (isConflict) {
+        setTrouble({ title: 'Somebody else changed this user meanwhile', rest: ['Nothing was saved yet, and what you have typed is still here.'], isConflict })
+      } else if (Object.keys(found).length === 0 || rest.length > 0) {
         setTrouble({
-          title: error instanceof ApiError && error.status === 412 ? 'Somebody else changed this user meanwhile' : error instanceof ApiError ? error.title : 'That did not work',
+          title: error instanceof ApiError ? error.title : 'That did not work',
           rest: rest.length > 0 ? rest : [error instanceof Error ? error.message : String(error)],
+          isConflict,
         })
       }
       firstFaulty()
@@ -206,6 +236,11 @@ export function Form({
       return refused[spec.name] ?? (own && (seen.has(spec.name) || (own !== 'is needed' && value !== base[spec.name])) ? own : undefined)
     },
     isChanged: (name) => changed.includes(name),
+    theirs,
+    takeTheirs: (name) => {
+      setValues((old) => ({ ...old, [name]: base[name] ?? '' }))
+      setTheirs(({ [name]: _taken, ...others }) => others)
+    },
   }
   return (
     <FormContext.Provider value={state}>
@@ -223,6 +258,20 @@ export function Form({
             {trouble.rest.map((line) => (
               <p key={line}>{line}</p>
             ))}
+            {trouble.isConflict && onConflict && (
+              <Button
+                small
+                className="mt-2"
+                onClick={() => {
+                  onConflict().then(
+                    () => setTrouble(undefined),
+                    (error: unknown) => setTrouble({ ...trouble, rest: [error instanceof Error ? error.message : String(error)] }),
+                  )
+                }}
+              >
+                Bring in their changes
+              </Button>
+            )}
           </div>
         )}
         {children}
@@ -233,7 +282,16 @@ export function Form({
                 <span className="mr-auto text-sm text-dim" role="status">
                   {changed.length === 1 ? 'One field is changed' : `${changed.length} fields are changed`}
                 </span>
-                <Button onClick={() => setValues(base)}>Take back</Button>
+                <Button
+                  onClick={() => {
+                    setValues(base)
+                    setTheirs({})
+                    setRefused({})
+                    setTrouble(undefined)
+                  }}
+                >
+                  Take back
+                </Button>
               </>
             )}
             <Button type="submit" look="main" busy={busy}>
@@ -246,12 +304,22 @@ export function Form({
   )
 }
 
+/** A value for people. */
+function told(spec: Spec, value: Value): string {
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  if (Array.isArray(value)) return value.join(', ') || 'nothing'
+  if (spec.kind === 'password' || value === '') return value === '' ? 'nothing' : 'something else'
+  const text = spec.options?.find(([option]) => option === value)?.[1] ?? value
+  return `“${text.length > 120 ? `${text.slice(0, 120)}…` : text}”`
+}
+
 export function Field({ spec, after }: { spec: Spec; after?: ReactNode }) {
   const form = useFormState()
   const id = useId()
   const value = form.values[spec.name] ?? ''
   const problem = form.problem(spec)
   const changed = form.isChanged(spec.name)
+  const theirs = form.theirs[spec.name]
   const describedBy = `${id}-note`
   const shared = {
     id,
@@ -268,6 +336,14 @@ export function Field({ spec, after }: { spec: Spec; after?: ReactNode }) {
       {problem && (
         <span role="alert" className="block text-bad first-letter:uppercase">
           {problem}
+        </span>
+      )}
+      {theirs !== undefined && (
+        <span className="block text-warn">
+          Somebody else set this to {told(spec, theirs)} meanwhile.{' '}
+          <button type="button" className="font-medium underline" onClick={() => form.takeTheirs(spec.name)}>
+            Take theirs
+          </button>
         </span>
       )}
       {spec.hint} {changed && !problem && spec.applies && <span className="font-medium text-ink">{appliesWords[spec.applies]}</span>}
@@ -297,18 +373,27 @@ export function Field({ spec, after }: { spec: Spec; after?: ReactNode }) {
     return (
       <fieldset className={cx('min-w-0', spec.wide && 'sm:col-span-2')} aria-describedby={describedBy}>
         <legend className="mb-1 text-sm font-medium">{spec.label}</legend>
-        <div className="flex flex-wrap gap-x-5 gap-y-1.5">
-          {spec.options?.map(([option, label]) => (
-            <label key={option} className="flex cursor-pointer items-center gap-2 text-sm">
+        <div className={spec.options?.some(([, , meaning]) => meaning) ? 'grid gap-x-6 gap-y-2.5 sm:grid-cols-2' : 'flex flex-wrap gap-x-5 gap-y-1.5'}>
+          {spec.options?.map(([option, label, meaning]) => (
+            <label key={option} className="flex cursor-pointer items-start gap-2 text-sm">
               <input
                 type="checkbox"
-                className="size-4 accent-[var(--accent)]"
+                className="mt-0.5 size-4 shrink-0 accent-[var(--accent)]"
+                aria-label={meaning ? label : undefined}
+                aria-describedby={meaning ? `${id}-${option}` : undefined}
                 checked={chosen.includes(option)}
                 onChange={(event) =>
                   form.set(spec.name, event.target.checked ? [...chosen, option] : chosen.filter((each) => each !== option))
                 }
               />
-              {label}
+              <span>
+                {label}
+                {meaning && (
+                  <span id={`${id}-${option}`} className="block text-[0.8125rem] text-dim">
+                    {meaning}
+                  </span>
+                )}
+              </span>
             </label>
           ))}
         </div>

@@ -136,6 +136,22 @@ export function Empty({ title, children, action }: { title: string; children?: R
   )
 }
 
+/** A screen of its own for what is not there, or is not for whoever asks: the server does not say which. */
+export function Missing({ what, error, children }: { what: string; error: unknown; children: ReactNode }) {
+  const isRefused = error instanceof ApiError && error.status === 403
+  return (
+    <>
+      <Heading title={isRefused ? 'This is not for you' : `There is no such ${what}`} />
+      <Card>
+        <Empty title={isRefused ? 'Your role does not allow it' : `Either there is none of this name, or it is not yours to see`} action={children}>
+          {error instanceof Error && error.message}
+        </Empty>
+      </Card>
+    </>
+  )
+}
+export const isMissing = (error: unknown) => error instanceof ApiError && (error.status === 404 || error.status === 403)
+
 /** Of a query that has nothing yet. While the server is away the banner says so, and old data stays. */
 export function Trouble({ error, retry }: { error: unknown; retry?: () => void }) {
   if (error instanceof AwayError) return <Waiting />

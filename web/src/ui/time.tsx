@@ -33,9 +33,14 @@ export function usePaused(text: string, after_ms = 250) {
 }
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' })
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+// A day of 24 hours wherever one is: these times are read beside logs.
+const HOURS = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+const full = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric', ...HOURS, second: '2-digit', timeZoneName: 'short' })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
+export const clock = new Intl.DateTimeFormat(undefined, HOURS)
+/** Where whoever looks is. */
+export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
@@ -61,12 +66,12 @@ export function Ago({ at }: { at: string }) {
   )
 }
 
-/** "29 Nov, 14:05" */
+/** "29 Nov, 14:05"; with the year where it is another one. */
 export function When({ at }: { at: string }) {
   const date = new Date(at)
   return (
     <time dateTime={at} title={full.format(date)} className="whitespace-nowrap">
-      {day.format(date)}, {clock.format(date)}
+      {(date.getFullYear() === new Date().getFullYear() ? day : dayOfYear).format(date)}, {clock.format(date)}
     </time>
   )
 }

@@ -1,38 +1,24 @@
 // The tabs that edit the user's document. Each sends what was changed in it and nothing else, under the revision it has seen.
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useMutation } from '@tanstack/react-query'
-import { Plus, Trash2 } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import { api, take } from '../api/client'
-import { keys, status } from '../api/queries'
-import type { TransferTargetDocument, UserDocument, WindowDocument } from '../api/schema'
+import { engines } from '../api/queries'
+import type { EngineOffer, TransferTargetDocument, UserDocument, WindowDocument } from '../api/schema'
 import { useRights } from '../api/session'
 import { Fields, Form, read, type Spec, useFormState } from '../ui/form'
-import { Badge, Button, Card, Empty, Trouble } from '../ui/parts'
+import { Badge, Button, Card, Trouble } from '../ui/parts'
 import { milliseconds } from '../ui/time'
-import { say } from '../ui/toast'
 import { engineName, spoken } from '../ui/words'
-import { account, handling, limits, network, persona, tools } from './specs'
-
-export function useSave(user: UserDocument) {
-  const cache = useQueryClient()
-  return async (body: Record<string, unknown>) => {
-    const changed = await take(
-      api.PUT('/users/{user_id}', {
-        params: { path: { user_id: user.user_id }, header: { 'If-Match': `"${user.revision}"` } },
-        body: body as never,
-      }),
-    )
-    cache.setQueryData(keys.user(user.user_id), changed)
-    void cache.invalidateQueries({ queryKey: keys.users })
-    say('Saved.')
-  }
-}
+import { Rows } from './rows'
+import { useReload, useSave } from './save'
+import { account, handling, limits, network, persona } from './specs'
+import { Variables } from './variables'
 
 function Edit({ user, specs, children }: { user: UserDocument; specs: Spec[]; children: ReactNode }) {
   const save = useSave(user)
+  const reload = useReload(user)
   return (
-    <Form specs={specs} initial={Object.fromEntries(specs.map((spec) => [spec.name, read(user, spec)]))} submit={save} verb="Save">
+    <Form specs={specs} initial={Object.fromEntries(specs.map((spec) => [spec.name, read(user, spec)]))} submit={save} verb="Save" onConflict={reload}>
       {children}
     </Form>
   )
@@ -57,27 +43,29 @@ export function AccountForm({ user }: { user: UserDocument }) {
 }
 
 export function PersonaForm({ user }: { user: UserDocument }) {
-  const { operator } = useRights()
-  const server = useQuery({ ...status, enabled: operator })
-  const fallback = server.data?.engines.find((engine) => engine.default)?.name ?? 'local'
-  const specs = persona(user.ai?.engine ?? fallback)
+  const { data: list } = useQuery(engines)
+  const offers = list ?? []
+  const specs = persona(offers, offerOf(offers, user.ai?.engine))
   return (
     <div className="grid gap-4">
       <EngineCheck user={user} />
       <Edit user={user} specs={specs}>
         <Card title="Who answers">
-          <PersonaFields fallback={fallback} />
+          <PersonaFields engines={offers} />
         </Card>
       </Edit>
+      <Variables user={user} />
       <TransferTargets user={user} />
     </div>
   )
 }
 
-/** The voices are those of the engine that is chosen now. */
-function PersonaFields({ fallback }: { fallback: string }) {
+const offerOf = (list: EngineOffer[], wanted: string | null | undefined) => list.find((each) => (wanted ? each.name === wanted : each.default))
+
+/** Voices and models are those of the engine that is chosen now. */
+function PersonaFields({ engines: list }: { engines: EngineOffer[] }) {
   const form = useFormState()
-  return <Fields specs={persona(String(form.values['ai.engine'] || fallback))} />
+  return <Fields specs={persona(list, offerOf(list, String(form.values['ai.engine'] ?? '')))} />
 }
 
 function EngineCheck({ user }: { user: UserDocument }) {
@@ -118,55 +106,6 @@ function EngineCheck({ user }: { user: UserDocument }) {
   )
 }
 
-export function ToolsForm({ user }: { user: UserDocument }) {
-  const own = user.ai?.tools
-  const isDefault = !own?.enabled
-  // Without a list of its own the user has what the product gives: shown as chosen, sent only when it is changed.
-  const initial = Object.fromEntries(tools.map((spec) => [spec.name, read(user, spec)]))
-  if (isDefault) initial['ai.tools.enabled'] = ['end_call', 'current_time', 'calculate', 'take_message', ...((user.routing?.transfer_targets.length ?? 0) > 0 ? ['transfer_call'] : [])]
-  const save = useSave(user)
-  return (
-    <div className="grid gap-4">
-      <Form specs={tools} initial={initial} submit={save} verb="Save">
-        <Card title="Built-in tools" note={isDefault ? 'The default set; what is changed here becomes a set of its own.' : undefined}>
-          <Fields specs={tools} />
-        </Card>
-      </Form>
-      <Card title="Tools of your own" note="Web services and MCP servers, by ai.tools of the user's document." flush>
-        {(own?.http.length ?? 0) + (own?.mcp.length ?? 0) === 0 ? (
-          <Empty title="None yet">
-            Give the agent a web service or an MCP server by <code className="font-mono text-xs">PUT /users/{user.user_id}</code>, fields{' '}
-            <code className="font-mono text-xs">ai.tools.http</code> and <code className="font-mono text-xs">ai.tools.mcp</code>. They are described at{' '}
-            <a href="/docs" className="text-accent underline">
-              /docs
-            </a>
-            .
-          </Empty>
-        ) : (
-          <ul className="divide-y divide-line text-sm">
-            {own?.http.map((tool) => (
-              <li key={tool.name} className="px-4 py-2.5">
-                <span className="font-mono text-[0.8125rem] font-medium">{tool.name}</span> <span className="text-dim">{tool.description}</span>
-                <p className="font-mono text-xs break-all text-dim">
-                  {tool.method} {tool.url}, within {tool.timeout_s} s{tool.has_headers && ', with headers'}
-                </p>
-              </li>
-            ))}
-            {own?.mcp.map((tool) => (
-              <li key={tool.name} className="px-4 py-2.5">
-                <span className="font-mono text-[0.8125rem] font-medium">{tool.name}</span> <Badge tone="mute">MCP</Badge>
-                <p className="font-mono text-xs break-all text-dim">
-                  {tool.url}, within {tool.timeout_s} s
-                </p>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Card>
-    </div>
-  )
-}
-
 export function LimitsForm({ user }: { user: UserDocument }) {
   const { operator } = useRights()
   return (
@@ -197,7 +136,16 @@ function Windows({ user }: { user: UserDocument }) {
       blank={blank}
       add="Add a window"
       body={(rows) => ({ limits: { calling_windows: rows } })}
-      row={(window, set, at) => (
+      check={(window) =>
+        window.days.length === 0
+          ? 'choose a day'
+          : [window.from, window.until].some((time) => !/^([01]\d|2[0-4]):[0-5]\d$/.test(time))
+            ? 'times are such as 09:00 and 18:30'
+            : window.from >= window.until
+              ? 'it ends before it begins: make two windows of one over midnight'
+              : undefined
+      }
+      row={(window, set, at, fault) => (
         <div className="flex flex-1 flex-wrap items-center gap-x-4 gap-y-2">
           <fieldset className="flex flex-wrap gap-1">
             <legend className="sr-only">Days of window {at + 1}</legend>
@@ -214,7 +162,7 @@ function Windows({ user }: { user: UserDocument }) {
             ))}
           </fieldset>
           <span className="flex items-center gap-2 text-sm">
-            <input aria-label={`Window ${at + 1} from`} className="field w-20 text-sm" value={window.from} onChange={(event) => set({ ...window, from: event.target.value })} />
+            <input {...fault} aria-label={`Window ${at + 1} from`} className="field w-20 text-sm" value={window.from} onChange={(event) => set({ ...window, from: event.target.value })} />
             to
             <input aria-label={`Window ${at + 1} until`} className="field w-20 text-sm" value={window.until} onChange={(event) => set({ ...window, until: event.target.value })} />
           </span>
@@ -235,12 +183,17 @@ function TransferTargets({ user }: { user: UserDocument }) {
       blank={blank}
       add="Add somebody"
       body={(rows) => ({ routing: { transfer_targets: rows } })}
-      row={(target, set, at) => (
-        <div className="grid flex-1 gap-2 sm:grid-cols-[1fr_1.4fr_9rem]">
-          <input aria-label={`Name of target ${at + 1}`} placeholder="sales" className="field text-sm" value={target.name} onChange={(event) => set({ ...target, name: event.target.value })} />
+      check={(target, all) => {
+        if (target.name.trim() === '') return 'the name is needed'
+        if (target.target.trim() === '') return 'the number is needed'
+        return all.filter((each) => each.name === target.name).length > 1 ? `${target.name} is there twice` : undefined
+      }}
+      row={(target, set, at, fault) => (
+        <div className="grid min-w-0 flex-1 gap-2 sm:grid-cols-[1fr_1.4fr_9rem]">
+          <input {...fault} aria-label={`Name of target ${at + 1}`} placeholder="sales" className="field text-sm" value={target.name} onChange={(event) => set({ ...target, name: event.target.value })} />
           <input aria-label={`Number of target ${at + 1}`} placeholder="+15551234567" className="field font-mono text-sm" value={target.target} onChange={(event) => set({ ...target, target: event.target.value })} />
           <select aria-label={`How to hand over to target ${at + 1}`} className="field text-sm" value={target.mode ?? ''} onChange={(event) => set({ ...target, mode: (event.target.value || null) as TransferTargetDocument['mode'] })}>
-            <option value="">as it fits</option>
+            <option value="">blind, as usual</option>
             <option value="warm">warm</option>
             <option value="blind">blind</option>
             <option value="attended">attended</option>
@@ -248,70 +201,5 @@ function TransferTargets({ user }: { user: UserDocument }) {
         </div>
       )}
     />
-  )
-}
-
-/** A list of the document, edited row by row and saved as a whole. */
-export function Rows<T>({
-  title,
-  note,
-  user,
-  stored,
-  blank,
-  add,
-  body,
-  row,
-}: {
-  title: string
-  note: string
-  user: UserDocument
-  stored: T[]
-  blank: T
-  add: string
-  body: (rows: T[]) => Record<string, unknown>
-  row: (row: T, set: (row: T) => void, at: number) => ReactNode
-}) {
-  const [edited, setEdited] = useState<T[]>()
-  const rows = edited ?? stored
-  const save = useSave(user)
-  const saving = useMutation({ mutationFn: () => save(body(rows)), onSuccess: () => setEdited(undefined) })
-  return (
-    <Card
-      title={title}
-      note={note}
-      actions={
-        <Button small onClick={() => setEdited([...rows, structuredClone(blank)])}>
-          <Plus aria-hidden /> {add}
-        </Button>
-      }
-    >
-      {rows.length === 0 && !edited && <p className="text-sm text-dim">None yet.</p>}
-      <ul className="space-y-2.5">
-        {rows.map((each, at) => (
-          <li key={at} className="flex items-start gap-2">
-            {row(each, (next) => setEdited(rows.map((old, index) => (index === at ? next : old))), at)}
-            <Button look="quiet" aria-label={`Remove row ${at + 1}`} className="px-2" onClick={() => setEdited(rows.filter((_, index) => index !== at))}>
-              <Trash2 aria-hidden />
-            </Button>
-          </li>
-        ))}
-      </ul>
-      {saving.error && <Trouble error={saving.error} />}
-      {edited && (
-        <div className="mt-3 flex justify-end gap-2">
-          <Button
-            onClick={() => {
-              setEdited(undefined)
-              saving.reset()
-            }}
-          >
-            Take back
-          </Button>
-          <Button look="main" busy={saving.isPending} onClick={() => saving.mutate()}>
-            Save
-          </Button>
-        </div>
-      )}
-    </Card>
   )
 }

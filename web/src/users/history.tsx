@@ -1,13 +1,14 @@
 // What the user's document was. A version is looked at, and brought back by sending it as a change: secrets stay as they are.
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { plain } from '../api/client'
+import { api, plain, take } from '../api/client'
 import { keys } from '../api/queries'
 import type { UserDocument } from '../api/schema'
 import { Confirm, Dialog } from '../ui/dialog'
 import { Badge, Button, Card, Cell, Empty, More, Table, Trouble, Waiting } from '../ui/parts'
 import { When } from '../ui/time'
 import { say } from '../ui/toast'
+import { type Difference, differences } from './diff'
 
 interface Version {
   version: number
@@ -63,30 +64,29 @@ export function History({ user }: { user: UserDocument }) {
       <More pages={pages} />
       {shown !== undefined && <Look path={path} version={shown} onClose={() => setShown(undefined)} />}
       {wanted !== undefined && (
-        <Confirm
-          title={`Bring version ${wanted} back?`}
-          verb="Bring it back"
-          danger={false}
+        <BringBack
+          path={path}
+          version={wanted}
+          current={list?.find((each) => each.current)?.version}
           onClose={() => setWanted(undefined)}
-          act={async () => {
-            const { document } = (await (await plain('GET', `${path}/${wanted}`)).json()) as { document: unknown }
-            await plain('PUT', `/users/${encodeURIComponent(user.user_id)}`, document)
+          act={async (document) => {
+            const changed = await take(
+              api.PUT('/users/{user_id}', {
+                params: { path: { user_id: user.user_id }, header: { 'If-Match': `"${user.revision}"` } },
+                body: document as never,
+              }),
+            )
             say(`The settings are those of version ${wanted} again.`)
-            await cache.invalidateQueries({ queryKey: keys.user(user.user_id) })
+            cache.setQueryData(keys.user(user.user_id), changed)
           }}
-        >
-          <p>The settings become what they were; passwords and other secrets stay as they are. Calls that are up go on with what they have.</p>
-        </Confirm>
+        />
       )}
     </Card>
   )
 }
 
 function Look({ path, version, onClose }: { path: string; version: number; onClose: () => void }) {
-  const query = useQuery({
-    queryKey: [path, version],
-    queryFn: async () => ((await (await plain('GET', `${path}/${version}`)).json()) as { document: unknown }).document,
-  })
+  const query = useQuery(documentOf(path, version))
   return (
     <Dialog title={`Version ${version}`} onClose={onClose} wide>
       {query.data ? (
@@ -101,3 +101,57 @@ function Look({ path, version, onClose }: { path: string; version: number; onClo
     </Dialog>
   )
 }
+
+const documentOf = (path: string, version: number) => ({
+  queryKey: [path, version],
+  queryFn: async () => ((await (await plain('GET', `${path}/${version}`)).json()) as { document: unknown }).document,
+  staleTime: Infinity,
+})
+
+/** Says what becomes otherwise before it does. */
+function BringBack({ path, version, current, act, onClose }: { path: string; version: number; current: number | undefined; act: (document: unknown) => Promise<void>; onClose: () => void }) {
+  const wanted = useQuery(documentOf(path, version))
+  const now = useQuery({ ...documentOf(path, current ?? version), enabled: current !== undefined })
+  const error = wanted.error ?? now.error
+  if (error || !wanted.data || !now.data) {
+    return (
+      <Dialog title={`Bring version ${version} back?`} onClose={onClose}>
+        {error ? <Trouble error={error} /> : <Waiting />}
+      </Dialog>
+    )
+  }
+  const found = differences(now.data, wanted.data)
+  return (
+    <Confirm title={`Bring version ${version} back?`} verb="Bring it back" danger={false} wide onClose={onClose} act={() => act(wanted.data)}>
+      {found.length === 0 ? <p>Nothing that is shown is otherwise than now; a secret may have been.</p> : <Changes found={found} />}
+      <p>Passwords and other secrets stay as they are. Calls that are up go on with what they have.</p>
+    </Confirm>
+  )
+}
+
+function Changes({ found }: { found: Difference[] }) {
+  return (
+    <div className="max-h-[50dvh] overflow-auto rounded-lg border border-line" tabIndex={0} role="region" aria-label="What changes">
+      <table className="w-full text-left text-sm">
+        <thead>
+          <tr className="border-b border-line text-[0.8125rem] text-dim">
+            <th scope="col" className="px-3 py-1.5 font-medium">Setting</th>
+            <th scope="col" className="px-3 py-1.5 font-medium">Now</th>
+            <th scope="col" className="px-3 py-1.5 font-medium">Then</th>
+          </tr>
+        </thead>
+        <tbody className="divide-y divide-line">
+          {found.map(({ path, before, after }) => (
+            <tr key={path} className="align-top">
+              <th scope="row" className="px-3 py-1.5 font-mono text-xs font-normal break-all text-ink">{path}</th>
+              <td className="px-3 py-1.5 text-bad">{shownValue(before)}</td>
+              <td className="px-3 py-1.5 text-ok">{shownValue(after)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const shownValue = (text: string | undefined) => <span className="break-words whitespace-pre-wrap">{text === undefined || text === 'null' ? '–' : text === '' ? '(empty)' : text}</span>

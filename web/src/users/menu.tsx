@@ -1,4 +1,5 @@
 // What can be done with a user from anywhere: connect, disconnect, activate, deactivate, delete.
+import { Link } from '@tanstack/react-router'
 import { useQueryClient } from '@tanstack/react-query'
 import { DropdownMenu } from 'radix-ui'
 import { EllipsisVertical } from 'lucide-react'
@@ -58,7 +59,13 @@ export function DeleteUser({ user, onClose, then }: { user: Named; onClose: () =
       }}
     >
       <p>The line is signed off and its settings, password and contacts are gone. A call that is up goes on to its end.</p>
-      <p>Records and recordings of past calls stay.</p>
+      <p>
+        Records and recordings of past calls stay, and cannot be erased any more once the user is gone:{' '}
+        <Link to="/users/$id" params={{ id: user.user_id }} search={{ tab: 'privacy' }} className="text-accent underline" onClick={onClose}>
+          erase them first
+        </Link>
+        , if they are to go as well.
+      </p>
     </Confirm>
   )
 }

@@ -2,14 +2,29 @@
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { api, take } from '../api/client'
+import { api, ApiError, take } from '../api/client'
 import { keys, presets } from '../api/queries'
+import { useRights } from '../api/session'
 import { Field, Fields, Form, type Spec } from '../ui/form'
-import { Card, Heading } from '../ui/parts'
+import { Button, Card, Heading, Missing } from '../ui/parts'
 import { complain, say } from '../ui/toast'
 import { newUser } from './specs'
 
 export function NewUser() {
+  const { operator } = useRights()
+  if (operator) return <NewUserForm />
+  return (
+    <Missing what="page" error={new ApiError(403, { detail: 'Operators and admins create users.' })}>
+      <Button asChild>
+        <Link to="/users" search={{ q: undefined }}>
+          All users
+        </Link>
+      </Button>
+    </Missing>
+  )
+}
+
+function NewUserForm() {
   const navigate = useNavigate()
   const cache = useQueryClient()
   const { data: list } = useQuery(presets)

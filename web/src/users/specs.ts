@@ -1,21 +1,11 @@
 // The fields of a user, with what may be in them and when a change is felt. The server judges in the end; this is to be told early.
+import type { EngineOffer } from '../api/schema'
 import type { Spec } from '../ui/form'
 
 const host = (value: string) =>
   /^(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?$/i.test(value) ? undefined : 'must be a host name or address, optionally with a port'
 const oneLine = (value: string) => (/[\u0000-\u001f]/.test(value) ? 'must be one line of text' : undefined)
 const zones: readonly string[] = typeof Intl.supportedValuesOf === 'function' ? Intl.supportedValuesOf('timeZone') : []
-
-/** The prebuilt voices of the services, as their documentation lists them. Others may be typed; the check tells whether they exist. */
-export const VOICES: Record<string, readonly string[]> = {
-  gemini: [
-    'Zephyr', 'Puck', 'Charon', 'Kore', 'Fenrir', 'Leda', 'Orus', 'Aoede', 'Callirrhoe', 'Autonoe', 'Enceladus', 'Iapetus', 'Umbriel',
-    'Algieba', 'Despina', 'Erinome', 'Algenib', 'Rasalgethi', 'Laomedeia', 'Achernar', 'Alnilam', 'Schedar', 'Gacrux', 'Pulcherrima',
-    'Achird', 'Zubenelgenubi', 'Vindemiatrix', 'Sadachbia', 'Sadaltager', 'Sulafat',
-  ],
-  openai: ['alloy', 'ash', 'ballad', 'coral', 'echo', 'sage', 'shimmer', 'verse', 'marin', 'cedar'],
-  local: [],
-}
 
 const displayName: Spec = { name: 'display_name', label: 'Name', required: true, maxLength: 128, check: oneLine, applies: 'line', hint: 'What the other side sees.' }
 const username: Spec = { name: 'sip.sip_username', label: 'SIP user name', required: true, mono: true, check: oneLine, applies: 'line' }
@@ -79,19 +69,25 @@ export const handling: Spec[] = [
   { name: 'routing.accept_refer', label: 'The other side may transfer us', kind: 'switch', applies: 'call', hint: 'REFER of the far end is followed.' },
 ]
 
-export const persona = (engine: string): Spec[] => [
+/** What may be chosen is what the engine says; others may be typed, and the check tells whether they exist. */
+export const persona = (engines: EngineOffer[], engine: EngineOffer | undefined): Spec[] => [
   greeting,
   { name: 'ai.instructions', label: 'Instructions', kind: 'long', rows: 9, maxLength: 20000, wide: true, applies: 'call', hint: 'Who the agent is, what it may promise, what it must ask. {name} stands for a variable.' },
-  { name: 'ai.engine', label: 'Engine', kind: 'select', applies: 'call', options: [['', "the server's default"], ['gemini', 'Gemini Live'], ['openai', 'OpenAI Realtime'], ['local', 'Offline engine']] },
-  { name: 'ai.voice', label: 'Voice', suggestions: VOICES[engine] ?? [], applies: 'call', placeholder: "the engine's own" },
-  { name: 'ai.model', label: 'Model', mono: true, applies: 'call', placeholder: "the server's" },
-  { name: 'ai.language', label: 'Language', applies: 'call', placeholder: 'en-US', suggestions: ['en-US', 'en-GB', 'de-DE', 'de-AT', 'fr-FR', 'es-ES', 'it-IT', 'nl-NL', 'pt-BR', 'ja-JP', 'hi-IN'] },
-  { name: 'ai.temperature', label: 'Temperature', kind: 'number', min: 0, max: 2, applies: 'call', hint: '0 is sober, 2 is wild.' },
+  { name: 'ai.engine', label: 'Engine', kind: 'select', applies: 'call',
+    options: [['', "the server's default"], ...engines.map(({ name, title, available }) => [name, available ? title : `${title} (not set up)`] as const)],
+    hint: engine?.needs ? `This server lacks ${engine.needs}: until it is set the default engine talks.` : undefined },
+  { name: 'ai.voice', label: 'Voice', suggestions: engine?.voices ?? [], applies: 'call', placeholder: engine?.voice ?? "the engine's own",
+    hint: engine && engine.voices.length > 0 ? (engine.voices.length === 1 ? 'The only one it has.' : `${engine.voices.length} are known: ${engine.voices.slice(0, 3).join(', ')} …`) : undefined },
+  { name: 'ai.model', label: 'Model', mono: true, suggestions: engine?.models ?? [], applies: 'call', placeholder: engine?.model ?? 'none to choose' },
+  { name: 'ai.language', label: 'Language', applies: 'call', placeholder: 'en-US', suggestions: engine?.languages.length ? engine.languages : LANGUAGES,
+    hint: engine?.languages.length ? `It speaks ${engine.languages.join(', ')} only.` : undefined },
+  { name: 'ai.temperature', label: 'Temperature', kind: 'number', min: 0, max: 2, applies: 'call', hint: engine && !engine.takes_temperature ? 'This engine has none; it is kept for others.' : '0 is sober, 2 is wild.' },
   { name: 'ai.time_zone', label: 'Time zone', suggestions: zones, applies: 'call', placeholder: 'Europe/Vienna' },
-  { name: 'ai.dead_air', label: 'Silence before something is done', kind: 'number', unit: 's', min: 2, max: 60, applies: 'call' },
+  { name: 'ai.dead_air', label: 'Silence before something is done', kind: 'number', unit: 's', min: 2, max: 60, applies: 'call', placeholder: '4' },
   { name: 'ai.when_lost', label: 'When no engine is left, hand over to', applies: 'call', hint: 'A transfer target by its name; else a message is taken.' },
   { name: 'ai.after_call.summary', label: 'Sum each call up when it is over', kind: 'switch', applies: 'call', hint: "By the server's text model (CALLIE_CHAT_URL)." },
 ]
+const LANGUAGES = ['en-US', 'en-GB', 'de-DE', 'de-AT', 'fr-FR', 'es-ES', 'it-IT', 'nl-NL', 'pt-BR', 'ja-JP', 'hi-IN']
 
 export const limits: Spec[] = [
   { name: 'limits.concurrent_calls', label: 'Calls at a time', kind: 'number', min: 0, max: 1000, applies: 'now', hint: '0 is no limit.' },
@@ -107,7 +103,15 @@ export const limits: Spec[] = [
 
 export const tools: Spec[] = [
   { name: 'ai.tools.enabled', label: 'What the agent may do', kind: 'checks', wide: true, applies: 'call',
-    options: [['end_call', 'hang up'], ['transfer_call', 'hand over'], ['current_time', 'tell the time'], ['calculate', 'calculate'], ['take_message', 'take messages'], ['lookup_contact', 'look up contacts'], ['send_dtmf', 'press keys']] },
-  { name: 'ai.tools.keys.digits', label: 'Keys that it may press', mono: true, applies: 'call' },
-  { name: 'ai.tools.keys.most', label: 'Keys in one call, at most', kind: 'number', min: 0, max: 1000, applies: 'call' },
+    options: [
+      ['end_call', 'Hang up', 'Says goodbye and ends the call. Without it only the caller can.'],
+      ['transfer_call', 'Hand over', 'To the people named under Persona, and to nobody else. Offered only while there are some.'],
+      ['current_time', 'Tell the time', 'Date and time of the time zone under Persona.'],
+      ['calculate', 'Calculate', 'Sums and percentages, done by the server and not guessed by the model.'],
+      ['take_message', 'Take messages', 'Writes down name, number and matter; it stands in the call’s record and goes to webhooks.'],
+      ['lookup_contact', 'Look up contacts', 'Finds people under Contacts. Whoever calls may learn who is in there.'],
+      ['send_dtmf', 'Press keys', 'Presses keys on the line, for other menus. Which ones is limited below.'],
+    ] },
+  { name: 'ai.tools.keys.digits', label: 'Keys that it may press', mono: true, applies: 'call', check: (text) => (/^[0-9*#A-Da-d]+$/.test(text) ? undefined : '0 to 9, *, # and A to D only') },
+  { name: 'ai.tools.keys.most', label: 'Keys in one call, at most', kind: 'number', min: 1, max: 200, applies: 'call' },
 ]

@@ -8,24 +8,26 @@ import { has } from '../api/client'
 import { user as userQuery } from '../api/queries'
 import type { UserDocument } from '../api/schema'
 import { useRights } from '../api/session'
-import { Badge, Button, Heading, Trouble, Waiting } from '../ui/parts'
+import { Badge, Button, Heading, isMissing, Missing, Trouble, Waiting } from '../ui/parts'
 import { RegistrationBadge } from '../ui/words'
 import { Line } from './line'
 import { DialDialog } from './dial'
 import { UserMenu, useUserActions } from './menu'
-import { AccountForm, LimitsForm, PersonaForm, ToolsForm } from './forms'
+import { AccountForm, LimitsForm, PersonaForm } from './forms'
 import { Contacts, DoNotCall } from './people'
 import { Costs, UserCalls } from './costs'
 import { Webhooks } from './webhooks'
 
 const Talk = lazy(async () => ({ default: (await import('../talk/talk')).Talk }))
 const Keys = lazy(async () => ({ default: (await import('../settings/keys')).Keys }))
+const ToolsForm = lazy(async () => ({ default: (await import('./tools')).ToolsForm }))
+const Privacy = lazy(async () => ({ default: (await import('./privacy')).Privacy }))
 const History = lazy(async () => ({ default: (await import('./history')).History }))
 
 interface Page {
   id: string
   name: string
-  show: (user: UserDocument) => ReactNode
+  show: (user: UserDocument, party: string | undefined) => ReactNode
   when?: boolean
   admin?: boolean
 }
@@ -41,6 +43,7 @@ const pages: Page[] = [
   { id: 'calls', name: 'Calls', show: (user) => <UserCalls user={user} /> },
   { id: 'costs', name: 'Costs', show: (user) => <Costs user={user} /> },
   { id: 'webhooks', name: 'Webhooks', show: (user) => <Webhooks user={user} /> },
+  { id: 'privacy', name: 'Privacy', show: (user, party) => <Privacy user={user} party={party} />, when: has('GET /users/{user_id}/erasures') },
   { id: 'keys', name: 'Keys', show: (user) => <Keys only={user.user_id} />, when: has('GET /keys'), admin: true },
   { id: 'history', name: 'History', show: (user) => <History user={user} />, when: has('GET /users/{user_id}/versions') },
 ]
@@ -48,6 +51,17 @@ const pages: Page[] = [
 export function UserScreen() {
   const { id } = useParams({ from: '/users/$id' })
   const query = useQuery(userQuery(id))
+  if (isMissing(query.error) && !query.isFetching) {
+    return (
+      <Missing what="user" error={query.error}>
+        <Button asChild>
+          <Link to="/users" search={{ q: undefined }}>
+            All users
+          </Link>
+        </Button>
+      </Missing>
+    )
+  }
   if (!query.data) {
     return (
       <>
@@ -60,7 +74,7 @@ export function UserScreen() {
 }
 
 function Screen({ user }: { user: UserDocument }) {
-  const { tab } = useSearch({ from: '/users/$id' })
+  const { tab, party } = useSearch({ from: '/users/$id' })
   const navigate = useNavigate({ from: '/users/$id' })
   const { admin } = useRights()
   const actions = useUserActions(user)
@@ -136,7 +150,7 @@ function Screen({ user }: { user: UserDocument }) {
         </Tabs.List>
         {shown.map((page) => (
           <Tabs.Content key={page.id} value={page.id} tabIndex={-1}>
-            <Suspense fallback={<Waiting />}>{page.id === current && page.show(user)}</Suspense>
+            <Suspense fallback={<Waiting />}>{page.id === current && page.show(user, party)}</Suspense>
           </Tabs.Content>
         ))}
       </Tabs.Root>

@@ -8,7 +8,7 @@ import { Dialog } from '../ui/dialog'
 import { Badge, Button, Card, Cell, Empty, More, Table, type Tone, Trouble, Waiting } from '../ui/parts'
 import { Ago } from '../ui/time'
 import { complain, say } from '../ui/toast'
-import { Rows } from './forms'
+import { Rows } from './rows'
 
 const EVENTS: HookEventWord[] = ['call.started', 'call.answered', 'call.ended', 'transcript.turn', 'message.taken', 'registration.changed']
 

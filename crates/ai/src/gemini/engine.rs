@@ -3,6 +3,7 @@
 use super::{
     connect::{Connector, Link},
     continuity::Dial,
+    offer,
     options::GeminiOptions,
     plan::{self, Plan},
     refusal::{Course, Ending},
@@ -10,7 +11,7 @@ use super::{
     talk::Talk,
     wire::{downlink, uplink},
 };
-use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, realtime::alarm::now};
+use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, Offer, realtime::alarm::now};
 use async_trait::async_trait;
 use jiff::Zoned;
 use std::sync::Arc;
@@ -35,6 +36,11 @@ impl GeminiEngine {
         }
         let connector = Arc::new(Connector::new(&options)?);
         Ok(Self { options, connector })
+    }
+
+    /// What a user may choose, where there is no such engine yet.
+    pub fn known() -> Offer {
+        offer::offer(GeminiOptions::DEFAULT_MODEL)
     }
 
     /// The first session. Where it refuses a history it is told in its instruction.
@@ -71,6 +77,10 @@ impl Engine for GeminiEngine {
 
     fn takes_hints(&self) -> bool {
         true
+    }
+
+    fn offer(&self) -> Offer {
+        offer::offer(&self.options.model)
     }
 
     fn model(&self, brief: &Brief) -> Option<String> {

@@ -6,6 +6,7 @@
 //! | [`access`] | the API key, or the token of a project on Vertex |
 //! | [`engine`] | the engine at the seam: opens sessions |
 //! | [`family`] | what the generations of models accept |
+//! | `offer` | the models and voices that are known |
 //! | [`plan`] | what the sessions of a call are set up with |
 //! | [`wire`] | the messages, pure |
 //! | [`conversation`] | the conversation's decisions, without IO and without a clock |
@@ -25,6 +26,7 @@ pub mod wire;
 
 mod connect;
 mod continuity;
+mod offer;
 mod plan;
 mod refusal;
 mod replay;

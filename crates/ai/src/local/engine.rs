@@ -12,7 +12,7 @@ use super::{
     voice::Voices,
 };
 use crate::chat::{ChatClient, ChatOptions, Talk};
-use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
+use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession, Offer};
 use async_trait::async_trait;
 use std::path::PathBuf;
 
@@ -87,6 +87,20 @@ impl Engine for LocalEngine {
         let listens = self.transcriber.is_ok();
         let input_rate = if listens { ears::SAMPLE_RATE } else { SAMPLE_RATE };
         Capabilities { listens, detects_interruption: listens, input_rate, output_rate: SAMPLE_RATE }
+    }
+
+    fn offer(&self) -> Offer {
+        Offer {
+            title: "Offline engine".to_owned(),
+            models: Vec::new(),
+            model: None,
+            voices: self.voices.names(),
+            voice: self.voices.names().into_iter().next(),
+            languages: vec!["en-US".to_owned()],
+            listens: self.transcriber.is_ok(),
+            takes_hints: self.takes_hints(),
+            takes_temperature: false,
+        }
     }
 
     /// Returns when the first sentence of the greeting is ready to be played.

@@ -41,6 +41,14 @@ impl Voices {
         Ok(Self { flite, kokoro })
     }
 
+    /// What users may ask for, the voice of those who ask for none first.
+    pub fn names(&self) -> Vec<String> {
+        let Some(Ok((_, kokoro))) = &self.kokoro else { return vec![FLITE.to_owned()] };
+        let first = kokoro.iter().filter(|name| *name == DEFAULT_VOICE);
+        let others = kokoro.iter().filter(|name| *name != DEFAULT_VOICE);
+        first.chain(others).cloned().chain([FLITE.to_owned()]).collect()
+    }
+
     /// What speaks, for people, with what keeps Kokoro from it.
     pub fn describe(&self) -> String {
         match &self.kokoro {

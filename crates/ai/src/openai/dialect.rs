@@ -23,6 +23,11 @@ pub struct Dialect {
     /// Where nobody names one.
     pub model: Option<String>,
     pub voice: Option<String>,
+    /// Those that are known; there may be others.
+    #[serde(default)]
+    pub voices: Vec<String>,
+    #[serde(default)]
+    pub models: Vec<String>,
     /// The model that writes down what the caller says.
     pub transcription: Option<String>,
     pub key: Key,
@@ -122,6 +127,11 @@ impl Dialect {
     /// The kinds of turn detection it knows, by name.
     pub fn turn_detections(&self) -> impl Iterator<Item = &str> {
         self.turn_detection.keys().map(String::as_str)
+    }
+
+    /// The session that is asked for has a place for it.
+    pub fn takes_temperature(&self) -> bool {
+        self.session.to_string().contains("\"$temperature\"")
     }
 
     /// The session to ask for. `None` when it does not know that kind of turn detection.

@@ -10,7 +10,7 @@ use super::{
     wire::setup::Setup,
 };
 use crate::{
-    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession,
+    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, Offer,
     realtime::{alarm::now, instruction},
 };
 use async_trait::async_trait;
@@ -55,6 +55,29 @@ impl OpenAiEngine {
         format!("{}, model {}", self.dialect.title, self.model)
     }
 
+    /// What a user may choose, where there is no such engine yet: as with OpenAI itself.
+    pub fn known() -> Offer {
+        Dialect::named(Dialect::DEFAULT).map(|dialect| Self::offer_of(&dialect, dialect.model.as_deref())).unwrap_or_default()
+    }
+
+    fn offer_of(dialect: &Dialect, model: Option<&str>) -> Offer {
+        let mut models = dialect.models.clone();
+        if let Some(model) = model.filter(|model| !models.iter().any(|known| known == model)) {
+            models.insert(0, model.to_owned());
+        }
+        Offer {
+            title: dialect.title.clone(),
+            models,
+            model: model.map(str::to_owned),
+            voices: dialect.voices.clone(),
+            voice: dialect.voice.clone(),
+            languages: Vec::new(),
+            listens: true,
+            takes_hints: true,
+            takes_temperature: dialect.takes_temperature(),
+        }
+    }
+
     fn model_of<'a>(&'a self, brief: &'a Brief) -> &'a str {
         brief.model.as_deref().map(str::trim).filter(|model| !model.is_empty()).unwrap_or(&self.model)
     }
@@ -82,6 +105,10 @@ impl Engine for OpenAiEngine {
 
     fn takes_hints(&self) -> bool {
         true
+    }
+
+    fn offer(&self) -> Offer {
+        Self::offer_of(&self.dialect, Some(&self.model))
     }
 
     fn model(&self, brief: &Brief) -> Option<String> {

@@ -134,7 +134,7 @@ pub async fn authorize(State(porter): State<Porter>, request: Request, next: Nex
     let peer = porter.address(&parts);
     let admitted = porter.admit(&mut parts, path, peer).await;
     let action = format!("{} {}", parts.method, path.unwrap_or("?"));
-    let (method, target) = (parts.method.clone(), parts.uri.path().to_owned());
+    let (method, target) = (parts.method.clone(), target(&mut parts, path).await);
     let (identity, response) = match admitted {
         Ok(identity) => {
             parts.extensions.insert(Asking(peer));
@@ -270,6 +270,14 @@ const NOTHING_SHOWN: &str =
 async fn parameter(parts: &mut Parts) -> Option<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     params.iter().find(|(name, _)| matches!(*name, "user_id" | "call_id")).map(|(_, value)| value.to_owned())
+}
+
+/// What it is done to, by its name and not as the client encoded it: `/users/a@b` also when `/users/a%40b` was asked for.
+async fn target(parts: &mut Parts, declared: Option<&str>) -> String {
+    let asked = parts.uri.path().to_owned();
+    let Some(declared) = declared.filter(|_| asked.contains('%')) else { return asked };
+    let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else { return asked };
+    params.iter().fold(declared.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value))
 }
 
 /// A browser's cookie proves who sits there, not that they meant it.

@@ -2,6 +2,8 @@
 
 use super::state::ServerInfo;
 use super::words::EngineWord;
+use axum::{Json, extract::State};
+use callie_ai::{GeminiEngine, Offer, OpenAiEngine};
 use callie_domain::user::ENGINES;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,5 +38,88 @@ fn lack(name: &str) -> &'static str {
         "gemini" => "there is no key: set GEMINI_API_KEY",
         "openai" => "there is no key: set OPENAI_API_KEY",
         _ => "does not run on this server; the log says why",
+    }
+}
+
+/// Every engine, with what users may choose of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EngineOffers {
+    pub engines: Vec<EngineOffer>,
+}
+
+/// What a user may choose of an engine. Services may know more models and voices: `POST /users/{user_id}/ai/check` tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EngineOffer {
+    #[schema(value_type = EngineWord, example = "gemini")]
+    pub name: &'static str,
+    #[schema(example = "Gemini Live")]
+    pub title: String,
+    /// This server has it. Users who ask for one that it has not get the default engine.
+    pub available: bool,
+    /// Talks for users who ask for none.
+    pub default: bool,
+    /// What the operator has to set before it can be used; null where nothing is missing.
+    #[schema(example = "GEMINI_API_KEY")]
+    pub needs: Option<&'static str>,
+    /// For `ai.model`; empty where there is none to choose.
+    pub models: Vec<String>,
+    /// Of users who name none.
+    #[schema(example = "gemini-3.8-live")]
+    pub model: Option<String>,
+    /// For `ai.voice`.
+    pub voices: Vec<String>,
+    /// Of users who name none; null where the service chooses.
+    pub voice: Option<String>,
+    /// Language tags (BCP 47) that it is limited to. Empty: it speaks what its instructions ask for.
+    pub languages: Vec<String>,
+    /// Understands the caller; without it the engine only speaks.
+    pub listens: bool,
+    /// Takes what `POST /calls/{call_id}/hint` whispers.
+    pub takes_hints: bool,
+    /// Heeds `ai.temperature`.
+    pub takes_temperature: bool,
+}
+
+/// Lists the conversation engines with their models, voices and languages.
+#[utoipa::path(get, path = "/engines", operation_id = "list_engines", tag = "users", responses((status = 200, body = EngineOffers)))]
+pub async fn list(State(info): State<ServerInfo>) -> Json<EngineOffers> {
+    Json(EngineOffers { engines: ENGINES.into_iter().map(|name| offered(&info, name)).collect() })
+}
+
+fn offered(info: &ServerInfo, name: &'static str) -> EngineOffer {
+    let here = info.engines.iter().find(|engine| engine.name == name);
+    let Offer { title, models, model, voices, voice, languages, listens, takes_hints, takes_temperature } =
+        here.map_or_else(|| known(name), |engine| engine.offer.clone());
+    EngineOffer {
+        name,
+        title,
+        available: here.is_some(),
+        default: here.is_some_and(|engine| engine.default),
+        needs: if here.is_some() { None } else { key(name) },
+        models,
+        model,
+        voices,
+        voice,
+        languages,
+        listens,
+        takes_hints,
+        takes_temperature,
+    }
+}
+
+/// Of an engine that this server has not.
+fn known(name: &str) -> Offer {
+    match name {
+        GeminiEngine::NAME => GeminiEngine::known(),
+        OpenAiEngine::NAME => OpenAiEngine::known(),
+        _ => Offer { title: name.to_owned(), ..Offer::default() },
+    }
+}
+
+fn key(name: &str) -> Option<&'static str> {
+    match name {
+        GeminiEngine::NAME => Some("GEMINI_API_KEY"),
+        OpenAiEngine::NAME => Some("OPENAI_API_KEY"),
+        _ => None,
     }
 }

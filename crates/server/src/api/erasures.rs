@@ -1,4 +1,12 @@
 //! `/users/{user_id}/erasures`: what was said with somebody, deleted on request, with a receipt.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`preview`] | what would go |
+//! | [`receipts`] | what went, from the audit |
+
+pub mod preview;
+pub mod receipts;
 
 use super::authorize::AuditDetail;
 use super::error::Problem;
@@ -11,7 +19,7 @@ use axum::{Extension, Json, extract::State};
 use callie_domain::{Faults, UserId};
 use callie_store::retention::Which;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -30,7 +38,7 @@ pub struct Erasure {
 }
 
 /// What was erased. It names nobody: the party is in it as a digest alone.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     #[schema(value_type = String, example = "alice")]
     pub user_id: UserId,
@@ -42,7 +50,7 @@ pub struct Receipt {
     /// Files that were deleted.
     pub recordings: u64,
     /// SHA-256 of the lines `user_id`, `erased_at`, `party_sha256` or `everything`, `calls` and `recordings`, each ended by a line feed.
-    /// The same stands in the audit, which shows when somebody was at it.
+    /// The whole receipt stands in the audit, which shows when somebody was at it.
     pub receipt_sha256: String,
 }
 
@@ -74,8 +82,8 @@ pub async fn erase(
     let lines = format!("{id}\n{erased_at}\n{what}\n{calls}\n{recordings}\n");
     let receipt_sha256 = hex(&Sha256::digest(lines.as_bytes()));
     tracing::info!(user.id = %id, calls, recordings, "erased what was said in {calls} calls");
-    let detail = AuditDetail(json!({ "receipt_sha256": receipt_sha256, "calls": calls, "recordings": recordings }));
-    Ok((Extension(detail), Json(Receipt { user_id: id, erased_at, party_sha256, calls, recordings, receipt_sha256 })))
+    let receipt = Receipt { user_id: id, erased_at, party_sha256, calls, recordings, receipt_sha256 };
+    Ok((Extension(AuditDetail(json!(receipt))), Json(receipt)))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,9 +1,9 @@
 //! All routes and the layers around them.
 
 use super::{
-    ApiState, access_log, ai, analytics, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, erasures, error,
-    events, first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root, session,
-    signalling, status, talk, users, versions, webhooks,
+    ApiState, access_log, ai, analytics, audit, authorize, calls, contacts, costs, dial, do_not_call, doctor, engines, erasures,
+    error, events, first_version, guard, headers, health, keys, lines, metrics, openapi, pending, presets, recording, root,
+    session, signalling, status, talk, users, versions, webhooks,
 };
 use axum::{Router, extract::FromRef, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -44,6 +44,7 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(versions::show))
         .routes(routes!(contacts::show, contacts::replace))
         .routes(routes!(presets::list))
+        .routes(routes!(engines::list))
         .routes(routes!(metrics::metrics))
         .routes(routes!(metrics::latency))
         .routes(routes!(lines::connect))
@@ -56,7 +57,8 @@ pub fn described() -> (Router<ApiState>, OpenApi) {
         .routes(routes!(pending::cancel))
         .routes(routes!(do_not_call::list, do_not_call::add, do_not_call::remove))
         .routes(routes!(costs::of_user))
-        .routes(routes!(erasures::erase))
+        .routes(routes!(erasures::erase, erasures::receipts::list))
+        .routes(routes!(erasures::preview::preview))
         .routes(routes!(analytics::of_all))
         .routes(routes!(analytics::of_user))
         .routes(routes!(webhooks::list))

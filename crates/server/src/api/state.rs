@@ -123,6 +123,8 @@ pub struct EngineInfo {
     pub name: &'static str,
     /// What it is and how well it is, for people: "offline engine, with speech recognition".
     pub detail: EngineDetail,
+    /// What users may choose of it.
+    pub offer: callie_ai::Offer,
     /// Talks for users who ask for none.
     pub default: bool,
 }

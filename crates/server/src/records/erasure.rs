@@ -2,7 +2,7 @@
 //! still lead to what is left.
 
 use callie_domain::UserId;
-use callie_store::retention::{RetentionStore, Which};
+use callie_store::retention::{Outlook, RetentionStore, Which};
 use callie_store::{StoreError, UserView};
 use jiff::Timestamp;
 use std::io;
@@ -42,6 +42,11 @@ pub enum ErasureFault {
 impl Eraser {
     pub fn new(store: Arc<dyn RetentionStore>, recordings: PathBuf) -> Self {
         Self { store, recordings }
+    }
+
+    /// What [`Self::erase`] would find now.
+    pub async fn outlook(&self, user: &UserId, which: &Which) -> Result<Outlook, StoreError> {
+        self.store.outlook(user, which).await
     }
 
     /// All such calls of a user that have ended.

@@ -3,7 +3,7 @@
 use super::SqliteStore;
 use super::fault::Fault;
 use crate::StoreError;
-use crate::retention::{Erased, FORGOTTEN, RetentionStore, Which};
+use crate::retention::{Erased, FORGOTTEN, Outlook, RetentionStore, Which};
 use async_trait::async_trait;
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
@@ -17,21 +17,8 @@ impl RetentionStore for SqliteStore {
     async fn to_erase(&self, user: &UserId, which: &Which, limit: u32) -> Result<Vec<Erased>, StoreError> {
         let (user, which) = (user.to_string(), which.clone());
         self.read(move |conn| {
-            let (before, party) = match &which {
-                Which::EndedBefore(at) => (Some(at.as_millisecond()), None),
-                Which::WithParty(party) => (None, Some(party.as_str())),
-                Which::All => (None, None),
-            };
-            // Of old calls the words go once; of forgotten parties the names go too.
-            let left = if before.is_some() { "erased_ms IS NULL" } else { "(erased_ms IS NULL OR parties_erased = 0)" };
-            let sql = format!(
-                "SELECT id, cdr ->> '$.recording' FROM calls
-                 WHERE user_id = ?1 AND {left} AND ended_ms IS NOT NULL AND json_valid(cdr)
-                   AND (?2 IS NULL OR ended_ms < ?2)
-                   AND (?3 IS NULL OR cdr ->> '$.from' = ?3 OR cdr ->> '$.to' = ?3
-                        OR instr(cdr ->> '$.from', 'sip:' || ?3 || '@') = 1 OR instr(cdr ->> '$.to', 'sip:' || ?3 || '@') = 1)
-                 ORDER BY ended_ms LIMIT ?4"
-            );
+            let (before, party) = wanted(&which);
+            let sql = format!("SELECT id, cdr ->> '$.recording' FROM calls WHERE {} ORDER BY ended_ms LIMIT ?4", left(&which));
             let mut query = conn.prepare_cached(&sql)?;
             let rows = query.query_map(params![user, before, party, limit], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
@@ -43,6 +30,24 @@ impl RetentionStore for SqliteStore {
                 found.push(Erased { call: id.parse::<CallId>().map_err(unreadable)?, recording });
             }
             Ok(found)
+        })
+        .await
+    }
+
+    async fn outlook(&self, user: &UserId, which: &Which) -> Result<Outlook, StoreError> {
+        let (user, which) = (user.to_string(), which.clone());
+        self.read(move |conn| {
+            let (before, party) = wanted(&which);
+            let sql = format!(
+                "SELECT count(*), count(cdr ->> '$.recording'), min(ended_ms), max(ended_ms) FROM calls WHERE {}",
+                left(&which)
+            );
+            let at = |ms: Option<i64>| ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            let outlook = conn.prepare_cached(&sql)?.query_row(params![user, before, party], |row| {
+                let (calls, recordings) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs());
+                Ok(Outlook { calls, recordings, oldest: at(row.get(2)?), newest: at(row.get(3)?) })
+            })?;
+            Ok(outlook)
         })
         .await
     }
@@ -105,4 +110,28 @@ impl RetentionStore for SqliteStore {
         })
         .await
     }
+}
+
+/// The time and the party, for `?2` and `?3` of [`left`].
+fn wanted(which: &Which) -> (Option<i64>, Option<&str>) {
+    match which {
+        Which::EndedBefore(at) => (Some(at.as_millisecond()), None),
+        Which::WithParty(party) => (None, Some(party.as_str())),
+        Which::All => (None, None),
+    }
+}
+
+/// Which calls of user `?1` have something left.
+fn left(which: &Which) -> String {
+    // Of old calls the words go once; of forgotten parties the names go too.
+    let left = match which {
+        Which::EndedBefore(_) => "erased_ms IS NULL",
+        Which::WithParty(_) | Which::All => "(erased_ms IS NULL OR parties_erased = 0)",
+    };
+    format!(
+        "user_id = ?1 AND {left} AND ended_ms IS NOT NULL AND json_valid(cdr)
+           AND (?2 IS NULL OR ended_ms < ?2)
+           AND (?3 IS NULL OR cdr ->> '$.from' = ?3 OR cdr ->> '$.to' = ?3
+                OR instr(cdr ->> '$.from', 'sip:' || ?3 || '@') = 1 OR instr(cdr ->> '$.to', 'sip:' || ?3 || '@') = 1)"
+    )
 }

@@ -41,3 +41,20 @@ async fn nobody_has_no_engine() {
     assert_eq!(world.post("/users/nobody/ai/check", "").await.status, 404);
     assert_eq!(world.get("/users/nobody/ai/check").await.status, 405);
 }
+
+#[tokio::test]
+async fn every_engine_says_what_there_is_to_choose() {
+    let world = World::with_gemini();
+    let list = world.get("/engines").await.json();
+    let of = |name: &str| {
+        list["engines"].as_array().expect("a list").iter().find(|engine| engine["name"] == name).expect(name).clone()
+    };
+    let (gemini, openai, local) = (of("gemini"), of("openai"), of("local"));
+    assert_eq!((&gemini["available"], &gemini["default"], &gemini["needs"]), (&json!(true), &json!(true), &json!(null)));
+    assert_eq!(gemini["voices"], json!(["Kore"]), "as the engine that runs has it");
+    // Forms are filled in before there is a key, too.
+    assert_eq!((&openai["available"], &openai["needs"]), (&json!(false), &json!("OPENAI_API_KEY")));
+    assert!(openai["voices"].as_array().is_some_and(|voices| voices.contains(&json!("marin"))), "{openai}");
+    assert_eq!((&openai["voice"], &openai["takes_temperature"]), (&json!("marin"), &json!(false)));
+    assert_eq!(local["default"], false);
+}

@@ -35,10 +35,51 @@ async fn a_party_is_erased_with_a_receipt_that_names_nobody() {
         std::fs::read_dir(world.recordings.path()).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".wav")), "{left:?}");
     let audit = world.get("/audit?target=/users/alice/erasures").await.json();
-    assert_eq!(audit["entries"][0]["detail"]["receipt_sha256"], receipt["receipt_sha256"], "{audit}");
+    assert_eq!(audit["entries"][0]["detail"], receipt, "{audit}");
 
     let again = world.post("/users/alice/erasures", r#"{"everything": true}"#).await.json();
     assert_eq!((&again["calls"], &again["party_sha256"]), (&json!(0), &Value::Null), "nothing is left of them");
+}
+
+#[tokio::test]
+async fn what_would_go_is_told_before_it_goes() {
+    let world = World::with_alice().await;
+    keep(&world, 1).await;
+    keep(&world, 2).await;
+    let preview = async |query: &str| world.get(&format!("/users/alice/erasures/preview?{query}")).await.json();
+    let all = preview("everything=true").await;
+    assert_eq!((&all["calls"], &all["recordings"], &all["calls_up"]), (&json!(2), &json!(2), &json!(0)), "{all}");
+    assert!(all["oldest"].as_str() <= all["newest"].as_str() && all["oldest"].is_string(), "{all}");
+    assert_eq!(preview("party=bob").await["calls"], 2);
+    let nobody = preview("party=nobody").await;
+    assert_eq!((&nobody["calls"], &nobody["oldest"]), (&json!(0), &Value::Null));
+    assert_eq!(preview("everything=true").await["calls"], 2, "looking deletes nothing");
+    world.post("/users/alice/erasures", r#"{"everything": true}"#).await;
+    assert_eq!(preview("everything=true").await["calls"], 0);
+    for (query, field) in
+        [("", "party"), ("party=", "party"), ("party=a&everything=true", "party"), ("everything=yes", "everything")]
+    {
+        let reply = world.get(&format!("/users/alice/erasures/preview?{query}")).await;
+        assert_eq!((reply.status, reply.fields()), (422, vec![field.to_owned()]), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn receipts_are_kept_whatever_way_the_user_was_named() {
+    let world = World::with_alice().await;
+    assert_eq!(world.post("/users", &super::guide::ALICE.replacen("alice", "a@b", 1)).await.status, 201);
+    world.post("/users/alice/erasures", r#"{"everything": true}"#).await;
+    let encoded = world.post("/users/a%40b/erasures", r#"{"party": "bob"}"#).await.json();
+    let plain = world.post("/users/a@b/erasures", r#"{"everything": true}"#).await.json();
+    assert_eq!(world.post("/users/a@b/erasures", "{}").await.status, 422);
+    let mut kept = [plain, encoded];
+    for receipt in &mut kept {
+        receipt["by"] = json!("this machine");
+    }
+    let list = world.get("/users/a%40b/erasures").await.json();
+    assert_eq!(list, json!({"receipts": kept, "next": null}), "newest first, and none of alice's");
+    assert_eq!(world.get("/users/a@b/erasures?before=x").await.fields(), ["before"]);
+    assert_eq!(world.get("/users/nobody/erasures").await.status, 404);
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ impl World {
         let infos = engines.iter().enumerate().map(|(index, (name, detail))| EngineInfo {
             name,
             detail: (*detail).to_owned().into(),
+            offer: callie_ai::Offer { title: (*detail).to_owned(), voices: vec!["Kore".to_owned()], ..Default::default() },
             default: index == 0,
         });
         let store = Arc::new(MemoryStore::default());

@@ -92,6 +92,7 @@ impl Stage {
             "sip_server": self.carrier.address().to_string(),
             "greeting": greeting,
             "use_fixed_rtp_port": false,
+            "routing": {"transfer_targets": [{"name": "bob", "target": "bob"}]},
         });
         self.post("/users", &user).await.map(|_| ())
     }

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 /// Of the offline voice.
 const NARROW_HZ: u32 = 8_000;
 
+/// Begins every hint, as engines tell it.
+const HINT: &str = "private note of your supervisor";
+
 /// A service on this machine.
 pub enum StandIn {
     Gemini(FakeGemini),
@@ -27,11 +30,13 @@ struct Lines {
     answer: Speech,
     goodbye: Speech,
     beyond: Speech,
+    /// Upon a hint, whatever is in it.
+    heeded: Speech,
 }
 
 impl StandIn {
     pub async fn of_gemini() -> anyhow::Result<Self> {
-        let Lines { greeting, answer, goodbye, beyond } = Lines::spoken().await?;
+        let Lines { greeting, answer, goodbye, beyond, heeded } = Lines::spoken().await?;
         let script = gemini::Converse {
             greeting: Some(greeting),
             exchanges: vec![
@@ -39,6 +44,7 @@ impl StandIn {
                 gemini::Exchange::new(Line::Maria3.words(), goodbye).then_end_call(),
             ],
             beyond: Some(beyond),
+            texts: vec![(HINT.to_owned(), gemini::Exchange::new("", heeded))],
             ..gemini::Converse::default()
         };
         let options = FakeGeminiOptions { script: Script::Converse(script), ..FakeGeminiOptions::default() };
@@ -47,7 +53,7 @@ impl StandIn {
     }
 
     pub async fn of_openai() -> anyhow::Result<Self> {
-        let Lines { greeting, answer, goodbye, beyond } = Lines::spoken().await?;
+        let Lines { greeting, answer, goodbye, beyond, heeded } = Lines::spoken().await?;
         let script = openai::Converse {
             greeting: Some(greeting),
             exchanges: vec![
@@ -55,6 +61,7 @@ impl StandIn {
                 openai::Exchange::new(Line::Maria3.words(), goodbye).then_end_call(),
             ],
             beyond: Some(beyond),
+            texts: vec![(HINT.to_owned(), openai::Exchange::new("", heeded))],
             ..openai::Converse::default()
         };
         let options = FakeOpenAiOptions { script, ..FakeOpenAiOptions::default() };
@@ -100,6 +107,7 @@ impl Lines {
             answer: speak(&voice, "Thank you, Maria Lopez. The invoice has the wrong address on it. Is that right?").await?,
             goodbye: speak(&voice, "I will pass it on. Goodbye.").await?,
             beyond: speak(&voice, "Thank you. Goodbye.").await?,
+            heeded: speak(&voice, "One more thing: we could come on Tuesday at ten. Would that suit you?").await?,
         })
     }
 }
