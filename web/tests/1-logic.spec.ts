@@ -73,7 +73,7 @@ test('the live feed changes the line that it tells of, and leaves the others', a
 
   cache.setQueryData(keys.active, [{ id: 'one' }, { id: 'two' }])
   cache.setQueryData(keys.call('one'), { events: [] })
-  const told = { call_id: 'one', user_id: 'alice', direction: 'inbound', event: 'answered', at: 'now', offset_ms: 5 }
+  const told = { type: 'call', call_id: 'one', user_id: 'alice', direction: 'inbound', event: 'answered', at: 'now', offset_ms: 5 }
   apply(cache, 'call', told)
   apply(cache, 'call', told)
   expect(cache.getQueryData<{ events: unknown[] }>(keys.call('one'))?.events).toEqual([{ event: 'answered', at: 'now', offset_ms: 5 }])
@@ -158,8 +158,8 @@ test('variables have names, and what is used without one is found', async () => 
 
 test('two versions differ where their settings do, told once', async () => {
   const { differences } = await import('../src/users/diff')
-  const old = { revision: 1, updated_at: 'a', display_name: 'Alice', sip: { display_name: 'Alice', codecs: ['pcmu'] }, ai: { voice: null } }
-  const now = { revision: 2, updated_at: 'b', display_name: 'Alicia', sip: { display_name: 'Alicia', codecs: ['pcmu', 'opus'] }, ai: { voice: 'Kore' } }
+  const old = { revision: 1, updated_at: 'a', display_name: 'Alice', sip: { display_name: 'Alice', codecs: ['pcmu'], updated_at: 'a' }, ai: { voice: null } }
+  const now = { revision: 2, updated_at: 'b', display_name: 'Alicia', sip: { display_name: 'Alicia', codecs: ['pcmu', 'opus'], updated_at: 'b' }, ai: { voice: 'Kore' } }
   expect(differences(old, now)).toEqual([
     { path: 'sip.display_name', before: 'Alice', after: 'Alicia' },
     { path: 'sip.codecs', before: '["pcmu"]', after: '["pcmu","opus"]' },

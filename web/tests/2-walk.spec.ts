@@ -13,7 +13,7 @@ test('the overview shows lines, calls and engines', async ({ page }) => {
 test('a user is created, with faults shown at their fields, and the line registers', async ({ page }) => {
   await open(page, '/users/new', 'New user')
   await page.getByLabel('Id', { exact: true }).fill('soft phone')
-  await expect(page.getByText('letters, digits, and . _ - @ + inside', { exact: true })).toBeVisible()
+  await expect(page.getByText('up to 64 letters, digits, and . _ - @ inside', { exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Create and connect' }).click()
   // The first field that is wrong has the focus.
   await expect(page.getByLabel('Id', { exact: true })).toBeFocused()
@@ -116,7 +116,7 @@ test('a call is placed, listened to and whispered into, its words appear as they
   await dialog.getByRole('button', { name: 'Call' }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'softphone' })).toBeVisible()
   const events = page.getByRole('list', { name: 'Events' })
-  await expect(events).toContainText('Rtp latched')
+  await expect(events).toContainText('RTP latched')
   await page.getByRole('button', { name: 'Listen in' }).click()
   await expect(events).toContainText('Listened in')
   await page.getByRole('button', { name: 'Stop listening' }).click()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import { expect, json, open, test } from './dashboard'
 
-const folder = join(import.meta.dirname, '../../docs/screenshots')
+const folder = process.env.SCREENSHOTS_TO ?? join(import.meta.dirname, '../../docs/screenshots')
 const desk = { width: 1280, height: 860 }
 const modes = [
   ['light', desk, 'light'],
@@ -25,11 +25,16 @@ async function take(page: Page, name: string) {
 
 test('pictures of all screens', async ({ page }) => {
   test.skip(!process.env.SCREENSHOTS, 'on demand')
-  test.setTimeout(180_000)
+  test.setTimeout(300_000)
   await json('/users/alice', {
     method: 'PUT',
     body: JSON.stringify({
-      ai: { instructions: 'You answer the telephone of Alice, who builds kitchens. Ask for name and matter, and read both back.', language: 'en-GB', time_zone: 'Europe/Vienna' },
+      ai: {
+        instructions: 'You answer the telephone of {company}, who build kitchens. Ask for name and matter, and read both back.',
+        variables: { company: 'Johnson Kitchens', hours: 'Monday to Friday, 8:00 to 17:00' },
+        language: 'en-GB',
+        time_zone: 'Europe/Vienna',
+      },
       routing: { transfer_targets: [{ name: 'workshop', target: 'bob', mode: 'warm' }] },
       limits: { allowed_prefixes: ['+43', '+49', 'bob', 'softphone'], calls_per_hour: 60, minutes_per_day: 240 },
     }),
@@ -58,10 +63,29 @@ test('pictures of all screens', async ({ page }) => {
   await page.getByRole('button', { name: 'Examine' }).click()
   await expect(page.getByText('Passed', { exact: false }).first()).toBeVisible({ timeout: 60_000 })
   await take(page, 'line')
-  for (const [tab, name] of [['persona', 'persona'], ['limits', 'limits']] as const) {
+  for (const [tab, name] of [['persona', 'persona'], ['limits', 'limits'], ['account', 'account'], ['contacts', 'contacts'], ['webhooks', 'webhooks'], ['costs', 'costs']] as const) {
     await open(page, `/users/alice?tab=${tab}`, 'Alice Johnson')
     await take(page, name)
   }
+  // Tools that nobody calls: the calls of these pictures are over.
+  const tool = {
+    name: 'find_order', description: 'Finds an order by its number. Use it when somebody asks where an order is.', method: 'GET', url: 'https://crm.example/orders/{number}',
+    parameters: { type: 'object', properties: { number: { type: 'integer', description: 'On the invoice' } }, required: ['number'] }, headers: { Authorization: 'Bearer abc' },
+  }
+  await json('/users/alice', { method: 'PUT', body: JSON.stringify({ ai: { tools: { http: [tool], mcp: [{ name: 'calendar', url: 'https://mcp.example/mcp', allow: ['book', 'cancel'] }] } } }) })
+  await open(page, '/users/alice?tab=tools', 'Alice Johnson')
+  await take(page, 'tools')
+  await page.getByRole('button', { name: 'Edit find_order' }).click()
+  await take(page, 'tool')
+  await json('/users/alice', { method: 'PUT', body: JSON.stringify({ ai: { tools: { http: null, mcp: null } } }) })
+  await open(page, '/users/alice?tab=history', 'Alice Johnson')
+  await page.getByRole('row').nth(2).getByRole('button', { name: 'Bring back' }).click()
+  await expect(page.getByRole('region', { name: 'What changes' })).toBeVisible()
+  await take(page, 'history')
+  await open(page, '/users/alice?tab=privacy', 'Alice Johnson')
+  await page.getByLabel('Number or address').fill('maria')
+  await expect(page.getByText(/calls?, \d+ with a recording/)).toBeVisible()
+  await take(page, 'privacy')
   const { calls } = await json<{ calls: { id: string; from: string }[] }>('/calls?user_id=alice&direction=inbound')
   const maria = calls.find((call) => call.from.startsWith('maria'))
   await open(page, `/calls/${maria?.id}`, 'maria')

@@ -10,11 +10,11 @@
 //! ```
 
 use crate::{
-    EngineError, Offer,
+    EngineError,
     tools::{ToolUse, Toolbox},
 };
 use async_trait::async_trait;
-use callie_domain::record::Message;
+use callie_domain::{Offer, record::Message};
 use std::{
     fmt,
     task::{Context, Poll},

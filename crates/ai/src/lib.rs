@@ -7,7 +7,7 @@
 //! | [`error`] | why an engine cannot talk: cause, evidence, remedy |
 //! | [`gemini`] | Gemini Live: speech to speech over a WebSocket |
 //! | [`local`] | the offline engine: greets, takes a message, needs no key and no network |
-//! | [`offer`] | what an engine lets a user choose |
+//! | `offer` | lists of what users may choose |
 //! | [`openai`] | OpenAI Realtime and the services that speak its protocol |
 //! | [`realtime`] | what speech-to-speech services have in common |
 //! | [`tools`] | what an agent can do besides talking |
@@ -17,7 +17,7 @@ pub mod engine;
 pub mod error;
 pub mod gemini;
 pub mod local;
-pub mod offer;
+mod offer;
 pub mod openai;
 pub mod realtime;
 pub mod tools;
@@ -27,5 +27,4 @@ pub use engine::{Brief, Capabilities, Engine, EngineEvent, EngineSession, Prompt
 pub use error::{EngineCause, EngineError};
 pub use gemini::{GeminiEngine, GeminiOptions};
 pub use local::{LocalEngine, LocalOptions, VoiceChoice};
-pub use offer::Offer;
 pub use openai::{OpenAiEngine, OpenAiOptions};

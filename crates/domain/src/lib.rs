@@ -12,6 +12,7 @@
 //! | [`user`] | the configuration document of one user, parsed |
 //! | [`analytics`] | figures of many calls: groups of time, uptime of lines |
 //! | [`audio`] | how a user's audio travels: codecs, encryption, keys |
+//! | [`offer`] | what a conversation engine lets a user choose |
 //! | [`numbering`] | numbering plans: what a dialled text means and may cost |
 //! | [`pem`] | certificates and keys as texts: their shape |
 //! | [`account`] | the telephone account derived from a user, and the difference between desired and running |
@@ -38,6 +39,7 @@ pub mod fault;
 pub mod identity;
 pub mod ids;
 pub mod numbering;
+pub mod offer;
 pub mod pem;
 pub mod prices;
 pub mod record;
@@ -53,5 +55,6 @@ pub use dial::DialTarget;
 pub use fault::{Faults, FieldFault};
 pub use identity::{ApiKey, Need, Role, Session};
 pub use ids::{CallId, ContactToken, DeliveryId, MacAddress, OrderId, UserId};
+pub use offer::Offer;
 pub use secret::Secret;
 pub use user::User;

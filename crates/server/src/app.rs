@@ -99,7 +99,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 impl App {
     pub async fn start(config: &Config, talkers: impl Into<Talkers>) -> anyhow::Result<Self> {
-        let Talkers { engines, infos, .. } = talkers.into();
+        let Talkers { engines, infos, offers, .. } = talkers.into();
         let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
         let stores = Stores::open(config).await?;
@@ -210,6 +210,7 @@ impl App {
                 listening: http_address,
                 started_at: Timestamp::now(),
                 engines: infos,
+                offers,
             },
             phase: Phases(phases.clone()),
             first_version: FirstVersionApi::of(config)?,

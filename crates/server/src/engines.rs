@@ -15,7 +15,7 @@ use anyhow::Context;
 use callie_ai::{
     Engine, GeminiEngine, GeminiOptions, LocalEngine, LocalOptions, OpenAiEngine, OpenAiOptions, VoiceChoice, gemini::Vertex,
 };
-use callie_domain::Secret;
+use callie_domain::{Offer, Secret};
 use google_tokens::GoogleTokens;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub struct Talkers {
     pub engines: Engines,
     pub infos: Arc<[EngineInfo]>,
+    /// Of each engine that there is.
+    pub offers: Arc<[(&'static str, Offer)]>,
     /// The offline one, when these are the server's own.
     pub local: Option<LocalEngine>,
 }
@@ -30,7 +32,7 @@ pub struct Talkers {
 /// Engines that a caller has made, for tests and measurements.
 impl From<Engines> for Talkers {
     fn from(engines: Engines) -> Self {
-        Self { engines, infos: Arc::default(), local: None }
+        Self { engines, infos: Arc::default(), offers: Arc::default(), local: None }
     }
 }
 
@@ -46,9 +48,14 @@ impl Talkers {
                 let local = local.clone();
                 move || local.describe()
             }),
-            offer: local.offer(),
             default: config.default == DefaultEngine::Local,
         }];
+        // What an engine offers before there is a key for it, then what it does.
+        let mut offers = vec![
+            (LocalEngine::NAME, local.offer()),
+            (GeminiEngine::NAME, GeminiEngine::known()),
+            (OpenAiEngine::NAME, OpenAiEngine::known()),
+        ];
         let offline: Arc<dyn Engine> = Arc::new(local.clone());
         let mut others: Vec<Arc<dyn Engine>> = Vec::new();
         if let Some(gemini) = &config.gemini {
@@ -58,7 +65,6 @@ impl Talkers {
             infos.push(EngineInfo {
                 name: GeminiEngine::NAME,
                 detail: describe(gemini).into(),
-                offer: engine.offer(),
                 default: config.default == DefaultEngine::Gemini,
             });
             others.push(Arc::new(engine));
@@ -68,15 +74,23 @@ impl Talkers {
             infos.push(EngineInfo {
                 name: OpenAiEngine::NAME,
                 detail: engine.describe().into(),
-                offer: engine.offer(),
                 default: config.default == DefaultEngine::OpenAi,
             });
             others.push(Arc::new(engine));
         }
+        for engine in &others {
+            offers.retain(|(name, _)| *name != engine.name());
+            offers.push((engine.name(), engine.offer()));
+        }
         for info in &infos {
             tracing::info!(engine = info.name, default = info.default, "{}", info.detail.text());
         }
-        Ok(Self { engines: arrange(offline, others, config.default), infos: infos.into(), local: Some(local) })
+        Ok(Self {
+            engines: arrange(offline, others, config.default),
+            infos: infos.into(),
+            offers: offers.into(),
+            local: Some(local),
+        })
     }
 }
 

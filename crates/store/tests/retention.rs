@@ -59,7 +59,7 @@ impl World {
         let keyring = Keyring::from_master_key(&format!("{}=", "A".repeat(43))).expect("a key");
         let store = SqliteStore::open(&folder.path().join("callie.db"), Arc::new(keyring)).expect("opened");
         for (n, from) in
-            [(1, "sip:+4930123@carrier.example"), (2, "sip:+4930123@carrier.example"), (3, "sip:+4930124@carrier.example")]
+            [(1, "sip:+4930123@carrier.example"), (2, "sip:+4930123@carrier.example"), (3, "+4930124@carrier.example")]
         {
             let (cdr, events) = call(n, from);
             store.finish(&cdr, &events).await.expect("kept");
@@ -151,4 +151,27 @@ async fn nothing_of_it_is_left_in_the_files() {
     for text in ["boilermaker", "4930123", "4930124", "call me back", "may quote"] {
         assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text} is still there");
     }
+}
+
+#[tokio::test]
+async fn what_would_go_is_counted_as_it_would_go() {
+    let world = World::new().await;
+    let bob = Which::WithParty("+4930123".into());
+    for (which, calls, ends) in [
+        (&Which::All, 3, Some((at(150), at(350)))),
+        (&bob, 2, Some((at(150), at(250)))),
+        (&Which::EndedBefore(at(250)), 1, Some((at(150), at(150)))),
+        // Named without a scheme, as calls that come in are.
+        (&Which::WithParty("+4930124".into()), 1, Some((at(350), at(350)))),
+        (&Which::WithParty("+493012".into()), 0, None),
+    ] {
+        let outlook = world.store.outlook(&alice(), which).await.expect("read");
+        let found = world.store.to_erase(&alice(), which, 100).await.expect("read");
+        assert_eq!((outlook.calls, outlook.recordings), (calls, calls), "{which:?}");
+        assert_eq!(found.len() as u64, calls, "{which:?}");
+        assert_eq!(outlook.oldest.zip(outlook.newest), ends, "{which:?}");
+    }
+    world.erase(&bob).await;
+    let outlook = world.store.outlook(&alice(), &Which::All).await.expect("read");
+    assert_eq!((outlook.calls, outlook.oldest), (1, Some(at(350))), "what is gone is not counted again");
 }

@@ -17,7 +17,10 @@ export const useLink = () => useContext(LinkContext)
 /** Between two attempts; the server is on this machine more often than not. */
 const RETRY_MS = 1_000
 
-type CallMessage = CallEvent & { call_id: string; user_id: string; direction: 'inbound' | 'outbound' }
+/** Before the first of them. */
+const SOON_MS = 100
+
+type CallMessage = CallEvent & { type?: string; call_id: string; user_id: string; direction: 'inbound' | 'outbound' }
 
 /** Events that change what the list of present calls shows. */
 const LIFE = new Set(['invited', 'dialled', 'answered', 'ended'])
@@ -61,7 +64,7 @@ function patchRegistration(cache: QueryClient, id: string, registration: Registr
 }
 
 function appendEvent(cache: QueryClient, message: CallMessage) {
-  const { call_id, user_id: _user, direction: _direction, ...event } = message
+  const { call_id, user_id: _user, direction: _direction, type: _type, ...event } = message
   hear(call_id, event)
   cache.setQueryData<CallDetail>(keys.call(call_id), (detail) => {
     if (!detail) return detail
@@ -124,21 +127,25 @@ export function LiveFeed({ children }: { children: ReactNode }) {
     let source: EventSource | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
     let wasOpen = false
+    let failures = 0
     const open = () => {
       source = new EventSource('/events')
       source.onopen = () => {
         setLink('open')
+        failures = 0
         // The feed has no memory: what was missed is asked for.
         if (wasOpen) void cache.invalidateQueries()
         wasOpen = true
       }
       source.onerror = () => {
         source?.close()
-        setLink('away')
+        failures++
+        // One that ends and is open again at once was no server that is away.
+        if (failures > 1) setLink('away')
         wasOpen = true
         // It may be that whoever looks is not let in any more.
-        void cache.invalidateQueries({ queryKey: ['session'] })
-        timer = setTimeout(open, RETRY_MS)
+        void cache.invalidateQueries({ queryKey: session.queryKey })
+        timer = setTimeout(open, failures > 1 ? RETRY_MS : SOON_MS)
       }
       // Who is signed out sees it at once; who may come in again another way does.
       source.addEventListener('ended', () => {

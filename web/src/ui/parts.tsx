@@ -52,7 +52,7 @@ export function Badge({ tone, children, title }: { tone: Tone; children: ReactNo
   return (
     <span
       title={title}
-      className={cx('inline-flex items-center gap-1.5 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap', tones[tone])}
+      className={cx('inline-flex items-center gap-1.5 rounded-full px-2 py-0.5 align-top text-xs font-medium whitespace-nowrap', tones[tone])}
     >
       <span aria-hidden className="text-[0.5rem] leading-none">
         {marks[tone]}
@@ -115,7 +115,7 @@ export function Heading({ title, above, actions, children }: { title: string; ab
     <header className="mb-5 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
       <div className="min-w-0">
         {above && <div className="mb-0.5 text-[0.8125rem] text-dim">{above}</div>}
-        <h1 ref={heading} tabIndex={-1} className="text-[1.625rem] leading-tight font-semibold tracking-[-0.02em] break-words">
+        <h1 ref={heading} tabIndex={-1} className="text-[1.625rem] leading-tight font-semibold tracking-[-0.02em] wrap-anywhere">
           {title}
         </h1>
         {children}

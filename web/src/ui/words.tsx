@@ -40,7 +40,7 @@ export const engineName = (name: string) => engines[name] ?? name
 
 /** `agent_ended` → "Agent ended" */
 export const spoken = (word: string) => {
-  const text = word.replaceAll(/[_.]/g, ' ')
+  const text = word.replaceAll(/[_.]/g, ' ').replaceAll(/\b(rtp|dtmf|sip|api|id|mos|url)\b/gi, (name) => name.toUpperCase())
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 

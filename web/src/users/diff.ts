@@ -20,7 +20,7 @@ export function differences(before: unknown, after: unknown): Difference[] {
   const walk = (old: unknown, now: unknown, path: string) => {
     if (isObject(old) && isObject(now)) {
       for (const key of new Set([...Object.keys(old), ...Object.keys(now)])) {
-        if (path === '' && ASIDE.has(key)) continue
+        if (ASIDE.has(key)) continue
         walk(old[key], now[key], path ? `${path}.${key}` : key)
       }
     } else if (JSON.stringify(old) !== JSON.stringify(now)) {

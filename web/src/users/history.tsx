@@ -132,18 +132,26 @@ function BringBack({ path, version, current, act, onClose }: { path: string; ver
 function Changes({ found }: { found: Difference[] }) {
   return (
     <div className="max-h-[50dvh] overflow-auto rounded-lg border border-line" tabIndex={0} role="region" aria-label="What changes">
-      <table className="w-full text-left text-sm">
+      <table className="w-full table-fixed text-left text-sm">
         <thead>
           <tr className="border-b border-line text-[0.8125rem] text-dim">
-            <th scope="col" className="px-3 py-1.5 font-medium">Setting</th>
-            <th scope="col" className="px-3 py-1.5 font-medium">Now</th>
-            <th scope="col" className="px-3 py-1.5 font-medium">Then</th>
+            <th scope="col" className="w-[28%] px-3 py-1.5 font-medium">
+              Setting
+            </th>
+            <th scope="col" className="px-3 py-1.5 font-medium">
+              Now
+            </th>
+            <th scope="col" className="px-3 py-1.5 font-medium">
+              Then
+            </th>
           </tr>
         </thead>
         <tbody className="divide-y divide-line">
           {found.map(({ path, before, after }) => (
             <tr key={path} className="align-top">
-              <th scope="row" className="px-3 py-1.5 font-mono text-xs font-normal break-all text-ink">{path}</th>
+              <th scope="row" className="px-3 py-1.5 font-mono text-xs font-normal wrap-anywhere text-ink">
+                {path}
+              </th>
               <td className="px-3 py-1.5 text-bad">{shownValue(before)}</td>
               <td className="px-3 py-1.5 text-ok">{shownValue(after)}</td>
             </tr>
@@ -154,4 +162,17 @@ function Changes({ found }: { found: Difference[] }) {
   )
 }
 
-const shownValue = (text: string | undefined) => <span className="break-words whitespace-pre-wrap">{text === undefined || text === 'null' ? '–' : text === '' ? '(empty)' : text}</span>
+function shownValue(text: string | undefined) {
+  if (text === undefined || text === 'null') return '–'
+  if (text === '') return '(empty)'
+  const isList = /^[[{]/.test(text)
+  return <span className={isList ? 'font-mono text-xs whitespace-pre-wrap wrap-anywhere' : 'whitespace-pre-wrap wrap-anywhere'}>{isList ? pretty(text) : text}</span>
+}
+
+function pretty(text: string) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 1)
+  } catch {
+    return text
+  }
+}

@@ -52,7 +52,7 @@ function Registration({ user }: { user: UserDocument }) {
           {line.dns_failure && <p className="mb-3 rounded-lg bg-warn-soft px-3 py-2 text-sm">{line.dns_failure}</p>}
           <Facts wide>
             <Fact name="In this state since">{line.since && <Ago at={line.since} />}</Fact>
-            <Fact name={line.state === 'registered' ? 'Renewed' : 'Next attempt'}>{line.next_attempt_at && <Ago at={line.next_attempt_at} />}</Fact>
+            <Fact name={line.state === 'registered' ? 'To be renewed' : 'Next attempt'}>{line.next_attempt_at && <Ago at={line.next_attempt_at} />}</Fact>
             <Fact name="Granted until">{line.expires_at && <When at={line.expires_at} />}</Fact>
             <Fact name="Down since">{line.down_since && <Ago at={line.down_since} />}</Fact>
             <Fact name="Registrar" mono>

@@ -39,7 +39,7 @@ function NewUserForm() {
     return {
       ...spec,
       required: spec.required || isNeeded,
-      hint: given[field] ? `${given[field]}.` : spec.hint,
+      hint: given[field] ? `${given[field].charAt(0).toUpperCase()}${given[field].slice(1)}.` : spec.hint,
       placeholder: field in filled ? String(filled[field]) : spec.placeholder,
     }
   })

@@ -21,7 +21,7 @@ const greeting: Spec = {
 export const newUser = {
   who: [
     { name: 'user_id', label: 'Id', required: true, mono: true, placeholder: 'alice', hint: 'For addresses and logs; it stays.',
-      check: (value) => (/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/.test(value) ? undefined : 'letters, digits, and . _ - @ + inside') },
+      check: (value) => (/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(value) ? undefined : 'up to 64 letters, digits, and . _ - @ inside') },
     { ...displayName, placeholder: 'Alice Johnson' },
   ] satisfies Spec[],
   account: [

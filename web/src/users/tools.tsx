@@ -156,7 +156,7 @@ function entryOf(specs: Spec[], values: Values): Record<string, unknown> {
 function Headers({ has }: { has: boolean }) {
   const { values } = useFormState()
   return (
-    <div className="grid gap-2 sm:col-span-2">
+    <div className="grid gap-2">
       <div className="flex items-center gap-2 text-sm">
         <Badge tone={has && values.no_headers !== true ? 'ok' : 'mute'}>{has ? (values.no_headers === true ? 'Headers will be taken away' : 'Headers are set') : 'No headers are set'}</Badge>
       </div>
@@ -196,13 +196,20 @@ function HttpTools({ user }: { user: UserDocument }) {
   )
 }
 
+/** Names in the address that no argument has; of a schema the server judges. */
+function lacking(url: string, rows: Argument[] | undefined): string | undefined {
+  const missing = unfilled(url, rows)
+  return missing.length > 0 ? `there is no argument ${missing.join(', ')} yet: add it below` : undefined
+}
+const unfilled = (url: string, rows: Argument[] | undefined) => [...new Set(placeholders(url) ?? [])].filter((name) => rows && !rows.some((row) => row.name === name))
+
 function HttpToolEditor({ tool, taken, submit }: { tool: HttpToolDocument | undefined; taken: string[]; submit: (changed: Record<string, unknown>) => Promise<void> }) {
   const [rows, setRows] = useState<Argument[] | undefined>(() => (tool ? rowsOf(tool.parameters) : []))
   const parameters: Spec = { name: 'parameters', label: 'Arguments as JSON Schema', kind: 'long', mono: true, wide: true, rows: 9, check: checkSchema }
   const specs: Spec[] = [
     name(48, taken),
     { name: 'method', label: 'Method', kind: 'select', options: METHODS },
-    { name: 'url', label: 'Address', required: true, mono: true, wide: true, maxLength: 2048, placeholder: 'https://crm.example/orders/{number}', check: checkUrl,
+    { name: 'url', label: 'Address', required: true, mono: true, wide: true, maxLength: 2048, placeholder: 'https://crm.example/orders/{number}', check: (text) => checkUrl(text) ?? lacking(text, rows),
       hint: '{number} stands for the argument of that name. The others go into the query, or as JSON into the body of POST, PUT and PATCH.' },
     { name: 'description', label: 'What it does, and when to use it', required: true, kind: 'long', rows: 2, maxLength: 2000, wide: true, placeholder: 'Finds an order by its number. Use it when somebody asks where an order is.', hint: 'The model goes by this.' },
     parameters,
@@ -222,11 +229,8 @@ function HttpToolEditor({ tool, taken, submit }: { tool: HttpToolDocument | unde
       specs={specs}
       initial={start}
       submit={async (_body, values) => {
-        const named = placeholders(String(values.url)) ?? []
         const given = rows ? schemaOf(rows) : values.parameters ? (JSON.parse(String(values.parameters)) as Record<string, unknown>) : { type: 'object', properties: {} }
         if (rows?.some((row) => checkArgument(row, rows))) throw new Error('An argument is not right yet.')
-        const missing = named.filter((each) => !(each in ((given.properties ?? {}) as object)))
-        if (missing.length > 0) throw new ApiError(422, { title: 'Something is missing', errors: [{ field: 'url', problem: `there is no argument ${missing.join(', ')}: add it below` }] })
         await submit({ ...entryOf(specs, values), parameters: given })
       }}
     >
@@ -239,6 +243,8 @@ function HttpToolEditor({ tool, taken, submit }: { tool: HttpToolDocument | unde
     </Form>
   )
 }
+
+const blankArgument: Argument = { name: '', kind: 'string', meaning: '', required: true, choices: '' }
 
 function Arguments({ rows, setRows, spec }: { rows: Argument[] | undefined; setRows: (rows: Argument[] | undefined) => void; spec: Spec }) {
   const form = useFormState()
@@ -305,7 +311,12 @@ function Arguments({ rows, setRows, spec }: { rows: Argument[] | undefined; setR
         })}
       </ul>
       <div className="mt-2 flex flex-wrap gap-2">
-        <Button small onClick={() => setRows([...rows, { name: '', kind: 'string', meaning: '', required: true, choices: '' }])}>
+        {unfilled(String(form.values.url ?? ''), rows).map((name) => (
+          <Button key={name} small onClick={() => setRows([...rows, { ...blankArgument, name }])}>
+            <Plus aria-hidden /> Add {name}
+          </Button>
+        ))}
+        <Button small onClick={() => setRows([...rows, blankArgument])}>
           <Plus aria-hidden /> Add an argument
         </Button>
         <Button

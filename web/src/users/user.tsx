@@ -109,9 +109,9 @@ function Screen({ user }: { user: UserDocument }) {
         <p className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-dim">
           <RegistrationBadge state={user.registration.state} alert={user.registration.alert} />
           {!user.is_active && <Badge tone="mute">Inactive</Badge>}
-          {user.sip_username !== user.user_id && <span>{user.user_id}</span>}
+          {user.sip_username !== user.user_id && <span className="min-w-0 wrap-anywhere">{user.user_id}</span>}
           {user.sip && (
-            <span>
+            <span className="min-w-0 wrap-anywhere">
               {user.sip_username} at {user.sip.sip_server}
             </span>
           )}

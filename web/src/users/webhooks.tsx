@@ -25,12 +25,18 @@ export function Webhooks({ user }: { user: UserDocument }) {
         blank={blank}
         add="Add a receiver"
         body={(rows) => ({ webhooks: rows.map(({ secret, ...hook }) => ({ ...hook, ...(secret ? { secret } : {}) })) })}
-        row={(hook, set, at) => {
+        check={(hook) => {
+          if (!/^https?:\/\/[^\s/]/.test(hook.url)) return 'the address begins with https:// (or http:// in your own network)'
+          const isStored = user.webhooks?.some((each) => each.url === hook.url)
+          if (!hook.secret && !isStored) return 'a secret is needed: 16 characters or more'
+          return hook.secret && hook.secret.length < 16 ? 'the secret is too short: 16 characters or more' : undefined
+        }}
+        row={(hook, set, at, fault) => {
           const isStored = user.webhooks?.some((each) => each.url === hook.url)
           return (
             <div className="min-w-0 flex-1 rounded-lg border border-line p-3">
               <div className="grid gap-2 sm:grid-cols-[1.6fr_1fr]">
-                <input aria-label={`Address of receiver ${at + 1}`} placeholder="https://example.com/hook" className="field font-mono text-sm" value={hook.url} onChange={(event) => set({ ...hook, url: event.target.value })} />
+                <input {...fault} aria-label={`Address of receiver ${at + 1}`} placeholder="https://example.com/hook" className="field font-mono text-sm" value={hook.url} onChange={(event) => set({ ...hook, url: event.target.value })} />
                 <input aria-label={`Secret of receiver ${at + 1}`} type="password" autoComplete="new-password" placeholder={isStored ? 'secret: unchanged' : 'secret, 16 characters or more'} className="field text-sm" value={hook.secret ?? ''} onChange={(event) => set({ ...hook, secret: event.target.value })} />
               </div>
               <fieldset className="mt-2 flex flex-wrap gap-x-4 gap-y-1">
@@ -126,6 +132,7 @@ export function Deliveries({ userId, canTest }: { userId: string; canTest: boole
       {!list ? (
         pages.error ? <Trouble error={pages.error} /> : <Waiting />
       ) : list.length === 0 ? (
+        state ? <Empty title="None of them is like that">Choose another state, or all of them.</Empty> :
         <Empty title="Nothing was sent yet">{canTest ? 'Send a test, or wait for a call.' : 'Add a receiver above; then each call leaves its deliveries here.'}</Empty>
       ) : (
         <>

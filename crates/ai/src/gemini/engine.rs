@@ -11,8 +11,9 @@ use super::{
     talk::Talk,
     wire::{downlink, uplink},
 };
-use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, Offer, realtime::alarm::now};
+use crate::{Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, realtime::alarm::now};
 use async_trait::async_trait;
+use callie_domain::Offer;
 use jiff::Zoned;
 use std::sync::Arc;
 

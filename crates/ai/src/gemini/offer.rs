@@ -1,6 +1,7 @@
 //! The models and voices of Gemini Live, as its documentation lists them.
 
-use crate::offer::{Offer, names};
+use crate::offer::names;
+use callie_domain::Offer;
 
 /// Newest first; older ones are on their way out.
 const MODELS: &[&str] = &[

@@ -12,8 +12,9 @@ use super::{
     voice::Voices,
 };
 use crate::chat::{ChatClient, ChatOptions, Talk};
-use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession, Offer};
+use crate::{Brief, Capabilities, Engine, EngineError, EngineEvent, EngineSession};
 use async_trait::async_trait;
+use callie_domain::Offer;
 use std::path::PathBuf;
 
 /// What the engine may use besides what is built in.

@@ -175,6 +175,13 @@ mod tests {
             assert!(dialect.sources.iter().all(|source| source.len() > 10), "{name}");
             assert!(dialect.takes_items || dialect.takes_instructions, "{name}: it can be told something");
             assert!(dialect.turn_detections().any(|kind| kind == "server_vad"), "{name}");
+            let usual =
+                |usual: &Option<String>, known: &[String]| known.is_empty() || usual.iter().all(|usual| known.contains(usual));
+            assert!(
+                usual(&dialect.voice, &dialect.voices) && usual(&dialect.model, &dialect.models),
+                "{name}: its own are known"
+            );
+            assert_eq!(dialect.takes_temperature(), name == "qwen", "{name}");
             assert!(["system", "user"].contains(&dialect.cue_role.as_str()), "{name}");
             assert_eq!(dialect.key.header, dialect.key.header.to_lowercase(), "{name}");
             let known = dialect.session("server_vad", Values::new()).expect("a session");

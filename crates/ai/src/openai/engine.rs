@@ -10,10 +10,11 @@ use super::{
     wire::setup::Setup,
 };
 use crate::{
-    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession, Offer,
+    Brief, Capabilities, Engine, EngineCause, EngineError, EngineSession,
     realtime::{alarm::now, instruction},
 };
 use async_trait::async_trait;
+use callie_domain::Offer;
 use jiff::Zoned;
 use std::sync::Arc;
 

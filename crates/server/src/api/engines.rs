@@ -3,8 +3,7 @@
 use super::state::ServerInfo;
 use super::words::EngineWord;
 use axum::{Json, extract::State};
-use callie_ai::{GeminiEngine, Offer, OpenAiEngine};
-use callie_domain::user::ENGINES;
+use callie_domain::{Offer, user::ENGINES};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,8 +87,9 @@ pub async fn list(State(info): State<ServerInfo>) -> Json<EngineOffers> {
 
 fn offered(info: &ServerInfo, name: &'static str) -> EngineOffer {
     let here = info.engines.iter().find(|engine| engine.name == name);
+    let offer = info.offers.iter().find(|(of, _)| *of == name).map(|(_, offer)| offer.clone());
     let Offer { title, models, model, voices, voice, languages, listens, takes_hints, takes_temperature } =
-        here.map_or_else(|| known(name), |engine| engine.offer.clone());
+        offer.unwrap_or_else(|| Offer { title: name.to_owned(), ..Offer::default() });
     EngineOffer {
         name,
         title,
@@ -107,19 +107,10 @@ fn offered(info: &ServerInfo, name: &'static str) -> EngineOffer {
     }
 }
 
-/// Of an engine that this server has not.
-fn known(name: &str) -> Offer {
-    match name {
-        GeminiEngine::NAME => GeminiEngine::known(),
-        OpenAiEngine::NAME => OpenAiEngine::known(),
-        _ => Offer { title: name.to_owned(), ..Offer::default() },
-    }
-}
-
 fn key(name: &str) -> Option<&'static str> {
     match name {
-        GeminiEngine::NAME => Some("GEMINI_API_KEY"),
-        OpenAiEngine::NAME => Some("OPENAI_API_KEY"),
+        "gemini" => Some("GEMINI_API_KEY"),
+        "openai" => Some("OPENAI_API_KEY"),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use crate::identity::Door;
 use crate::records::Metrics;
 use crate::records::erasure::Eraser;
 use axum::extract::FromRef;
+use callie_domain::Offer;
 use callie_store::{
     AnalyticsStore, AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore,
 };
@@ -123,8 +124,6 @@ pub struct EngineInfo {
     pub name: &'static str,
     /// What it is and how well it is, for people: "offline engine, with speech recognition".
     pub detail: EngineDetail,
-    /// What users may choose of it.
-    pub offer: callie_ai::Offer,
     /// Talks for users who ask for none.
     pub default: bool,
 }
@@ -140,6 +139,8 @@ pub struct ServerInfo {
     pub started_at: Timestamp,
     /// The engines that this server has.
     pub engines: Arc<[EngineInfo]>,
+    /// What users may choose of each engine that there is, by name, also of those that this server has not.
+    pub offers: Arc<[(&'static str, Offer)]>,
 }
 
 /// Where the process stands in its life. The composition root sends, the API reads.

@@ -128,10 +128,15 @@ fn left(which: &Which) -> String {
         Which::EndedBefore(_) => "erased_ms IS NULL",
         Which::WithParty(_) | Which::All => "(erased_ms IS NULL OR parties_erased = 0)",
     };
+    // Records name a party as `alice`, `alice@host`, `sip:alice@host` or `sips:alice@host`.
+    let is = |side: &str| {
+        let begins =
+            ["", "sip:", "sips:"].map(|scheme| format!("instr(cdr ->> '{side}', '{scheme}' || ?3 || '@') = 1")).join(" OR ");
+        format!("cdr ->> '{side}' = ?3 OR {begins}")
+    };
+    let (from, to) = (is("$.from"), is("$.to"));
     format!(
         "user_id = ?1 AND {left} AND ended_ms IS NOT NULL AND json_valid(cdr)
-           AND (?2 IS NULL OR ended_ms < ?2)
-           AND (?3 IS NULL OR cdr ->> '$.from' = ?3 OR cdr ->> '$.to' = ?3
-                OR instr(cdr ->> '$.from', 'sip:' || ?3 || '@') = 1 OR instr(cdr ->> '$.to', 'sip:' || ?3 || '@') = 1)"
+           AND (?2 IS NULL OR ended_ms < ?2) AND (?3 IS NULL OR {from} OR {to})"
     )
 }

@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
     response::Response,
 };
+use callie_domain::Offer;
 use callie_store::{Keyring, SqliteStore};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -71,7 +72,6 @@ impl World {
         let infos = engines.iter().enumerate().map(|(index, (name, detail))| EngineInfo {
             name,
             detail: (*detail).to_owned().into(),
-            offer: callie_ai::Offer { title: (*detail).to_owned(), voices: vec!["Kore".to_owned()], ..Default::default() },
             default: index == 0,
         });
         let store = Arc::new(MemoryStore::default());
@@ -101,6 +101,7 @@ impl World {
                 listening: "127.0.0.1:8080".parse().expect("valid"),
                 started_at: now - std::time::Duration::from_secs(60),
                 engines: infos.collect(),
+                offers: ["gemini", "openai"].map(offer).into(),
             },
             phase: Phases(phases),
             eraser: Eraser::new(queue.clone(), recordings.path().to_owned()),
@@ -209,4 +210,10 @@ impl Reply {
         fields.sort_unstable();
         fields
     }
+}
+
+/// What users may choose of an engine.
+fn offer(name: &'static str) -> (&'static str, Offer) {
+    let voices = vec![format!("voice of {name}")];
+    (name, Offer { title: name.to_uppercase(), voices, takes_hints: true, ..Offer::default() })
 }
