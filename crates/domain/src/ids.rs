@@ -63,6 +63,11 @@ macro_rules! ulid_names {
                 Self(ulid::Ulid::from_parts(ms, entropy))
             }
 
+            /// Its 128 bits: the time, then the entropy.
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_bytes()
+            }
+
             /// The time that it was given, to the millisecond.
             pub fn began_at(&self) -> Option<jiff::Timestamp> {
                 jiff::Timestamp::from_millisecond(i64::try_from(self.0.timestamp_ms()).ok()?).ok()

@@ -10,12 +10,14 @@
 //!           gemini::FakeGemini, openai::FakeOpenAi ◀─WebSocket─ the product    (what they share: realtime)
 //!                             firestore::Firestore ◀────gRPC─── the product
 //!             receiver::Receiver, mcp::McpServer, text_model::TextModel ◀────HTTP─── the product
+//!                          collector::Collector ◀────HTTP─── the product (OTLP)
 //!                     provider::IdentityProvider ◀────HTTP─── the product, a browser
 //! ```
 
 pub mod analysis;
 pub mod carrier;
 mod certificate;
+pub mod collector;
 pub mod digest;
 pub mod firestore;
 pub mod gemini;

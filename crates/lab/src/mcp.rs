@@ -43,6 +43,8 @@ struct State {
     methods: Vec<String>,
     /// `Authorization` of the last request.
     authorization: Option<String>,
+    /// `traceparent` of the uses of tools: of the header, and of the request's `_meta`.
+    parents: Vec<[Option<String>; 2]>,
 }
 
 /// A running server. Dropping it ends its tasks and closes its port.
@@ -78,6 +80,7 @@ impl McpServer {
             begun: 0,
             methods: Vec::new(),
             authorization: None,
+            parents: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -117,6 +120,11 @@ impl McpServer {
 
     pub fn methods(&self) -> Vec<String> {
         self.state().methods.clone()
+    }
+
+    /// `traceparent` of the uses of tools: of the header, and of the request's `_meta`.
+    pub fn parents(&self) -> Vec<[Option<String>; 2]> {
+        self.state().parents.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -205,6 +213,10 @@ impl Reply {
 impl State {
     fn take(&mut self, received: &Received, message: &Value) -> Reply {
         self.authorization = received.header("authorization").map(str::to_owned);
+        if message["method"] == "tools/call" {
+            let own = message["params"]["_meta"]["traceparent"].as_str();
+            self.parents.push([received.header("traceparent"), own].map(|value| value.map(str::to_owned)));
+        }
         let session = received.header("mcp-session-id").map(str::to_owned);
         match received.line.split(' ').next() {
             Some("POST") => self.posted(session, message),

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! start: store ─ webhooks ─ orphans closed ─ engines ─ media ─ SIP ─ calls ─ lines ─ HTTP ─ ready
-//! stop:  no new calls ─ calls end ─ lines unregister ─ HTTP ends ─ records written ─ store closed
+//! stop:  no new calls ─ calls end ─ lines unregister ─ HTTP ends ─ records written ─ traces sent ─ store closed
 //! ```
 
 mod aftercare;
 mod forgetting;
 mod front;
 mod https;
+mod traces;
+mod vitals;
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
@@ -22,6 +24,7 @@ use crate::{
         TransferOrder,
     },
     first_version::lay_over,
+    health::Board,
     outside::GuardedClient,
     records::erasure::Eraser,
     records::{LineWatch, LiveFeed, Metrics, RecordSink, Traces},
@@ -53,6 +56,7 @@ use tokio::{
     sync::{broadcast, mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use traces::Tracing;
 
 /// How long calls may take to end once they were told to.
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(5);
@@ -77,6 +81,7 @@ pub struct App {
     lines: TaskTracker,
     http: TaskTracker,
     records: TaskTracker,
+    tracing: Tracing,
     stack_tasks: TaskTracker,
     /// Held as long as the server runs.
     _folder_lock: File,
@@ -112,12 +117,13 @@ impl App {
         let aftercare = Aftercare::new(config, &stores.records, &users).await?;
         close_orphans(&stores.records, &recordings).await?;
 
-        let media = MediaEngine::start(media_options(config)).context("the media threads do not start")?;
+        let media = Arc::new(MediaEngine::start(media_options(config)).context("the media threads do not start")?);
         let ports = Arc::new(RtpPorts::new());
         let feed = LiveFeed::new();
         let line_news = feed.subscribe();
         let metrics = Metrics::default();
         beside(&stack_tasks, &stack_cancel, metrics.clone().follow(feed.subscribe()));
+        let tracing = Tracing::start(config, &stores.records, &feed)?;
         let (phase, phases) = watch::channel(Phase::Starting);
 
         let (stack, inbound) = SipStack::start(sip_options(config), &stack_tasks, stack_cancel.clone())
@@ -136,13 +142,14 @@ impl App {
         stack_tasks.spawn(keeper.run(stack_cancel.clone()));
         let context = CallContext {
             stack: stack.clone(),
-            media: Arc::new(media),
+            media: media.clone(),
             ports: ports.clone(),
             engines,
             tools: ToolShop::new(outside, stores.records.clone(), servers),
             sink,
             traces,
             feed: feed.clone(),
+            tracer: tracing.tracer.clone(),
             limits: CallLimits {
                 rtp_ports: config.media.rtp_ports.clone(),
                 rtp_timeout: config.media.rtp_timeout,
@@ -158,7 +165,11 @@ impl App {
         let directory = LineDirectory::default();
         let calls = TaskTracker::new();
         let registry = Registry::new(context, view.clone(), directory.clone(), calls);
-        stack_tasks.spawn(admit_calls(inbound, registry.clone()));
+        let sip_ended = CancellationToken::new();
+        stack_tasks.spawn(admit_calls(inbound, registry.clone(), sip_ended.clone()));
+        let health = Board::default();
+        let vitals = vitals::watch(config, health.clone(), media, directory.clone(), view.clone(), sip_ended);
+        beside(&stack_tasks, &stack_cancel, vitals.run(feed.subscribe()));
         let look = directory.clone();
         let watch =
             LineWatch { store: stores.records.clone(), look: Arc::new(move |user| look.status(user).map(|status| status.state)) };
@@ -198,6 +209,7 @@ impl App {
             exchange: exchange.clone(),
             hooks: aftercare.hooks.clone(),
             metrics: metrics.clone(),
+            health,
             orders: stores.records.clone(),
             toll: stores.records.clone(),
             versions: stores.records.clone(),
@@ -222,7 +234,7 @@ impl App {
             secure: front.secure,
         };
         http.spawn(serve_http(listener, certificate, api::router(state).merge(pages), Phases(phases)));
-        aftercare.run(line_news, &stack_tasks, &stack_cancel);
+        aftercare.run(line_news, tracing.tracer.clone(), &stack_tasks, &stack_cancel);
         let redialler =
             Redialler { orders: stores.records.clone(), records: stores.records.clone(), exchange, feed: feed.subscribe() };
         lines.spawn(redialler.run(lines_cancel.child_token()));
@@ -244,6 +256,7 @@ impl App {
             lines,
             http,
             records,
+            tracing,
             stack_tasks,
             _folder_lock: folder_lock,
         })
@@ -314,6 +327,7 @@ impl App {
         // The registry holds the last handle of the record sink.
         drop((self.registry, self.doctor));
         wind_down("records", &self.records).await;
+        self.tracing.stop().await;
         self.stores.close().await;
     }
 }
@@ -380,7 +394,9 @@ fn beside<T: Send>(tasks: &TaskTracker, end: &CancellationToken, work: impl Futu
     tasks.spawn(async move { end.run_until_cancelled(work).await.map(drop) });
 }
 
-async fn admit_calls(mut inbound: mpsc::Receiver<InboundCall>, registry: Registry) {
+/// `ended` is cancelled when the stack gives no more calls.
+async fn admit_calls(mut inbound: mpsc::Receiver<InboundCall>, registry: Registry, ended: CancellationToken) {
+    let _ended = ended.drop_guard();
     while let Some(call) = inbound.recv().await {
         registry.admit(call);
     }

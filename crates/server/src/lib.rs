@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`cli`] | the command line |
 //! | [`config`] | the process's configuration |
-//! | [`telemetry`] | logs |
+//! | [`telemetry`] | logs, and traces of calls |
 //! | [`stores`] | where users and calls are kept |
 //! | [`app`] | the composition root: build, run, drain |
 //! | [`api`] | the HTTP API |
@@ -18,6 +18,7 @@
 //! | [`call`] | calls: the task of each, and the bridge to its agent |
 //! | [`doctor`] | proves a line, and says what to do about what is wrong |
 //! | [`hooks`] | webhooks: who is told, and the queue to them |
+//! | [`health`] | how well each part is |
 //! | [`redial`] | calls that are tried again |
 //! | [`summaries`] | what a text model makes of calls when they are over |
 //! | [`identity`] | who is let in to the API |
@@ -36,6 +37,7 @@ pub mod doctor;
 pub mod engines;
 pub mod exchange;
 pub mod first_version;
+pub mod health;
 pub mod hooks;
 pub mod identity;
 pub mod outside;

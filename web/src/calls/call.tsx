@@ -172,6 +172,9 @@ function Record({ call, events, names }: Parts) {
             <Fact name="Id" mono>
               {call.id}
             </Fact>
+            <Fact name="Trace" mono>
+              {call.trace_id}
+            </Fact>
           </Facts>
         </Card>
         <Media call={call} />

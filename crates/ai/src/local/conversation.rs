@@ -294,6 +294,7 @@ fn tool_used(message: &Message) -> EngineEvent {
         result: result.to_string(),
         end: ToolEnd::Result,
         took: Duration::ZERO,
+        requests: Vec::new(),
     })
 }
 

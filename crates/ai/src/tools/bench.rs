@@ -12,7 +12,7 @@
 
 use super::{Behaviour, Object, Outcome, Toolbox, Work};
 use crate::EngineEvent;
-use callie_domain::record::ToolEnd;
+use callie_domain::record::{ToolEnd, ToolRequest};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::{
@@ -77,6 +77,7 @@ impl Used {
             result: recorded(&self.outcome.result),
             end: self.end,
             took: self.took,
+            requests: self.outcome.requests.clone(),
         }
     }
 
@@ -95,6 +96,8 @@ pub struct ToolUse {
     pub result: String,
     pub end: ToolEnd,
     pub took: Duration,
+    /// What it sent into the network.
+    pub requests: Vec<ToolRequest>,
 }
 
 fn recorded(object: &Object) -> String {

@@ -1,7 +1,7 @@
 //! What a tool is, and what comes of using one.
 
 use crate::EngineEvent;
-use callie_domain::record::Message;
+use callie_domain::record::{Message, ToolRequest};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use std::{fmt, time::Duration};
@@ -24,6 +24,8 @@ pub struct Outcome {
     pub ends_call: bool,
     /// What the call is to do.
     pub effect: Option<Effect>,
+    /// What was sent into the network for it.
+    pub requests: Vec<ToolRequest>,
 }
 
 /// What a tool asks of the call.
@@ -70,7 +72,7 @@ impl Outcome {
     }
 
     fn of(key: &str, value: Value) -> Self {
-        Self { result: Object::from_iter([(key.to_owned(), value)]), ends_call: false, effect: None }
+        Self { result: Object::from_iter([(key.to_owned(), value)]), ends_call: false, effect: None, requests: Vec::new() }
     }
 }
 

@@ -134,7 +134,7 @@ mod tests {
 
     fn uses(name: &str, outcome: ToolEnd) -> CallFact {
         let (arguments, result) = ("{}".to_owned(), "{}".to_owned());
-        CallFact::ToolUsed { name: name.to_owned(), arguments, result, outcome: Some(outcome), took_ms: None }
+        CallFact::ToolUsed { name: name.to_owned(), arguments, result, outcome: Some(outcome), took_ms: None, requests: vec![] }
     }
 
     fn close(facts: &[CallFact]) -> Vec<Claim> {

@@ -29,6 +29,26 @@ pub enum ToolEnd {
     Cancelled,
 }
 
+/// A request that the use of a tool sent, with nothing of what was asked or answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolRequest {
+    /// The span that the other side was told as its parent (W3C Trace Context): 16 hexadecimal digits.
+    pub span: String,
+    /// `GET` of a web service, `tools/call` of an MCP server.
+    pub method: String,
+    pub host: String,
+    pub port: u16,
+    /// From the beginning of the use, milliseconds.
+    pub after_ms: u64,
+    pub took_ms: u64,
+    /// Of HTTP, where there was an answer of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there was none, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// What is done about dead air, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -197,6 +217,9 @@ pub enum CallFact {
         /// From the agent's wish to this, milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         took_ms: Option<u64>,
+        /// What it sent into the network for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        requests: Vec<ToolRequest>,
     },
     /// The agent took a message for the user.
     MessageTaken {

@@ -16,7 +16,7 @@ pub use after_call::{AfterCallReport, AfterCallState};
 pub use answered_by::AnsweredBy;
 pub use cdr::{Cdr, Direction, LegSummary, MediaSummary};
 pub use claim::{Claim, ClaimKind, ClaimStanding};
-pub use event::{BargeInOutcome, CallEvent, CallFact, DeadAirStep, Speaker, TokenCounts, ToolEnd};
+pub use event::{BargeInOutcome, CallEvent, CallFact, DeadAirStep, Speaker, TokenCounts, ToolEnd, ToolRequest};
 pub use latency::{BOUNDS_MS, Histogram};
 pub use message::Message;
 pub use signalling::{SipMessage, Way};

@@ -176,6 +176,12 @@ impl MediaEngine {
         Ok(Media { ear, voice, control, events })
     }
 
+    /// Ticks of each thread since the start: a thread that stands still shows here, and nowhere else.
+    #[must_use]
+    pub fn ticks(&self) -> Vec<u64> {
+        self.threads.iter().map(|thread| thread.counters.ticks.load(Ordering::Relaxed)).collect()
+    }
+
     #[must_use]
     pub fn stats(&self) -> EngineStats {
         self.threads.iter().fold(EngineStats::default(), |sum, thread| {

@@ -5,6 +5,7 @@ use super::authorize::TrustedProxies;
 use super::guard::Names;
 use super::headers::Secure;
 use crate::exchange::Exchange;
+use crate::health::Board;
 use crate::hooks::Meters;
 use crate::identity::Door;
 use crate::records::Metrics;
@@ -27,6 +28,7 @@ pub struct ApiState {
     pub exchange: Lines,
     pub hooks: Hooks,
     pub metrics: Metrics,
+    pub health: Board,
     pub orders: Orders,
     pub toll: Toll,
     pub versions: Versions,
@@ -184,6 +186,7 @@ handles! {
     exchange: Lines,
     hooks: Hooks,
     metrics: Metrics,
+    health: Board,
     orders: Orders,
     toll: Toll,
     versions: Versions,

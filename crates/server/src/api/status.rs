@@ -3,6 +3,7 @@
 use super::engines::{self, EngineDocument};
 use super::state::{Clock, Hooks, Lines, ServerInfo, Users};
 use crate::exchange::SipCounts;
+use crate::health::{Board, Status};
 use crate::hooks::meters::Metered;
 use axum::{Json, extract::State};
 use callie_domain::registration::RegistrationState;
@@ -138,12 +139,17 @@ pub async fn status(
     State(info): State<ServerInfo>,
     State(clock): State<Clock>,
     State(hooks): State<Hooks>,
+    State(health): State<Board>,
 ) -> Json<AdminStatus> {
     let view = users.watch().borrow().clone();
     let lines_now = count_lines(&view, &lines);
     let mut problems = lines_now.problems();
     let store_problem = users.health().await.err();
     let firebase_connected = info.store == "firestore" && store_problem.is_none();
+    // The store and the lines are counted here, by themselves.
+    let amiss = health.checks().into_iter().filter(|check| check.verdict.status != Status::Passed);
+    let amiss = amiss.filter(|check| !matches!(check.name, "server" | "store" | "lines"));
+    problems.extend(amiss.filter_map(|check| check.verdict.reason));
     problems.splice(0..0, store_problem.map(|error| error.to_string()));
     Json(AdminStatus {
         multi_tenant_enabled: true,

@@ -10,6 +10,7 @@ use crate::hooks::{Dispatcher, HookAnnouncer, Meters};
 use crate::outside::GuardedClient;
 use crate::records::LiveFeed;
 use crate::summaries::{Pace as SummaryPace, Summariser};
+use crate::telemetry::Tracer;
 use anyhow::Context;
 use callie_ai::chat::letter::Writer;
 use callie_domain::prices::PriceTable;
@@ -39,11 +40,12 @@ impl Aftercare {
     }
 
     /// Runs until `end`.
-    pub fn run(self, feed: broadcast::Receiver<Arc<LiveEvent>>, tracker: &TaskTracker, end: &CancellationToken) {
+    pub fn run(self, feed: broadcast::Receiver<Arc<LiveEvent>>, tracer: Tracer, tracker: &TaskTracker, end: &CancellationToken) {
         let Self { hooks, users, queue, client } = self;
         let lines = LineNews { feed, view: users.watch(), queue: queue.clone() };
         tracker.spawn(lines.run(end.clone()));
-        let dispatcher = Dispatcher { queue, view: users.watch(), users, client, meters: hooks.meters, pace: Pace::default() };
+        let (view, meters, pace) = (users.watch(), hooks.meters, Pace::default());
+        let dispatcher = Dispatcher { queue, view, users, client, meters, pace, tracer };
         tracker.spawn(dispatcher.run(end.clone()));
     }
 }

@@ -30,7 +30,7 @@ impl Checks {
         let _turn = self.0.acquire().await;
         let chosen = context.engines.choose(&user.ai.engine_order());
         // As for a call of nobody, with the tools that the service must take.
-        let tools = context.tools.tools(user, Keypad::of_no_call()).toolbox;
+        let tools = context.tools.tools(user, Keypad::of_no_call(), None).toolbox;
         let brief = persona::brief(user, Direction::Inbound, String::new(), &CallWords::default(), tools, Timestamp::now());
         let model = chosen.engine.model(&brief);
         let begun = Instant::now();

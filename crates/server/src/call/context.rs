@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use crate::records::{LiveFeed, SinkHandle, Traces};
+use crate::telemetry::Tracer;
 use crate::tools::ToolShop;
 use callie_ai::Engine;
 use callie_domain::prices::PriceTable;
@@ -21,6 +22,8 @@ pub struct CallContext {
     /// Where the SIP messages of a leg go.
     pub traces: Traces,
     pub feed: LiveFeed,
+    /// What other systems are told of the call's trace.
+    pub tracer: Tracer,
     pub limits: CallLimits,
     pub prices: Arc<PriceTable>,
     /// Asked before anything is dialled.

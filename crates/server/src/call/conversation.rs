@@ -217,6 +217,7 @@ pub fn tool_used(tool: ToolUse) -> CallFact {
         name: tool.name,
         outcome: Some(tool.end),
         took_ms: Some(millis(tool.took)),
+        requests: tool.requests,
     }
 }
 

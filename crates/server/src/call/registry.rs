@@ -16,6 +16,7 @@ use crate::{
     accounts::LineDirectory,
     exchange::{ActiveCall, CallWords, DialError, DialRequest, EngineCheck, KeysError, TransferError, TransferOrder},
     records::Journal,
+    telemetry::TraceId,
     tools::shop::Tools,
 };
 use callie_ai::Engine;
@@ -314,7 +315,8 @@ impl Registry {
         let (commands, inbox) = mpsc::channel(INBOX);
         let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
-        let Tools { toolbox, later, complaints } = self.0.context.tools.tools(&user, keypad(&commands));
+        let Tools { toolbox, later, complaints } =
+            self.0.context.tools.tools(&user, keypad(&commands), self.0.context.tracer.parent(id));
         let entry = Entry {
             user: user.id.clone(),
             direction: party.direction,
@@ -359,7 +361,7 @@ impl Registry {
             setup_timeout: Policy::SETUP_TIMEOUT,
             drain_timeout: Policy::DRAIN_TIMEOUT,
         };
-        let span = tracing::info_span!("call", call.id = %id, user.id = %user.id, direction = ?party.direction);
+        let span = tracing::info_span!("call", call.id = %id, trace_id = %TraceId::of(id), user.id = %user.id, direction = ?party.direction);
         let context = self.0.context.clone();
         let directory = self.0.directory.clone();
         let begun = Instant::now();

@@ -8,6 +8,7 @@
 //! | [`api_keys`] | `callie api-keys`: who may come in to the API |
 //! | [`audit`] | `callie audit`: whether what was done is still written down |
 //! | [`doctor`] | `callie doctor`: proves a line |
+//! | [`health`] | `callie health`: asks the running server how it is |
 //! | [`dumps`] | a crash leaves no memory on disk |
 //! | [`config`] | `callie config check` |
 //! | [`keys`] | `callie keys`: the keys that seal passwords |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod dumps;
+pub mod health;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -65,6 +67,8 @@ enum Command {
     },
     /// Examine a user's line, from the DNS to a call of the account to itself.
     Doctor(doctor::DoctorCommand),
+    /// Ask the running server how it is; fails when it takes no calls.
+    Health(health::HealthCommand),
     /// About the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -137,6 +141,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             Ok(serve::runtime()?.block_on(demo::run(plan))?)
         }
         Command::Doctor(command) => doctor::run(file, &command),
+        Command::Health(command) => health::run(file, &command),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::ApiKeys(command) => api_keys::run(file, command),
         Command::Audit(command) => audit::run(file, command),

@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 62] = [
+pub const KEYS: [Key; 70] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key(
         "CALLIE_HTTP_LISTEN",
@@ -109,6 +109,14 @@ pub const KEYS: [Key; 62] = [
     key("FIRESTORE_EMULATOR_HOST", "", "address of a Firestore emulator, instead of Google's service"),
     key("CALLIE_LOG", "info", "level, or directives such as info,callie_sip=debug"),
     key("CALLIE_LOG_FORMAT", "text", "text or json"),
+    key("OTEL_EXPORTER_OTLP_ENDPOINT", "", "collector that traces of calls are sent to (OTLP over HTTP), up to /v1/traces"),
+    key("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "the same, with its whole path"),
+    key("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "how it is spoken to: http/protobuf"),
+    secret("OTEL_EXPORTER_OTLP_HEADERS", "headers of these requests: name=value,name=value, percent-encoded"),
+    key("OTEL_SERVICE_NAME", "callie", "who we are to the collector"),
+    key("OTEL_RESOURCE_ATTRIBUTES", "", "more of that: name=value,name=value, such as deployment.environment.name=production"),
+    key("OTEL_TRACES_SAMPLER", "always_on", "which calls are traced: always_on, always_off, traceidratio"),
+    key("OTEL_TRACES_SAMPLER_ARG", "1", "share of the last, 0 to 1"),
 ];
 
 /// Names of the first version that are known, and do nothing.

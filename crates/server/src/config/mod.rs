@@ -9,6 +9,7 @@
 //! | [`first_version`] | the first version's names, and what they mean here |
 //! | [`http`] | the HTTP API: its address, and who is let in |
 //! | [`store`] | where the users' documents live |
+//! | [`traces`] | where traces of calls go |
 //! | [`outside`] | where users' requests may go |
 //! | [`keys`] | the names, defaults and meanings of all settings |
 //! | `dotenv` | `.env` files, read as the first version read them |
@@ -26,6 +27,7 @@ pub mod parse;
 pub mod show;
 pub mod sources;
 pub mod store;
+pub mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub use outside::PrivateTargets;
 use sources::{Given, Sources};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 pub use store::{Firestore, FirestoreCredentials, StoreChoice};
+pub use traces::{Sampler, TraceSettings};
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -57,6 +60,8 @@ pub struct Config {
     /// Where webhooks and tools of users may go besides public addresses.
     pub private_targets: PrivateTargets,
     pub log: Log,
+    /// Nowhere without it.
+    pub traces: Option<TraceSettings>,
     pub first_version: FirstVersion,
 }
 

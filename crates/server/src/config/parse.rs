@@ -4,6 +4,7 @@ use super::keys::{KEYS, Key};
 use super::sources::Given;
 use super::{
     Config, ConfigFault, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, http, outside, store,
+    traces,
 };
 use callie_domain::{HostPort, Secret};
 use callie_sip::Strangers;
@@ -61,6 +62,7 @@ impl Reader {
             prices_file: self.path("CALLIE_PRICES_FILE"),
             private_targets: self.read("CALLIE_ALLOW_PRIVATE_TARGETS", outside::private_targets).unwrap_or_default(),
             log: Log { filter: self.log_filter(), format: self.read("CALLIE_LOG_FORMAT", log_format).unwrap_or(LogFormat::Text) },
+            traces: traces::read(self),
             first_version: first_version::read(self),
         }
     }
@@ -274,4 +276,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 62, "a new key must be read");
+const _: () = assert!(KEYS.len() == 70, "a new key must be read");

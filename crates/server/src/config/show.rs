@@ -108,6 +108,7 @@ fn value_of(config: &Config, name: &str) -> String {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),
         },
+        _ if name.starts_with("OTEL_") => String::new(),
         _ if name.starts_with("CALLIE_OIDC_") => {
             config.http.oidc.as_ref().map(|oidc| of_provider(oidc, name)).unwrap_or_default()
         }

@@ -4,6 +4,7 @@ use super::meters::Meters;
 use super::retry::{Pace, Tried, judge};
 use super::signature;
 use crate::outside::{GuardedClient, HeaderMap, HeaderValue, Method, Outgoing, OutsideError};
+use crate::telemetry::{TraceParent, Tracer};
 use callie_domain::user::Webhook;
 use callie_domain::{Secret, UserId};
 use callie_store::delivery::{Attempt, Next};
@@ -41,6 +42,7 @@ pub struct Dispatcher {
     pub client: GuardedClient,
     pub meters: Arc<Meters>,
     pub pace: Pace,
+    pub tracer: Tracer,
 }
 
 impl Dispatcher {
@@ -106,7 +108,10 @@ impl Dispatcher {
             return self.put_down(delivery, Attempt { at: Timestamp::now(), status: None, error, next }).await;
         };
         self.meters.attempt();
-        let outcome = self.client.ask(request(delivery, &hook.secret, self.pace.attempt)).await;
+        let span = super::span::Told::begin(&self.tracer, delivery);
+        let parent = span.as_ref().map(super::span::Told::parent);
+        let outcome = self.client.ask(request(delivery, &hook.secret, self.pace.attempt, parent)).await;
+        self.tracer.tell(span.and_then(|span| span.end(&outcome)));
         if matches!(outcome, Err(OutsideError::Refused(_))) {
             self.meters.guard();
         }
@@ -188,8 +193,11 @@ struct Launched {
     next: Option<Instant>,
 }
 
-fn request(delivery: &Delivery, secret: &Secret, within: Duration) -> Outgoing {
+fn request(delivery: &Delivery, secret: &Secret, within: Duration, parent: Option<String>) -> Outgoing {
     let mut headers = HeaderMap::new();
+    if let Some(value) = parent.and_then(|parent| HeaderValue::from_str(&parent).ok()) {
+        headers.insert(TraceParent::HEADER, value);
+    }
     let signature = signature::of(secret, Timestamp::now(), &delivery.body);
     for (name, value) in [
         ("content-type", "application/json"),

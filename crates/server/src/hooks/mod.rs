@@ -15,6 +15,7 @@
 //! | [`signature`] | the proof of who sent it |
 //! | [`retry`] | what follows from an attempt, as a pure decision |
 //! | [`dispatch`] | the loop that sends |
+//! | `span` | an attempt in the call's trace |
 //! | [`meters`] | how often what came of it |
 
 pub mod announce;
@@ -24,6 +25,7 @@ pub mod meters;
 pub mod registration;
 pub mod retry;
 pub mod signature;
+mod span;
 #[cfg(test)]
 mod tests;
 

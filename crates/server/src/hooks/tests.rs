@@ -5,6 +5,7 @@ use super::retry::Pace;
 use super::{Dispatcher, Meters, signature};
 use crate::config::PrivateTargets;
 use crate::outside::GuardedClient;
+use crate::telemetry::Tracer;
 use callie_domain::user::HookEvent;
 use callie_domain::user::input::UserInput;
 use callie_domain::{MacAddress, Secret, UserId};
@@ -50,6 +51,7 @@ fn run(store: &Arc<SqliteStore>, meters: &Arc<Meters>, pace: Pace, end: &Cancell
         client: GuardedClient::new(allowed).expect("a client"),
         meters: meters.clone(),
         pace,
+        tracer: Tracer::default(),
     };
     tokio::spawn(dispatcher.run(end.clone()))
 }

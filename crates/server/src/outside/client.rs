@@ -171,6 +171,17 @@ impl OutsideError {
         }
     }
 
+    /// In one word, for counters and traces.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::BadAddress(_) => "bad_address",
+            Self::Refused(_) => "guarded",
+            Self::Unreachable(..) => "unreachable",
+            Self::TooSlow { .. } => "timeout",
+            Self::Broken(..) => "broken",
+        }
+    }
+
     /// Whether asking again may go better.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::BadAddress(_) | Self::Refused(_))

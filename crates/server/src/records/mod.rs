@@ -7,6 +7,7 @@
 //! | [`journal`] | one call's record while the call is up |
 //! | [`erasure`] | what was said, deleted: when its time is over, or on request |
 //! | [`metrics`], [`latency`] | what is counted of calls since the server began |
+//! | [`spans`] | calls that are over become traces |
 //! | [`uptime`] | how long lines are registered |
 //! | [`traces`] | the SIP messages of the calls that are up, written down twice a second |
 
@@ -16,6 +17,7 @@ pub mod journal;
 pub mod latency;
 pub mod metrics;
 pub mod sink;
+pub mod spans;
 pub mod traces;
 pub mod uptime;
 
@@ -24,5 +26,6 @@ pub use journal::Journal;
 pub use latency::Latencies;
 pub use metrics::Metrics;
 pub use sink::{RecordSink, SinkHandle};
+pub use spans::CallSpans;
 pub use traces::Traces;
 pub use uptime::LineWatch;

@@ -8,8 +8,10 @@
 //! | [`keys`] | pressing keys on the line |
 //! | [`contacts`] | looking up whom the user knows |
 //! | [`http`] | asking a web service |
+//! | `asked` | a request of a tool, for the call's record |
 //! | [`mcp`] | the tools of servers of the Model Context Protocol |
 
+mod asked;
 pub mod contacts;
 pub mod http;
 pub mod keys;

@@ -3,6 +3,7 @@
 use super::mcp::{Catalogue, Gathering};
 use super::{Keypad, contacts::LookupContact, http::WebTool, keys::SendDtmf};
 use crate::outside::GuardedClient;
+use crate::telemetry::TraceParent;
 use callie_ai::tools::{
     Tool, Toolbox,
     calculate::Calculate,
@@ -39,7 +40,8 @@ impl ToolShop {
     }
 
     /// What can be had at once, and the rest.
-    pub fn tools(&self, user: &User, keypad: Keypad) -> Tools {
+    /// `trace`: of the call, which those who are asked are told.
+    pub fn tools(&self, user: &User, keypad: Keypad, trace: Option<TraceParent>) -> Tools {
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
         for built_in in user.tools.enabled() {
             self.build(*built_in, user, &keypad, &mut tools);
@@ -47,11 +49,11 @@ impl ToolShop {
         let mut complaints = Vec::new();
         for settings in &user.tools.http {
             match WebTool::new(settings, self.client.clone()) {
-                Ok(tool) => tools.push(Arc::new(tool)),
+                Ok(tool) => tools.push(Arc::new(tool.traced(trace))),
                 Err(fault) => complaints.push(format!("the tool {} cannot be used: its parameters {fault}", settings.name)),
             }
         }
-        Tools { toolbox: Toolbox::new(tools), later: self.servers.gather(user), complaints }
+        Tools { toolbox: Toolbox::new(tools), later: self.servers.gather(user, trace), complaints }
     }
 
     fn build(&self, built_in: BuiltIn, user: &User, keypad: &Keypad, tools: &mut Vec<Arc<dyn Tool>>) {

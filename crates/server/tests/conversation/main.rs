@@ -21,6 +21,7 @@ mod steady;
 mod support;
 mod talk;
 mod tools;
+mod traces;
 mod uplink;
 mod withheld;
 mod world;
@@ -95,6 +96,8 @@ fn main() {
         closing::who_gives_up_while_it_rings_leaves_nothing_behind,
         opening::the_socket_opens_while_the_telephone_rings,
         costs::what_a_call_costs_counts_for_the_ceiling,
+        traces::a_call_with_tools_and_a_failover_is_one_trace,
+        traces::a_collector_that_is_no_good_costs_no_call_anything,
         tools::every_call_of_a_tool_is_answered,
         tools::an_agent_that_was_talked_into_it_reaches_nobody_whom_its_user_has_not_named,
         openai::tools_are_used_and_nobody_is_reached_whom_the_user_has_not_named,

@@ -1,5 +1,6 @@
 //! What an operator does on the command line, by the real program on real stores: keys rotated, users carried to another store.
 
+mod health;
 mod keys;
 mod migrate;
 

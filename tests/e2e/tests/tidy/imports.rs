@@ -39,7 +39,7 @@ const SERVER_ROWS: &[&[&str]] = &[
     &["doctor"],
     &["api", "call", "cluster", "ui"],
     &["accounts", "first_version"],
-    &["hooks", "redial", "summaries", "versions"],
+    &["health", "hooks", "redial", "summaries", "versions"],
     &["records", "tools"],
     &["exchange"],
     &["telemetry", "outside", "identity"],

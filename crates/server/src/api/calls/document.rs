@@ -7,6 +7,7 @@ use crate::api::words::{
     AfterCallStateWord, AnsweredByWord, CallResultWord, ClaimKindWord, ClaimStandingWord, DirectionWord, EndReasonWord,
 };
 use crate::exchange::ActiveCall;
+use crate::telemetry::TraceId;
 use callie_domain::record::{
     AfterCallReport, AfterCallState, AnsweredBy, CallEvent, CallResult, Cdr, Claim, ClaimKind, ClaimStanding, Direction,
     EndReason, LegSummary, MediaSummary, TalkSummary, Termination,
@@ -42,6 +43,9 @@ pub struct CallDocument {
     #[schema(example = "/users/alice/versions/12")]
     pub config_url: String,
     pub sip_call_id: Option<String>,
+    /// The call's trace, where the server exports them (OTLP), and in the log's lines of the call: its id in hexadecimal.
+    #[schema(example = "019347b35c1d1d45f3f8bc269184d834")]
+    pub trace_id: String,
     pub engine: Option<String>,
     /// Where the stereo WAV is: caller left, agent right.
     #[schema(example = "/calls/01JD3V6Q0X3N2Z7Y5W4T8R9P1M/recording")]
@@ -257,6 +261,7 @@ impl From<Cdr> for CallDocument {
             termination: cdr.termination.map(Into::into),
             config_revision: cdr.config_revision,
             sip_call_id: cdr.sip_call_id,
+            trace_id: TraceId::of(cdr.id).to_string(),
             engine: cdr.engine,
             recording: cdr.recording,
             media: cdr.media.map(Into::into),

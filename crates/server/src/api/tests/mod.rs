@@ -16,6 +16,7 @@ mod fake_exchange;
 mod feed;
 mod first_version;
 mod guide;
+mod health;
 mod joining;
 mod lines;
 mod memory;

@@ -7,6 +7,7 @@ use crate::api::guard::Names;
 use crate::api::headers::Secure;
 use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, RecordingsDir, ServerInfo, router};
 use crate::first_version::Scribe;
+use crate::health::Board;
 use crate::identity::{Door, DoorSettings, Openness, Rates};
 use crate::records::Metrics;
 use crate::records::erasure::Eraser;
@@ -47,6 +48,7 @@ pub struct World {
     pub recordings: TempDir,
     /// The one store here that is real: what it does with deliveries is its own matter.
     pub queue: Arc<SqliteStore>,
+    pub health: Board,
     router: Router,
 }
 
@@ -81,6 +83,7 @@ impl World {
         let keyring = Keyring::from_master_key(&"A".repeat(43).add("=")).expect("a key");
         let queue = SqliteStore::open(&recordings.path().join("queue.db"), Arc::new(keyring)).expect("opened");
         let queue = Arc::new(queue);
+        let health = Board::default();
         let now: Timestamp = NOW.parse().expect("valid");
         let state = ApiState {
             users: store.clone(),
@@ -92,6 +95,7 @@ impl World {
             analytics: queue.clone(),
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
+            health: health.clone(),
             orders: queue.clone(),
             recordings: RecordingsDir::new(recordings.path()),
             clock: Clock::of(move || now),
@@ -119,7 +123,7 @@ impl World {
             first_version: FirstVersionApi::new(Scribe::default(), Some("gemini-x-live"))
                 .expect("no address that could be wrong"),
         };
-        Self { store, exchange, phase, recordings, queue, router: router(state) }
+        Self { store, exchange, phase, recordings, queue, health, router: router(state) }
     }
 
     pub fn view(&self) -> Arc<callie_store::UserView> {

@@ -1,9 +1,12 @@
 //! Asks a web service, again where that does no harm, and elsewhere where it says so and the document allows it.
 
+use super::super::asked::Asked;
 use super::answer::{MOST_BYTES, is_retryable, outcome_of, outcome_of_error};
 use super::request::Request;
 use crate::outside::{Answer, GuardedClient, HeaderMap, HeaderName, HeaderValue, Method, Outgoing, OutsideError};
+use crate::telemetry::TraceParent;
 use callie_ai::tools::Outcome;
+use callie_domain::record::ToolRequest;
 use callie_domain::user::tools::{HttpMethod, HttpTool};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -18,20 +21,25 @@ const SHORTEST: Duration = Duration::from_millis(200);
 pub struct Asking {
     pub settings: HttpTool,
     pub client: GuardedClient,
+    /// Of the call, which the service is told.
+    pub trace: Option<TraceParent>,
 }
 
 impl Asking {
     pub async fn ask(self: Arc<Self>, request: Request) -> Outcome {
-        let until = Instant::now() + Duration::from_secs(self.settings.timeout_s.into());
+        let begun = Instant::now();
+        let until = begun + Duration::from_secs(self.settings.timeout_s.into());
+        let mut requests = Vec::new();
         let mut pause = PAUSE;
         for attempt in 0.. {
-            let answered = self.follow(&request, until).await;
+            let answered = self.follow(&request, begun, until, &mut requests).await;
             let is_last = attempt >= self.settings.retries || Instant::now() + pause + SHORTEST > until;
             if is_last || !self.may_ask_again(&answered) {
-                return match answered {
+                let outcome = match answered {
                     Ok(answer) => outcome_of(&answer, self.settings.headers.as_ref()),
                     Err(error) => outcome_of_error(&error),
                 };
+                return Outcome { requests, ..outcome };
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -49,28 +57,55 @@ impl Asking {
         }
     }
 
-    async fn follow(&self, request: &Request, until: Instant) -> Result<Answer, OutsideError> {
+    async fn follow(
+        &self,
+        request: &Request,
+        begun: Instant,
+        until: Instant,
+        requests: &mut Vec<ToolRequest>,
+    ) -> Result<Answer, OutsideError> {
         let mut url = request.url.clone();
         for _ in 0..MOST_REDIRECTS {
-            let answer = self.ask_once(&url, request, until).await?;
+            let (answer, asked) = self.ask_once(&url, request, begun, until).await;
+            requests.push(asked);
+            let answer = answer?;
             match self.redirected(&url, &answer) {
                 Some(next) => url = next,
                 None => return Ok(answer),
             }
         }
-        self.ask_once(&url, request, until).await
+        let (answer, asked) = self.ask_once(&url, request, begun, until).await;
+        requests.push(asked);
+        answer
     }
 
-    async fn ask_once(&self, url: &Url, request: &Request, until: Instant) -> Result<Answer, OutsideError> {
+    async fn ask_once(
+        &self,
+        url: &Url,
+        request: &Request,
+        begun: Instant,
+        until: Instant,
+    ) -> (Result<Answer, OutsideError>, ToolRequest) {
+        let method = method(self.settings.method);
+        let asked = Asked::begin(method.as_str(), url, begun);
+        let mut headers = HeaderMap::new();
+        if let Some(value) = self.trace.and_then(|trace| HeaderValue::from_str(&trace.of(asked.span)).ok()) {
+            headers.insert(TraceParent::HEADER, value);
+        }
         let outgoing = Outgoing {
-            method: method(self.settings.method),
+            method,
             url: url.to_string(),
-            headers: self.headers(url, request),
+            headers: self.headers(headers, url, request),
             body: request.body.clone().unwrap_or_default(),
             within: until.saturating_duration_since(Instant::now()),
             most_bytes: MOST_BYTES,
         };
-        self.client.ask(outgoing).await
+        let answer = self.client.ask(outgoing).await;
+        let asked = match &answer {
+            Ok(answer) => asked.answered(Some(answer.status)),
+            Err(error) => asked.failed(error.word()),
+        };
+        (answer, asked)
     }
 
     /// Only what asks and changes nothing is sent on, over encryption if it was, and within the allowed hosts.
@@ -87,8 +122,7 @@ impl Asking {
     }
 
     /// The user's go to the server that they are meant for, and to no other.
-    fn headers(&self, url: &Url, request: &Request) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn headers(&self, mut headers: HeaderMap, url: &Url, request: &Request) -> HeaderMap {
         headers.insert("accept", HeaderValue::from_static("application/json, text/*;q=0.9, */*;q=0.1"));
         if request.body.is_some() {
             headers.insert("content-type", HeaderValue::from_static("application/json"));

@@ -19,6 +19,7 @@ mod request;
 mod tests;
 
 use crate::outside::GuardedClient;
+use crate::telemetry::TraceParent;
 use asking::Asking;
 use callie_ai::tools::{Behaviour, Object, Outcome, Tool, Work};
 use callie_domain::user::tools::HttpTool;
@@ -40,7 +41,16 @@ impl WebTool {
     /// When its schema is none.
     pub fn new(settings: &HttpTool, client: GuardedClient) -> Result<Self, String> {
         let validator = validator(&settings.parameters)?;
-        Ok(Self { asking: Arc::new(Asking { settings: settings.clone(), client }), validator })
+        Ok(Self { asking: Arc::new(Asking { settings: settings.clone(), client, trace: None }), validator })
+    }
+
+    /// In a call whose trace the service is told.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<TraceParent>) -> Self {
+        if let Some(asking) = Arc::get_mut(&mut self.asking) {
+            asking.trace = trace;
+        }
+        self
     }
 }
 

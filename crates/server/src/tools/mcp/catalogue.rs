@@ -5,6 +5,7 @@ use super::listed::{Listed, MOST_TOOLS, usable};
 use super::session::{McpFault, Session};
 use super::tool::{Line, McpTool};
 use crate::outside::GuardedClient;
+use crate::telemetry::TraceParent;
 use callie_ai::tools::Tool;
 use callie_domain::user::McpServer;
 use callie_domain::{User, UserId};
@@ -100,7 +101,8 @@ impl Catalogue {
     }
 
     /// What the servers of this user bring to a call that begins now; `None` when there are none.
-    pub fn gather(&self, user: &User) -> Option<Gathering> {
+    /// `trace`: of the call.
+    pub fn gather(&self, user: &User, trace: Option<TraceParent>) -> Option<Gathering> {
         if user.tools.mcp.is_empty() {
             return None;
         }
@@ -116,7 +118,7 @@ impl Catalogue {
                     gathered.complaints.push(format!("the server {} has not said yet which tools it has", server.name));
                 }
                 gathered.complaints.extend(known.complaints);
-                let line = Line::new(client.clone(), server);
+                let line = Line::new(client.clone(), server, trace);
                 let tools = known.listed.iter().flat_map(|listed| listed.iter()).cloned();
                 let tools = tools.filter_map(|listed| McpTool::new(line.clone(), listed));
                 gathered.tools.extend(tools.map(|tool| Arc::new(tool) as Arc<dyn Tool>));
@@ -171,7 +173,7 @@ impl Catalogue {
 }
 
 async fn listed_by(client: &GuardedClient, server: &McpServer) -> Result<Vec<Listed>, McpFault> {
-    let session = Session::open(client, server).await?;
+    let session = Session::open(client, server, None).await?;
     session.list(MOST_TOOLS.max(server.allow.as_ref().map_or(0, |_| MOST_LISTED))).await
 }
 

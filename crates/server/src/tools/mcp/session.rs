@@ -4,11 +4,12 @@
 
 use super::listed::Listed;
 use crate::outside::{GuardedClient, HeaderName, HeaderValue, OutsideError};
+use crate::telemetry::{SpanId, TraceParent};
 use callie_ai::tools::Object;
 use callie_domain::user::{McpServer, tools::Headers};
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, ContentBlock, ErrorCode, Implementation, PaginatedRequestParams,
-    ProtocolVersion,
+    ProtocolVersion, RequestParamsMeta,
 };
 use rmcp::service::{ClientInitializeError, ClientLifecycleMode, ClientServiceExt, RunningService, ServiceError};
 use rmcp::transport::common::client_side_sse::FixedInterval;
@@ -45,6 +46,17 @@ pub enum McpFault {
 }
 
 impl McpFault {
+    /// In one word, for traces.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Outside(error) => error.word(),
+            Self::WhoAsks => "unauthorized",
+            Self::NoSession(_) => "no_session",
+            Self::Refused(..) => "refused",
+            Self::Broken(_) => "broken",
+        }
+    }
+
     /// Whether another attempt may go better.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -73,13 +85,14 @@ pub struct Session {
 }
 
 impl Session {
-    pub async fn open(client: &GuardedClient, server: &McpServer) -> Result<Self, McpFault> {
+    /// `trace`: of the call whose session it is.
+    pub async fn open(client: &GuardedClient, server: &McpServer, trace: Option<TraceParent>) -> Result<Self, McpFault> {
         let url = Url::parse(&server.url).map_err(|_| OutsideError::BadAddress("is no URL"))?;
         let http = client.client_for(&url)?.clone();
         let mut retry = FixedInterval::default();
         (retry.max_times, retry.duration) = (Some(AGAIN_AT_MOST), AGAIN);
         let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
-            .custom_headers(custom(server.headers.as_ref()))
+            .custom_headers(custom(server.headers.as_ref(), trace))
             .max_sse_event_size(MOST_BYTES)
             .max_json_response_size(MOST_BYTES)
             .max_error_response_size(MOST_ERROR_BYTES);
@@ -124,8 +137,12 @@ impl Session {
         Ok(listed)
     }
 
-    pub async fn call(&self, tool: &str, arguments: Object) -> Result<Given, McpFault> {
-        let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+    /// `traceparent`: of this use, which HTTP's header cannot tell: one connection is there for all (SEP-414).
+    pub async fn call(&self, tool: &str, arguments: Object, traceparent: Option<String>) -> Result<Given, McpFault> {
+        let mut request = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        if let Some(value) = traceparent {
+            request.set_traceparent(&value);
+        }
         let result = self.peer().call_tool(request).await.map_err(|error| self.fault(error))?;
         let is_error = result.is_error == Some(true);
         if let Some(value) = result.structured_content.filter(|_| !is_error) {
@@ -157,13 +174,15 @@ fn text_of(block: &ContentBlock) -> String {
     }
 }
 
-fn custom(headers: Option<&Headers>) -> HashMap<HeaderName, HeaderValue> {
+fn custom(headers: Option<&Headers>, trace: Option<TraceParent>) -> HashMap<HeaderName, HeaderValue> {
+    let parent = trace.and_then(|trace| HeaderValue::from_str(&trace.of(SpanId::root(trace.trace))).ok());
+    let parent = parent.map(|value| (HeaderName::from_static(TraceParent::HEADER), value));
     let pairs = headers.into_iter().flat_map(Headers::iter).filter_map(|(name, value)| {
         let mut value = HeaderValue::from_str(value).ok()?;
         value.set_sensitive(true);
         Some((name.parse::<HeaderName>().ok()?, value))
     });
-    pairs.collect()
+    parent.into_iter().chain(pairs).collect()
 }
 
 fn of_start(error: &ClientInitializeError, url: &Url) -> McpFault {

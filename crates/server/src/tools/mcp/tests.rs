@@ -37,7 +37,7 @@ impl World {
     }
 
     async fn gather(&self, user: &User) -> Gathered {
-        self.catalogue.gather(user).expect("there are servers").await
+        self.catalogue.gather(user, None).expect("there are servers").await
     }
 
     /// As a call that begins when every look is over.

@@ -5,6 +5,8 @@ use super::answer::outcome_of;
 use super::listed::{Listed, name_for_model};
 use super::session::{McpFault, Session};
 use crate::outside::GuardedClient;
+use crate::telemetry::{SpanId, TraceParent};
+use crate::tools::asked::Asked;
 use crate::tools::http::{faults, validator};
 use callie_ai::tools::{Behaviour, Object, Outcome, Tool, Work};
 use callie_domain::user::McpServer;
@@ -12,18 +14,27 @@ use jsonschema::Validator;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, time::Duration};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout},
+};
+use url::Url;
+
+/// What a use of a tool is to the protocol.
+const METHOD: &str = "tools/call";
 
 /// The way of one call to one server.
 pub struct Line {
     client: GuardedClient,
     settings: McpServer,
+    /// Of the call, which the server is told.
+    trace: Option<TraceParent>,
     session: Mutex<Arc<OnceCell<Session>>>,
 }
 
 impl Line {
-    pub fn new(client: GuardedClient, settings: McpServer) -> Arc<Self> {
-        Arc::new(Self { client, settings, session: Mutex::default() })
+    pub fn new(client: GuardedClient, settings: McpServer, trace: Option<TraceParent>) -> Arc<Self> {
+        Arc::new(Self { client, settings, trace, session: Mutex::default() })
     }
 
     /// One that is over gives way to another.
@@ -43,10 +54,10 @@ impl Line {
         }
     }
 
-    async fn ask(&self, tool: &str, arguments: Object) -> Result<Outcome, McpFault> {
+    async fn ask(&self, tool: &str, arguments: Object, span: SpanId) -> Result<Outcome, McpFault> {
         let cell = self.session();
-        let session = cell.get_or_try_init(|| Session::open(&self.client, &self.settings)).await?;
-        let given = session.call(tool, arguments).await.inspect_err(|fault| {
+        let session = cell.get_or_try_init(|| Session::open(&self.client, &self.settings, self.trace)).await?;
+        let given = session.call(tool, arguments, self.trace.map(|trace| trace.of(span))).await.inspect_err(|fault| {
             if matches!(fault, McpFault::Broken(_)) {
                 self.forget(&cell);
             }
@@ -56,11 +67,21 @@ impl Line {
 
     async fn use_tool(self: Arc<Self>, tool: String, arguments: Object) -> Outcome {
         let patience = Duration::from_secs(self.settings.timeout_s.into());
-        match timeout(patience, self.ask(&tool, arguments)).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(fault)) => Outcome::error(fault.to_string(), fault.is_retryable()),
-            Err(_) => Outcome::error(format!("the server did not answer within {} s", patience.as_secs()), true),
-        }
+        let asked = Url::parse(&self.settings.url).ok().map(|url| Asked::begin(METHOD, &url, Instant::now()));
+        let span = asked.as_ref().map_or(SpanId::from(0), |asked| asked.span);
+        let (outcome, error) = match timeout(patience, self.ask(&tool, arguments, span)).await {
+            Ok(Ok(outcome)) => (outcome, None),
+            Ok(Err(fault)) => (Outcome::error(fault.to_string(), fault.is_retryable()), Some(fault.word())),
+            Err(_) => {
+                let error = format!("the server did not answer within {} s", patience.as_secs());
+                (Outcome::error(error, true), Some("timeout"))
+            }
+        };
+        let request = asked.map(|asked| match error {
+            Some(error) => asked.failed(error),
+            None => asked.answered(None),
+        });
+        Outcome { requests: request.into_iter().collect(), ..outcome }
     }
 }
 
