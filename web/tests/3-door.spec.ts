@@ -49,6 +49,17 @@ test('the first key is made, shown once, and asked for from then on', async ({ p
     await page.getByLabel('Password', { exact: true }).fill('secret')
     await page.getByRole('button', { name: 'Create' }).click()
     await expect(page.getByRole('heading', { level: 1, name: 'Zoe Example' })).toBeVisible()
+
+    // Whose key is revoked is out by itself, and at once.
+    const asHead = (method: string, path: string, body?: unknown) =>
+      fetch(base + path, { method, headers: { Authorization: `Bearer ${key}` }, body: body === undefined ? undefined : JSON.stringify(body) })
+    const desk = (await (await asHead('POST', '/keys', { name: 'desk', role: 'operator' })).json()) as { id: string; key: string }
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByLabel('API key').fill(desk.key)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible()
+    expect((await asHead('DELETE', `/keys/${desk.id}`)).status).toBe(200)
+    await expect(page.getByRole('heading', { name: 'Log in to Callie' })).toBeVisible({ timeout: 5_000 })
   } finally {
     await callie.stop('SIGKILL')
     rmSync(folder, { recursive: true, force: true })

@@ -20,7 +20,11 @@ fn registration(id: &str) -> Arc<LiveEvent> {
 }
 
 async fn open(world: &World, path: &str) -> BodyDataStream {
-    let response = world.response("GET", path, &[], "").await;
+    open_as(world, path, &[]).await
+}
+
+async fn open_as(world: &World, path: &str, headers: &[(&str, &str)]) -> BodyDataStream {
+    let response = world.response("GET", path, headers, "").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut feed = response.into_body().into_data_stream();
@@ -101,4 +105,36 @@ async fn a_silent_feed_says_that_it_is_alive() {
     let world = World::new();
     let mut feed = open(&world, "/events").await;
     assert_eq!(next(&mut feed).await, ": still here\n\n");
+}
+
+/// Nothing here looks round by the clock: who ends something ends the feeds as well.
+#[tokio::test]
+async fn a_feed_ends_at_once_with_what_opened_it() {
+    let world = World::new();
+    let without_a_key = open(&world, "/events").await;
+    let made = world.post("/keys", r#"{"name": "head", "role": "admin"}"#).await.json();
+    let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+    let second = world.send("POST", "/keys", &[("x-api-key", key)], r#"{"name": "b", "role": "admin"}"#).await.json();
+    let other = second["key"].as_str().expect("a key");
+
+    let signed_in = world.post("/session", &format!(r#"{{"key": "{key}"}}"#)).await;
+    let cookie = signed_in.header("set-cookie").split(';').next().expect("a pair").to_owned();
+    let signed_in = signed_in.json();
+    let csrf = signed_in["identity"]["csrf_token"].as_str().expect("a text");
+    let of_page = open_as(&world, "/events", &[("cookie", &cookie)]).await;
+    let of_key = open_as(&world, "/events", &[("x-api-key", key)]).await;
+    let mut of_other = open_as(&world, "/events", &[("x-api-key", other)]).await;
+
+    let ended = async |mut feed: BodyDataStream, why: &str| {
+        let last = format!("event: ended\ndata: {{\"type\":\"ended\",\"reason\":\"{why}\"}}\n\n");
+        assert_eq!(next(&mut feed).await, last);
+        assert_eq!(next(&mut feed).await, "", "and nothing more");
+    };
+    ended(without_a_key, "from now on a key is needed").await;
+    assert_eq!(world.send("DELETE", "/session", &[("cookie", &cookie), ("x-csrf-token", csrf)], "").await.status, 200);
+    ended(of_page, "the session has ended").await;
+    assert_eq!(world.send("DELETE", &format!("/keys/{id}"), &[("x-api-key", other)], "").await.status, 200);
+    ended(of_key, "the key was revoked").await;
+    world.exchange.feed.send(registration("alice")).expect("heard");
+    assert!(next(&mut of_other).await.starts_with("id: 1\nevent: registration\n"), "who may stay stays");
 }
