@@ -179,7 +179,7 @@ async fn websockets_open_to_keys_and_to_our_own_pages_each_for_its_own_user() {
         headers
     };
 
-    let mut talk = desk.socket("/users/alice/talk", &bearer(&alice)).await.ok().expect("a key opens");
+    let mut talk = desk.socket("/users/alice/talk", &bearer(&alice)).await.expect("a key opens");
     let call = talk.told().await["call_id"].as_str().expect("a call").to_owned();
     // A moment later there is something to hear.
     until("the call can be listened to", async || desk.socket(&format!("/calls/{call}/listen"), &bearer(&admin)).await.is_ok())
@@ -229,7 +229,7 @@ async fn feeds_and_websockets_end_with_the_key_or_the_session_that_opened_them()
         let headers = if end.contains("sign") || end.contains("session") { browser } else { bearer(&key) };
 
         let feed = desk.feed(&headers).await;
-        let mut talk = desk.socket("/users/alice/talk", &headers).await.ok().expect("opened");
+        let mut talk = desk.socket("/users/alice/talk", &headers).await.expect("opened");
         let call = talk.told().await["call_id"].as_str().expect("a call").to_owned();
         let mut listening = None;
         until("the call can be listened to", async || {
