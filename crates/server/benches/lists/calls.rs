@@ -49,7 +49,7 @@ fn entry(n: usize, size: Size) -> RecordEntry {
     // Some few are much longer, and much slower, than all others.
     let length_s = if n % 50_000 == 17 { 7_200 } else { (n * 31 % 900) as i64 };
     let latency_ms = if n % 20_000 == 23 { 9_000 } else { 400 + (n * 17 % 1_200) as u32 };
-    let direction = if n % 3 == 0 { Direction::Outbound } else { Direction::Inbound };
+    let direction = if n.is_multiple_of(3) { Direction::Outbound } else { Direction::Inbound };
     let is_answered = reason == EndReason::RemoteHungUp || reason == EndReason::RtpLost;
     let cdr = Cdr {
         from: format!("+43{n}"),
