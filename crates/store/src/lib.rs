@@ -20,6 +20,7 @@
 //! | [`firestore`] | the backend for several servers and Google's console |
 //! | [`toll`] | [`TollStore`]: what lines have dialled and spent, and whom they are not to call |
 //! | [`sqlite`] | [`SqliteStore`]: the embedded backend |
+//! | [`vault`] | [`VaultStore`]: the keys of recordings, and how these are sealed |
 //! | [`version`] | [`VersionStore`]: what the users' documents were |
 //! | [`suite`] | the tests that every backend must pass |
 
@@ -44,6 +45,7 @@ pub mod sqlite;
 pub mod suite;
 mod tls;
 pub mod toll;
+pub mod vault;
 pub mod version;
 
 pub use access::AccessStore;
@@ -61,4 +63,5 @@ pub use retention::RetentionStore;
 pub use seal::Keyring;
 pub use sqlite::SqliteStore;
 pub use toll::TollStore;
+pub use vault::VaultStore;
 pub use version::VersionStore;

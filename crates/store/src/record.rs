@@ -1,6 +1,7 @@
 //! What is kept of calls.
 
 use crate::StoreError;
+use crate::vault::NewRecording;
 use async_trait::async_trait;
 use callie_domain::record::{CallEvent, CallResult, Cdr, Direction, SipMessage, Turn};
 use callie_domain::{CallId, UserId};
@@ -50,6 +51,8 @@ pub enum RecordEntry {
     Append(CallId, Vec<CallEvent>),
     Finish(Box<Cdr>, Vec<CallEvent>),
     Signalling(Vec<(CallId, Vec<SipMessage>)>),
+    /// The key of a recording, before there is one.
+    Recording(Box<NewRecording>),
 }
 
 fn alone(mut left: Vec<(RecordEntry, StoreError)>) -> Result<(), StoreError> {

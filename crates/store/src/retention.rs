@@ -44,9 +44,9 @@ pub trait RetentionStore: Send + Sync {
     /// All calls that [`Self::to_erase`] would give, counted.
     async fn outlook(&self, user: &UserId, which: &Which) -> Result<Outlook, StoreError>;
 
-    /// Deletes transcripts, events, signalling, and what was read out of them. Files must be gone before: a record that
-    /// leads to one is how it is found again.
-    async fn erase(&self, calls: &[CallId], with_parties: bool) -> Result<(), StoreError>;
+    /// Deletes transcripts, events, signalling, what was read out of them, and the keys of recordings, of which it gives the
+    /// number. Files in clear must be gone before: a record that leads to one is how it is found again.
+    async fn erase(&self, calls: &[CallId], with_parties: bool) -> Result<u64, StoreError>;
 
     /// Takes words that were deleted out of the index for searching and out of the log, where deleting alone leaves them. It
     /// takes a while on a large database, in steps between which others write.

@@ -12,13 +12,12 @@ use super::{
 };
 use crate::{
     ports::RtpSocket,
-    record::{Finished, Recorder, RecorderError, Tap},
+    record::{Finished, Recorder, RecorderError, Recording, Tap},
     session::{Session, SessionParams},
 };
 use std::{
     io,
     num::{NonZeroU8, NonZeroUsize},
-    path::PathBuf,
     sync::{Arc, atomic::Ordering, mpsc::TrySendError},
     thread,
     time::Duration,
@@ -126,7 +125,7 @@ impl MediaEngine {
     ///
     /// # Errors
     /// The engine cannot take the call; the socket and its port are freed.
-    pub fn open(&self, mut socket: RtpSocket, params: SessionParams, recording: Option<PathBuf>) -> Result<Media, OpenError> {
+    pub fn open(&self, mut socket: RtpSocket, params: SessionParams, recording: Option<Recording>) -> Result<Media, OpenError> {
         let thread = self.least_loaded().ok_or(OpenError::Stopped)?;
         let (events_in, events) = mpsc::channel(EVENTS);
         let (tap, finished) = self.record(recording, &events_in)?.unzip();
@@ -200,7 +199,11 @@ impl MediaEngine {
         self.threads.iter().min_by_key(|thread| thread.counters.calls.load(Ordering::Relaxed))
     }
 
-    fn record(&self, path: Option<PathBuf>, events: &mpsc::Sender<MediaEvent>) -> Result<Option<(Tap, Finished)>, OpenError> {
+    fn record(
+        &self,
+        recording: Option<Recording>,
+        events: &mpsc::Sender<MediaEvent>,
+    ) -> Result<Option<(Tap, Finished)>, OpenError> {
         // Weak: a recording must not keep the call's events open.
         let events = events.downgrade();
         let failed = move |text| {
@@ -208,7 +211,7 @@ impl MediaEngine {
                 let _ = events.try_send(MediaEvent::RecordingFailed(text));
             }
         };
-        path.map(|path| self.recorder.open(path, failed)).transpose().map_err(|error| match error {
+        recording.map(|recording| self.recorder.open(recording, failed)).transpose().map_err(|error| match error {
             RecorderError::Busy => OpenError::Busy,
             RecorderError::Stopped => OpenError::Stopped,
         })

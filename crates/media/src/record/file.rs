@@ -1,5 +1,6 @@
-//! The file of a recording: a WAV header of 44 bytes that is patched as the data grows.
+//! A recording in clear: a WAV header of 44 bytes that is patched as the data grows.
 
+use super::track::Track;
 use crate::NARROWBAND_HZ;
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -8,7 +9,7 @@ use std::{
     path::Path,
 };
 
-const HEADER_BYTES: u64 = 44;
+pub const HEADER_BYTES: u64 = 44;
 const CHANNELS: u16 = 2;
 /// Bytes of one pair of samples.
 const PAIR_BYTES: u16 = 2 * CHANNELS;
@@ -33,9 +34,12 @@ impl StereoWav {
         Ok(Self { file, data_bytes: 0 })
     }
 
+}
+
+impl Track for StereoWav {
     /// Appends pairs of little-endian samples, then corrects the header: in this order a reader never sees sizes beyond the
     /// file's end.
-    pub(super) fn append(&mut self, pairs: &[u8]) -> io::Result<()> {
+    fn append(&mut self, pairs: &[u8]) -> io::Result<()> {
         if pairs.is_empty() {
             return Ok(());
         }
@@ -104,7 +108,9 @@ fn without_sizes(header: &[u8; HEADER_BYTES as usize]) -> [u8; HEADER_BYTES as u
     bare
 }
 
-fn header(data_bytes: u64) -> [u8; HEADER_BYTES as usize] {
+/// The header of a recording of so many bytes of samples.
+#[must_use]
+pub fn header(data_bytes: u64) -> [u8; HEADER_BYTES as usize] {
     let mut header = [0; HEADER_BYTES as usize];
     let fields: [&[u8]; 13] = [
         b"RIFF",

@@ -1,26 +1,27 @@
-//! Recording, off the media path: media threads push frames into rings, one thread writes all files.
+//! Recording, off the media path: media threads push frames into rings, one thread writes all recordings.
 //!
-//! A recording is stereo PCM16 at 8 kHz: left the caller as the agent heard it, right the agent as it was sent. The sizes
-//! in the file's header are brought up to date with each write, so a file is readable whenever the process dies.
+//! A recording is stereo PCM16 at 8 kHz: left the caller as the agent heard it, right the agent as it was sent. What it is written
+//! to is a [`Track`]; the one here is a WAV file in clear, whose header is brought up to date with each write.
 //!
 //! ```text
-//! media thread ─ Tap::push ─▶ ring ─▶ recorder thread ─ every 200 ms ─▶ file
+//! media thread ─ Tap::push ─▶ ring ─▶ recorder thread ─ every 200 ms ─▶ track
 //! ```
 
 mod file;
 mod thread;
+mod track;
 
-pub use file::{RepairError, Repaired, repair};
+pub use file::{HEADER_BYTES, RepairError, Repaired, header, repair};
+pub use track::{Recording, Track};
 
 use crate::FRAME_SAMPLES;
 use rtrb::{Producer, RingBuffer};
 use std::{
     io,
-    path::PathBuf,
     sync::mpsc::{SyncSender, TrySendError, sync_channel},
     thread::JoinHandle,
 };
-use thread::{Command, Recording};
+use thread::Command;
 use tokio::sync::watch;
 
 /// One beat of 20 ms: 160 pairs of left and right.
@@ -64,16 +65,19 @@ impl Recorder {
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
-    /// Begins a recording at `path`, which must not exist yet; the file is made by the recorder's thread. `failed` is called
-    /// there, at most once, with what went wrong.
+    /// Begins a recording on the recorder's thread. `failed` is called there, at most once, with what went wrong.
     ///
     /// # Errors
     /// The recorder is overloaded or gone; nothing was begun.
-    pub fn open(&self, path: PathBuf, failed: impl FnOnce(String) + Send + 'static) -> Result<(Tap, Finished), RecorderError> {
+    pub fn open(
+        &self,
+        recording: Recording,
+        failed: impl FnOnce(String) + Send + 'static,
+    ) -> Result<(Tap, Finished), RecorderError> {
         let commands = self.commands.as_ref().ok_or(RecorderError::Stopped)?;
         let (producer, consumer) = RingBuffer::new(RING_FRAMES);
         let (finished, done) = watch::channel(());
-        let recording = Recording::new(path, consumer, Box::new(failed), finished);
+        let recording = thread::Recording::new(recording, consumer, Box::new(failed), finished);
         commands.try_send(Command::Open(recording)).map_err(|refusal| match refusal {
             TrySendError::Full(_) => RecorderError::Busy,
             TrySendError::Disconnected(_) => RecorderError::Stopped,
@@ -137,12 +141,12 @@ impl Drop for Tap {
     }
 }
 
-/// Tells when a recording is complete on disk, or has failed.
+/// Tells when a recording is complete, or has failed.
 #[derive(Debug, Clone)]
 pub struct Finished(watch::Receiver<()>);
 
 impl Finished {
-    /// Resolves once the file will not change any more. Cancel safe.
+    /// Resolves once nothing will be added any more. Cancel safe.
     pub async fn wait(mut self) {
         while self.0.changed().await.is_ok() {}
     }

@@ -1,10 +1,9 @@
-//! The recorder's thread: empties all rings into their files every 200 ms.
+//! The recorder's thread: empties all rings into their tracks every 200 ms.
 
-use super::{Entry, StereoFrame, file::StereoWav};
+use super::{Entry, StereoFrame, track};
 use rtrb::Consumer;
 use std::{
     fmt, io,
-    path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -24,9 +23,10 @@ pub(super) enum Command {
 }
 
 pub(super) struct Recording {
-    path: PathBuf,
+    name: String,
     ring: Consumer<Entry>,
-    file: Option<StereoWav>,
+    begin: Option<track::Recording>,
+    track: Option<Box<dyn track::Track>>,
     failed: Option<Box<dyn FnOnce(String) + Send>>,
     // Dropped with the recording, after the last write: whoever waits for the file is told by that.
     _finished: watch::Sender<()>,
@@ -59,17 +59,18 @@ pub(super) fn run(commands: &Receiver<Command>) {
 
 impl Recording {
     pub(super) fn new(
-        path: PathBuf,
+        recording: track::Recording,
         ring: Consumer<Entry>,
         failed: Box<dyn FnOnce(String) + Send>,
         finished: watch::Sender<()>,
     ) -> Self {
-        Self { path, ring, file: None, failed: Some(failed), _finished: finished }
+        let name = recording.name.clone();
+        Self { name, ring, begin: Some(recording), track: None, failed: Some(failed), _finished: finished }
     }
 
     fn begin(mut self) -> Self {
-        match StereoWav::create(&self.path) {
-            Ok(file) => self.file = Some(file),
+        match self.begin.take().map(|recording| (recording.begin)()).transpose() {
+            Ok(track) => self.track = track,
             Err(error) => self.fail(&error),
         }
         self
@@ -91,8 +92,8 @@ impl Recording {
             }
         }
         // After a failure the ring is still emptied, so the call goes on as if recorded.
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.append(bytes)
+        if let Some(track) = &mut self.track
+            && let Err(error) = track.append(bytes).and_then(|()| if ended { track.complete() } else { Ok(()) })
         {
             self.fail(&error);
         }
@@ -100,9 +101,9 @@ impl Recording {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        self.file = None;
+        self.track = None;
         if let Some(failed) = self.failed.take() {
-            failed(format!("{}: {error}", self.path.display()));
+            failed(format!("{}: {error}", self.name));
         }
     }
 }

@@ -6,6 +6,7 @@ use callie_media::{
     engine::{EngineOptions, Media, MediaEngine},
     playout::SpeechRate,
     ports::RtpPorts,
+    record::Recording,
     rtp::{
         RtpHeader, RtpPacket,
         header::HEADER_LEN,
@@ -159,5 +160,5 @@ pub fn engine() -> MediaEngine {
 pub fn open(engine: &MediaEngine, ports: &RtpPorts, params: SessionParams, recording: Option<PathBuf>) -> (Media, SocketAddr) {
     let socket = ports.reserve(30_000..=39_999, LOOPBACK).expect("a free port");
     let local = socket.local_addr();
-    (engine.open(socket, params, recording).expect("opened"), local)
+    (engine.open(socket, params, recording.map(Recording::plain)).expect("opened"), local)
 }

@@ -25,6 +25,7 @@
 //! | `record` | [`crate::RecordStore`] |
 //! | `retention` | [`crate::RetentionStore`] |
 //! | `toll` | [`crate::TollStore`] |
+//! | `vault` | [`crate::VaultStore`] |
 //! | `version` | [`crate::VersionStore`] |
 //! | `turns` | what was said, turn by turn |
 //! | `signalling` | the SIP messages of calls |
@@ -53,6 +54,7 @@ mod signalling;
 mod tests;
 mod toll;
 mod turns;
+mod vault;
 mod version;
 mod view;
 mod worker;

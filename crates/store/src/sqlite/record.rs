@@ -4,9 +4,9 @@ use super::after_call::enqueue;
 use super::analytics::add_call;
 use super::delivery::{Announcements, announce, announce_events};
 use super::fault::Fault;
-use super::{SqliteStore, Writer, search, signalling, turns};
+use super::{SqliteStore, Writer, search, signalling, turns, vault};
 use crate::delivery::Written;
-use crate::{CallFilter, CallPage, RecordEntry, RecordStore, StoreError};
+use crate::{CallFilter, CallPage, Keyring, RecordEntry, RecordStore, StoreError};
 use async_trait::async_trait;
 use callie_domain::CallId;
 use callie_domain::record::{CallEvent, CallFact, CallResult, Cdr, EndReason, SipMessage, Termination, Turn};
@@ -81,12 +81,12 @@ impl Writer {
     /// One transaction, and within it a savepoint for each: an entry that cannot be written costs no other. Gives the places of
     /// those that cannot.
     fn keep(&mut self, entries: &[RecordEntry]) -> Result<Vec<(usize, Fault)>, Fault> {
-        let Self { conn, announcements, .. } = self;
+        let Self { conn, announcements, keyring, .. } = self;
         let mut tx = conn.transaction()?;
         let (mut failures, mut told) = (Vec::new(), Told::default());
         for (at, entry) in entries.iter().enumerate() {
             let point = tx.savepoint()?;
-            match write(&point, announcements, entry) {
+            match write(&point, announcements, keyring, entry) {
                 Ok(news) => {
                     point.commit()?;
                     told.hooks |= news.hooks;
@@ -140,7 +140,7 @@ impl Told {
     }
 }
 
-fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) -> Result<Told, Fault> {
+fn write(conn: &Connection, announcements: &Announcements, keyring: &Keyring, entry: &RecordEntry) -> Result<Told, Fault> {
     match entry {
         RecordEntry::Begin(cdr) => {
             let begun = save(conn, BEGIN, cdr)?;
@@ -157,10 +157,14 @@ fn write(conn: &Connection, announcements: &Announcements, entry: &RecordEntry) 
                 add_call(conn, cdr)?;
             }
             append(conn, cdr.id, events)?;
+            if cdr.recording.is_none() {
+                vault::forget(conn, cdr.id)?;
+            }
             let hooks = announce(conn, announcements, Written::Ended(cdr, events))?;
             Ok(Told { hooks, after_calls: enqueue(conn, cdr)? })
         }
         RecordEntry::Signalling(messages) => signalling::append(conn, messages).map(|()| Told::default()),
+        RecordEntry::Recording(recording) => vault::put(conn, keyring, recording).map(|()| Told::default()),
     }
 }
 

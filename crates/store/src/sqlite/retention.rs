@@ -1,6 +1,6 @@
 //! Transcripts, events and signalling of calls, deleted.
 
-use super::SqliteStore;
+use super::{SqliteStore, vault};
 use super::fault::Fault;
 use crate::StoreError;
 use crate::retention::{Erased, FORGOTTEN, Outlook, RetentionStore, Which};
@@ -52,12 +52,15 @@ impl RetentionStore for SqliteStore {
         .await
     }
 
-    async fn erase(&self, calls: &[CallId], with_parties: bool) -> Result<(), StoreError> {
-        let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
+    async fn erase(&self, calls: &[CallId], with_parties: bool) -> Result<u64, StoreError> {
+        let calls = calls.to_vec();
         let now = Timestamp::now().as_millisecond();
         self.write(move |writer| {
             let tx = writer.conn.transaction()?;
+            let mut keys = 0;
             for call in &calls {
+                keys += vault::forget(&tx, *call)?;
+                let call = &call.to_string();
                 tx.execute("DELETE FROM call_events WHERE call_id = ?1", [call])?;
                 tx.execute("DELETE FROM call_signalling WHERE call_id = ?1", [call])?;
                 tx.execute("DELETE FROM call_texts WHERE call_id = ?1 AND (n >= 0 OR ?2)", params![call, with_parties])?;
@@ -77,12 +80,13 @@ impl RetentionStore for SqliteStore {
             }
             // Deliveries to webhooks hold what they told.
             for call in &calls {
+                let call = call.to_string();
                 let sql = "DELETE FROM hook_deliveries
                            WHERE user_id = (SELECT user_id FROM calls WHERE id = ?1) AND instr(body, ?1) > 0";
                 tx.execute(sql, [call])?;
             }
             tx.commit()?;
-            Ok(())
+            Ok(keys)
         })
         .await
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The schema, step by step: the n-th text leads from version n-1 to n. Texts that were released are never changed.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_users_and_calls.sql"),
     include_str!("migrations/0002_what_was_said.sql"),
     include_str!("migrations/0003_kept_from_elsewhere.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_erased.sql"),
     include_str!("migrations/0013_analytics.sql"),
     include_str!("migrations/0014_sums_by_hour.sql"),
+    include_str!("migrations/0015_vault.sql"),
 ];
 
 /// "Call" in ASCII: tells our files from other programs' (`PRAGMA application_id`).
@@ -128,7 +129,7 @@ pub(super) fn check_keys(conn: &mut Connection, keyring: &Keyring, path: &Path) 
             None => continue,
         };
         return Err(setup(format!(
-            "the key {kid} of {} {problem} that sealed passwords in the database {}: \
+            "the key {kid} of {} {problem} that sealed passwords or recordings' keys in the database {}: \
              restore the keys that belong to this database",
             keyring.source(),
             path.display()
@@ -146,9 +147,10 @@ fn noted_keys(conn: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     conn.prepare("SELECT kid, value FROM key_check ORDER BY kid")?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Whether any document holds something sealed with this key.
+/// Whether any document or user's key is sealed with this key.
 fn in_use(conn: &Connection, kid: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM user_configs WHERE instr(doc, 'callie-enc:v1:' || ?1 || ':') > 0 LIMIT 1";
+    let sql = "SELECT 1 FROM user_configs WHERE instr(doc, 'callie-enc:v1:' || ?1 || ':') > 0
+               UNION ALL SELECT 1 FROM tenant_keys WHERE instr(sealed, 'callie-enc:v1:' || ?1 || ':') = 1 LIMIT 1";
     Ok(conn.query_row(sql, [kid], |_| Ok(())).optional()?.is_some())
 }
 

@@ -136,6 +136,7 @@ impl RecordStore for MemoryStore {
                 RecordEntry::Begin(cdr) => drop(calls.insert(cdr.id, (*cdr, Vec::new()))),
                 RecordEntry::Append(call, events) => drop(calls.entry(call).and_modify(|(_, kept)| kept.extend(events))),
                 RecordEntry::Finish(cdr, events) => drop(calls.insert(cdr.id, (*cdr, events))),
+                RecordEntry::Recording(_) => {}
                 RecordEntry::Signalling(messages) => {
                     for (call, messages) in messages {
                         signalling.entry(call).or_default().extend(messages);
