@@ -14,7 +14,7 @@ mod vitals;
 
 use crate::{
     accounts::{LineDirectory, Reconciler},
-    api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, RecordingsDir, ServerInfo, authorize::Peer},
+    api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, ServerInfo, authorize::Peer},
     call::{CallContext, CallLimits, Gate, Registry},
     config::Config,
     doctor::Doctor,
@@ -27,7 +27,10 @@ use crate::{
     health::Board,
     outside::GuardedClient,
     records::erasure::Eraser,
-    records::{LineWatch, LiveFeed, Metrics, RecordSink, Traces},
+    records::{
+        LineWatch, LiveFeed, Metrics, RecordSink, Recordings, Traces,
+        recordings::{Found, RecordingFault},
+    },
     redial::Redialler,
     stores::Stores,
     switchboard::Switchboard,
@@ -38,6 +41,7 @@ use crate::{
 use aftercare::Aftercare;
 use anyhow::Context;
 use callie_domain::examination::Report;
+use callie_domain::record::Cdr;
 use callie_domain::registration::RegistrationState;
 use callie_domain::{CallId, UserId};
 use callie_media::{
@@ -83,6 +87,7 @@ pub struct App {
     records: TaskTracker,
     tracing: Tracing,
     stack_tasks: TaskTracker,
+    recordings: Recordings,
     /// Held as long as the server runs.
     _folder_lock: File,
 }
@@ -105,7 +110,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 impl App {
     pub async fn start(config: &Config, talkers: impl Into<Talkers>) -> anyhow::Result<Self> {
         let Talkers { engines, infos, offers, .. } = talkers.into();
-        let recordings = config.data_dir.join("recordings");
         let folder_lock = lock_folder(&config.data_dir)?;
         let stores = Stores::open(config).await?;
         let (lines_cancel, stack_cancel) = (CancellationToken::new(), CancellationToken::new());
@@ -115,6 +119,7 @@ impl App {
         let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
         let outside = GuardedClient::new(config.private_targets.clone()).context("no HTTP client for tools")?;
         let aftercare = Aftercare::new(config, &stores.records, &users).await?;
+        let recordings = Recordings::new(stores.records.clone(), config.data_dir.join("recordings"));
         close_orphans(&stores.records, &recordings).await?;
 
         let media = Arc::new(MediaEngine::start(media_options(config)).context("the media threads do not start")?);
@@ -196,6 +201,7 @@ impl App {
         beside(&stack_tasks, &stack_cancel, front::look_round(front.door.clone()));
         let certificate = config.http.tls.as_ref().map(Certificate::read).transpose();
         let certificate = certificate.context("the HTTP API has no certificate to show (CALLIE_HTTP_TLS_CERTIFICATE)")?;
+        beside(&stack_tasks, &stack_cancel, seal_old(recordings.clone(), stores.records.clone()));
         if let Some(certificate) = certificate.clone() {
             beside(&stack_tasks, &stack_cancel, certificate.follow());
         }
@@ -214,7 +220,7 @@ impl App {
             toll: stores.records.clone(),
             versions: stores.records.clone(),
             analytics: stores.records.clone(),
-            recordings: RecordingsDir::new(recordings),
+            recordings: recordings.clone(),
             clock: Clock::system(),
             info: ServerInfo {
                 version: env!("CARGO_PKG_VERSION"),
@@ -258,6 +264,7 @@ impl App {
             records,
             tracing,
             stack_tasks,
+            recordings,
             _folder_lock: folder_lock,
         })
     }
@@ -275,6 +282,15 @@ impl App {
     /// As `POST /users/{id}/doctor` does.
     pub async fn examine(&self, request: ExaminationRequest) -> Result<Arc<Report>, ExaminationError> {
         self.doctor.examine(request).await
+    }
+
+    /// The WAV file of a call that was recorded, as `GET /calls/{id}/recording` gives it.
+    pub async fn recording(&self, cdr: &Cdr) -> anyhow::Result<Vec<u8>> {
+        let name = cdr.recording.as_ref().context("the call was not recorded")?;
+        Ok(match self.recordings.open(cdr.id, name).await? {
+            Found::Plain(path) => tokio::fs::read(path).await?,
+            Found::Sealed(player) => player.wav().await?,
+        })
     }
 
     pub fn active_calls(&self) -> Vec<ActiveCall> {
@@ -353,17 +369,25 @@ fn lock_folder(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// Closes the records of calls that the last run left open, and mends their recordings.
-async fn close_orphans(store: &SqliteStore, recordings: &Path) -> anyhow::Result<()> {
+async fn close_orphans(store: &SqliteStore, recordings: &Recordings) -> anyhow::Result<()> {
     for cdr in RecordStore::close_orphans(store, Timestamp::now()).await? {
         tracing::warn!(call.id = %cdr.id, user.id = %cdr.user_id, "a call was lost when the server died; its record is closed");
-        let Some(file) = cdr.recording.map(|name| recordings.join(name)) else { continue };
-        if file.exists()
-            && let Err(error) = callie_media::record::repair(&file)
-        {
-            tracing::warn!(%error, file = %file.display(), "the recording of a lost call could not be mended");
+        let Some(name) = cdr.recording else { continue };
+        match recordings.mend(cdr.id, &name).await {
+            Ok(()) | Err(RecordingFault::Missing) => {}
+            Err(error) => tracing::warn!(%error, file = name, "the recording of a lost call could not be mended"),
         }
     }
     Ok(())
+}
+
+/// Recordings in clear, of earlier versions.
+async fn seal_old(recordings: Recordings, records: Arc<SqliteStore>) {
+    match recordings.seal_old(&*records).await {
+        Ok(0) => {}
+        Ok(sealed) => tracing::info!(sealed, "sealed recordings that an earlier version left in clear"),
+        Err(error) => tracing::warn!(%error, "recordings of an earlier version stay in clear until the next start"),
+    }
 }
 
 fn media_options(config: &Config) -> EngineOptions {

@@ -33,7 +33,6 @@ impl StereoWav {
         file.write_all(&header(0))?;
         Ok(Self { file, data_bytes: 0 })
     }
-
 }
 
 impl Track for StereoWav {

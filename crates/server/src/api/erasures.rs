@@ -49,13 +49,31 @@ pub struct Receipt {
     pub calls: u64,
     /// Files that were deleted.
     pub recordings: u64,
-    /// SHA-256 of the lines `user_id`, `erased_at`, `party_sha256` or `everything`, `calls` and `recordings`, each ended by a line feed.
-    /// The whole receipt stands in the audit, which shows when somebody was at it.
+    /// Sealed recordings whose keys were destroyed: no copy of them opens any more with what this server has, wherever it lies.
+    #[serde(default)]
+    pub recordings_unreadable: u64,
+    /// The user's key of recordings, which was destroyed when everything was erased; null otherwise.
+    #[serde(default)]
+    #[schema(example = "4f1c02d9a7b35e88")]
+    pub key_id: Option<String>,
+    /// What this receipt cannot promise.
+    #[serde(default)]
+    #[schema(example = "A backup of callie.db from before …")]
+    pub backups: String,
+    /// SHA-256 of the lines `user_id`, `erased_at`, `party_sha256` or `everything`, `calls`, `recordings`, `recordings_unreadable` and
+    /// `key_id` or `none`, each ended by a line feed. The whole receipt stands in
+    /// the audit, which shows when somebody was at it.
     pub receipt_sha256: String,
 }
 
+/// True of every erasure.
+const BACKUPS: &str = "A backup of callie.db from before erased_at still holds the keys that were destroyed, and what was said as text. \
+    It opens copies of the recordings together with a keyring that has the key which was primary then: delete such backups, or \
+    replace that key (callie keys add, primary, sweep, drop) and destroy every copy of it.";
+
 /// Erases what was said in a user's calls that have ended: recordings, transcripts, events, SIP messages, what was read out of them,
-/// what webhooks were told, and the names of the parties. Times, outcome and cost of the calls stay.
+/// what webhooks were told, and the names of the parties. Times, outcome and cost of the calls stay. Recordings are sealed, and their keys
+/// go first: copies elsewhere cannot be opened after. Works for a user who has been deleted, too, as long as there is something left.
 #[utoipa::path(post, path = "/users/{user_id}/erasures", operation_id = "erase_calls", tag = "calls",
     params(("user_id" = String, Path, example = "alice")), request_body = Erasure,
     responses((status = 200, body = Receipt), (status = 409, body = Problem, content_type = "application/problem+json",
@@ -67,9 +85,12 @@ pub async fn erase(
     UserPath(id): UserPath,
     JsonBody(body): JsonBody,
 ) -> Result<(Extension<AuditDetail>, Json<Receipt>), Problem> {
-    known(&users, &id)?;
+    match known(&users, &id) {
+        Err(problem) if problem.status == 404 && eraser.has_something_of(&id).await? => {}
+        other => drop(other?),
+    }
     let which = read(&body)?;
-    let Tally { calls, recordings } = eraser.erase(&id, &which).await.map_err(|fault| match fault {
+    let Tally { calls, recordings, unreadable, key_id } = eraser.erase(&id, &which).await.map_err(|fault| match fault {
         ErasureFault::Store(error) => error.into(),
         fault @ ErasureFault::File { .. } => Problem::internal(fault.to_string()),
     })?;
@@ -79,10 +100,21 @@ pub async fn erase(
     };
     let erased_at = clock.now();
     let what = party_sha256.as_deref().unwrap_or("everything");
-    let lines = format!("{id}\n{erased_at}\n{what}\n{calls}\n{recordings}\n");
+    let lines =
+        format!("{id}\n{erased_at}\n{what}\n{calls}\n{recordings}\n{unreadable}\n{}\n", key_id.as_deref().unwrap_or("none"));
     let receipt_sha256 = hex(&Sha256::digest(lines.as_bytes()));
     tracing::info!(user.id = %id, calls, recordings, "erased what was said in {calls} calls");
-    let receipt = Receipt { user_id: id, erased_at, party_sha256, calls, recordings, receipt_sha256 };
+    let receipt = Receipt {
+        user_id: id,
+        erased_at,
+        party_sha256,
+        calls,
+        recordings,
+        recordings_unreadable: unreadable,
+        key_id,
+        backups: BACKUPS.to_owned(),
+        receipt_sha256,
+    };
     Ok((Extension(AuditDetail(json!(receipt))), Json(receipt)))
 }
 

@@ -79,4 +79,4 @@ mod tests;
 
 pub use first_version::FirstVersionApi;
 pub use router::router;
-pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Hooks, Phase, Phases, RecordingsDir, ServerInfo};
+pub use state::{ApiState, Clock, EngineDetail, EngineInfo, Hooks, Phase, Phases, ServerInfo};

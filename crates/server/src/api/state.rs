@@ -8,15 +8,15 @@ use crate::exchange::Exchange;
 use crate::health::Board;
 use crate::hooks::Meters;
 use crate::identity::Door;
-use crate::records::Metrics;
 use crate::records::erasure::Eraser;
+use crate::records::{Metrics, Recordings};
 use axum::extract::FromRef;
 use callie_domain::Offer;
 use callie_store::{
     AnalyticsStore, AuditStore, ConfigStore, ContactStore, DeliveryStore, OrderStore, RecordStore, TollStore, VersionStore,
 };
 use jiff::Timestamp;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 
 /// All handles of the API.
@@ -33,7 +33,7 @@ pub struct ApiState {
     pub toll: Toll,
     pub versions: Versions,
     pub analytics: Analytics,
-    pub recordings: RecordingsDir,
+    pub recordings: Recordings,
     pub clock: Clock,
     pub info: ServerInfo,
     pub phase: Phases,
@@ -63,16 +63,6 @@ pub type Analytics = Arc<dyn AnalyticsStore>;
 pub struct Hooks {
     pub queue: Arc<dyn DeliveryStore>,
     pub meters: Arc<Meters>,
-}
-
-/// The folder that the file names of call records are relative to.
-#[derive(Debug, Clone)]
-pub struct RecordingsDir(pub Arc<PathBuf>);
-
-impl RecordingsDir {
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(dir.into()))
-    }
 }
 
 /// Tells the time: the system's, or a test's.
@@ -191,7 +181,7 @@ handles! {
     toll: Toll,
     versions: Versions,
     analytics: Analytics,
-    recordings: RecordingsDir,
+    recordings: Recordings,
     clock: Clock,
     info: ServerInfo,
     phase: Phases,

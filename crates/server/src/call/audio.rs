@@ -9,14 +9,12 @@ use callie_media::codec::Codec;
 use callie_media::engine::{Media, MediaControl, MediaEvent};
 use callie_media::playout::SpeechRate;
 use callie_media::ports::RtpSocket;
+use callie_media::record::Recording;
 use callie_media::rtp::rtcp::{Cname, RtcpParams};
 use callie_media::session::SessionParams;
 use callie_sip::sdp::{self, Direction, LocalMedia, MediaParams, OurKeys, SdpError};
 use rand::{TryRng, rngs::SysRng};
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::net::{IpAddr, SocketAddr};
 use tokio::sync::mpsc;
 
 /// Where the audio of a call stands.
@@ -65,7 +63,7 @@ impl OpenAudio {
 pub struct OpenWith {
     pub input_rate: u32,
     pub output_rate: u32,
-    pub recording: Option<PathBuf>,
+    pub recording: Option<Recording>,
 }
 
 impl Audio {

@@ -1,14 +1,14 @@
 //! What every call is given: handles to the parts it uses, and the limits of this server.
 
 use super::gate::Gate;
-use crate::records::{LiveFeed, SinkHandle, Traces};
+use crate::records::{LiveFeed, Recordings, SinkHandle, Traces};
 use crate::telemetry::Tracer;
 use crate::tools::ToolShop;
 use callie_ai::Engine;
 use callie_domain::prices::PriceTable;
 use callie_media::{engine::MediaEngine, ports::RtpPorts};
 use callie_sip::SipStack;
-use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 /// Handles shared by all calls.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ pub struct CallLimits {
     pub rtp_ports: RangeInclusive<u16>,
     /// No RTP for so long ends a call.
     pub rtp_timeout: Duration,
-    /// Folder of the recordings; `None` records nothing.
-    pub recordings: Option<PathBuf>,
+    /// `None` records nothing.
+    pub recordings: Option<Recordings>,
     pub calls_per_user: usize,
     /// Silence of both sides before the agent asks whether the caller is still there.
     pub silence_prompt: Duration,

@@ -2,8 +2,8 @@
 //! answered. The agent hears nothing of it.
 
 use super::{audio::Audio, task::CallTask};
+use crate::records::Recordings;
 use callie_domain::record::{CallFact, Termination};
-use std::path::PathBuf;
 
 impl CallTask {
     /// A provisional response describes where audio comes from. One that cannot be used is passed over: the answer decides.
@@ -35,17 +35,17 @@ impl CallTask {
         }
     }
 
-    fn recording(&self) -> Option<PathBuf> {
-        let folder = self.birth.context.limits.recordings.as_ref()?;
-        Some(folder.join(self.birth.journal.cdr.recording.as_ref()?))
+    /// What it is called and where it is.
+    fn recording(&self) -> Option<(Recordings, String)> {
+        Some((self.birth.context.limits.recordings.clone()?, self.birth.journal.cdr.recording.clone()?))
     }
 }
 
 /// What was recorded of another telephone.
-async fn forget(recording: Option<PathBuf>) {
-    if let Some(path) = recording
-        && let Err(error) = tokio::fs::remove_file(&path).await
+async fn forget(recording: Option<(Recordings, String)>) {
+    if let Some((recordings, name)) = recording
+        && let Err(error) = recordings.delete(&name).await
     {
-        tracing::debug!(%error, "no recording of early media");
+        tracing::debug!(%error, "the recording of early media stays");
     }
 }

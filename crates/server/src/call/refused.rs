@@ -38,7 +38,7 @@ impl Registry {
         let (user, context, fact) = (stored.user.clone(), self.context().clone(), fact(target, refusal));
         let end = Termination::because(refusal.limit.reason(), refusal.to_string());
         self.spawn(async move {
-            let mut journal = Journal::begin(cdr, Instant::now(), context.sink.clone(), context.feed.clone()).await;
+            let mut journal = Journal::begin(cdr, None, Instant::now(), context.sink.clone(), context.feed.clone()).await;
             journal.note(fact);
             journal.finish(end, &user, &context.prices).await;
         });

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     accounts::LineDirectory,
     exchange::{ActiveCall, CallWords, DialError, DialRequest, EngineCheck, KeysError, TransferError, TransferOrder},
-    records::Journal,
+    records::{Journal, Recordings},
     telemetry::TraceId,
     tools::shop::Tools,
 };
@@ -25,6 +25,8 @@ use callie_domain::record::{AfterCallReport, CallFact, Cdr, Direction, EndReason
 use callie_domain::user::Voicemail;
 use callie_domain::{CallId, User, UserId};
 use callie_sip::{InboundCall, Leg, LegControl};
+use callie_store::seal::SealError;
+use callie_store::vault::DataKey;
 use callie_store::{StoredUser, UserView};
 use jiff::Timestamp;
 use std::{
@@ -315,7 +317,7 @@ impl Registry {
         let (commands, inbox) = mpsc::channel(INBOX);
         let (legs, shown_legs) = watch::channel(Vec::new());
         let answered = Arc::new(AtomicBool::new(false));
-        let Tools { toolbox, later, complaints } =
+        let Tools { toolbox, later, mut complaints } =
             self.0.context.tools.tools(&user, keypad(&commands), self.0.context.tracer.parent(id));
         let entry = Entry {
             user: user.id.clone(),
@@ -340,6 +342,7 @@ impl Registry {
         let when_lost = when_lost.map(|target| target.name.clone());
         let brief = persona::brief(&user, party.direction, party.remote, &words, toolbox, started_at);
         let recordings = self.0.context.limits.recordings.as_ref().filter(|_| user.calls.recording.is_wanted());
+        let recording_key = recordings.and_then(|_| DataKey::draw().map_err(|fault| complaints.push(unsealed(&fault))).ok());
         let cdr = Cdr {
             from: party.from,
             to: party.to,
@@ -347,7 +350,7 @@ impl Registry {
             sip_call_id: party.sip_call_id,
             engine: Some(chosen.engine.name().to_owned()),
             // Named before there is one, so that a crash in mid-call leaves a record that leads to its recording.
-            recording: recordings.map(|_| format!("{}/{id}.wav", user.id)),
+            recording: recording_key.as_ref().map(|_| Recordings::name(&user.id, id)),
             message: words.message,
             metadata: words.metadata,
             after_call,
@@ -368,7 +371,7 @@ impl Registry {
         let task = async move {
             let _listed = listed;
             tracing::info!("call begins");
-            let mut journal = Journal::begin(cdr, begun, context.sink.clone(), context.feed.clone()).await;
+            let mut journal = Journal::begin(cdr, recording_key, begun, context.sink.clone(), context.feed.clone()).await;
             if let Signalling::Inbound { leg, .. } = &signalling {
                 context.traces.follow(id, leg.trace.clone());
             }
@@ -447,4 +450,9 @@ impl Entry {
             answered: self.answered.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Why a call is not recorded that should be.
+fn unsealed(fault: &SealError) -> String {
+    format!("the call is not recorded, since there is no key to seal it with: {fault}")
 }

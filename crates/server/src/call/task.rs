@@ -554,8 +554,13 @@ impl CallTask {
 /// The engine's rates, and the file the call is recorded in.
 fn open_with(agent: &Agent, context: &CallContext, journal: &Journal) -> OpenWith {
     let capabilities = agent.capabilities();
-    let recording =
-        context.limits.recordings.as_ref().zip(journal.cdr.recording.as_ref()).map(|(folder, name)| folder.join(name));
+    let named = journal.cdr.recording.as_ref().zip(journal.recording_key.as_ref());
+    let recording = context
+        .limits
+        .recordings
+        .as_ref()
+        .zip(named)
+        .and_then(|(recordings, (name, key))| recordings.begin(name, journal.cdr.id, key));
     OpenWith { input_rate: capabilities.input_rate, output_rate: capabilities.output_rate, recording }
 }
 

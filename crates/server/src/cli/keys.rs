@@ -1,21 +1,23 @@
-//! `callie keys`: the keys that seal passwords, from adding one to dropping one.
+//! `callie keys`: the keys that seal passwords and users' keys of recordings, from adding one to dropping one.
 
 use super::{CliError, terminal};
 use crate::config::{self, Config};
 use crate::stores::{self, Stores};
 use anyhow::{Context, bail};
+use callie_store::VaultStore as _;
 use callie_store::rotation::{self, Census, Swept};
 use callie_store::seal::KeyFile;
 use callie_store::seal::key_file::Kept;
 use clap::Subcommand;
 use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Show the keys and how many passwords each one seals.
+    /// Show the keys, and how many passwords and users' keys of recordings each one seals.
     Status,
     /// Add a fresh key that opens but does not seal yet.
     Add {
@@ -27,7 +29,7 @@ pub enum KeysCommand {
     },
     /// Name the key that seals from now on.
     Primary { name: String },
-    /// Seal every password with the primary key.
+    /// Seal every password, and every user's key of recordings, with the primary key.
     Sweep {
         /// At most so many documents a second.
         #[arg(long, default_value = "50", value_name = "N")]
@@ -64,19 +66,35 @@ async fn status(config: &Config) -> anyhow::Result<()> {
             (file.primary().to_owned(), file.keys().map(|(kid, kept)| (kid.to_owned(), shown(kept))).collect())
         }
     };
-    let census = with_stores(config, async |stores| Ok(rotation::census(&*stores.documents).await?)).await?;
-    terminal::say(&table(&primary, &keys, &census))
+    let (census, recordings) = with_stores(config, count).await?;
+    terminal::say(&table(&primary, &keys, &census, &recordings))
 }
 
-fn table(primary: &str, keys: &[(String, String)], census: &Census) -> String {
-    let mut text = format!("{:<12} {:<8} {:>10}  kept in\n", "key", "", "passwords");
+/// What each key seals: passwords, and users' keys of recordings.
+async fn count(stores: &Stores) -> anyhow::Result<(Census, BTreeMap<String, usize>)> {
+    Ok((rotation::census(&*stores.documents).await?, stores.records.tenant_keys_by_kid().await?))
+}
+
+fn table(primary: &str, keys: &[(String, String)], census: &Census, recordings: &BTreeMap<String, usize>) -> String {
+    let mut text = format!("{:<12} {:<8} {:>10} {:>15}  kept in\n", "key", "", "passwords", "recordings of");
+    let users = |kid: &str| match recordings.get(kid).copied().unwrap_or(0) {
+        1 => "1 user".to_owned(),
+        users => format!("{users} users"),
+    };
     for (kid, kept) in keys {
         let role = if kid == primary { "primary" } else { "opens" };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{kid:<12} {role:<8} {:>10}  {kept}", census.sealed_with(kid));
+        let _ = writeln!(text, "{kid:<12} {role:<8} {:>10} {:>15}  {kept}", census.sealed_with(kid), users(kid));
     }
-    for (kid, count) in census.sealed.iter().filter(|(kid, _)| !keys.iter().any(|(known, _)| known == *kid)) {
-        let _ = writeln!(text, "{kid:<12} {:<8} {count:>10}  nowhere: restore this key from your copy", "missing");
+    let in_use: BTreeSet<_> = census.sealed.keys().chain(recordings.keys()).collect();
+    for kid in in_use.into_iter().filter(|kid| !keys.iter().any(|(known, _)| known == *kid)) {
+        let passwords = census.sealed_with(kid);
+        let _ = writeln!(
+            text,
+            "{kid:<12} {:<8} {passwords:>10} {:>15}  nowhere: restore this key from your copy",
+            "missing",
+            users(kid)
+        );
     }
     for (what, names) in [("in clear", &census.in_clear), ("of an unknown form", &census.unknown)] {
         if !names.is_empty() {
@@ -121,14 +139,23 @@ fn primary(config: &Config, name: &str) -> anyhow::Result<()> {
 }
 
 async fn sweep(config: &Config, rate: NonZeroU32) -> anyhow::Result<()> {
-    let swept = with_stores(config, async |stores| Ok(rotation::sweep(&*stores.documents, rate, tell).await?)).await?;
-    terminal::say(&format!("{} documents, {} sealed anew\n", swept.looked_at, swept.resealed))?;
-    if swept.undecryptable.is_empty() {
+    let (swept, (resealed, unopened)) = with_stores(config, async |stores| {
+        let swept = rotation::sweep(&*stores.documents, rate, tell).await?;
+        Ok((swept, stores.records.reseal_tenant_keys().await?))
+    })
+    .await?;
+    terminal::say(&format!(
+        "{} documents, {} sealed anew; keys of recordings of {resealed} users sealed anew\n",
+        swept.looked_at, swept.resealed
+    ))?;
+    if swept.undecryptable.is_empty() && unopened.is_empty() {
         return Ok(());
     }
-    let lines: Vec<_> = swept.undecryptable.iter().map(|(name, reason)| format!("  {name}: {reason}")).collect();
+    let recordings = unopened.iter().map(|(user, reason)| format!("  recordings of {user}: {reason}"));
+    let lines: Vec<_> =
+        swept.undecryptable.iter().map(|(name, reason)| format!("  {name}: {reason}")).chain(recordings).collect();
     bail!(
-        "{} passwords do not open and were left as they are: restore their keys, or set them anew\n{}",
+        "{} secrets do not open and were left as they are: restore their keys, or set them anew\n{}",
         lines.len(),
         lines.join("\n")
     )
@@ -142,10 +169,12 @@ fn tell(so_far: &Swept) {
 async fn drop_key(config: &Config, name: &str) -> anyhow::Result<()> {
     let mut file = key_file(config)?;
     file.drop_key(name)?;
-    let census = with_stores(config, async |stores| Ok(rotation::census(&*stores.documents).await?)).await?;
-    let left = census.sealed_with(name);
-    if left > 0 {
-        bail!("{left} passwords are still sealed with {name}: run callie keys sweep first");
+    let (census, recordings) = with_stores(config, count).await?;
+    let (passwords, users) = (census.sealed_with(name), recordings.get(name).copied().unwrap_or(0));
+    if passwords + users > 0 {
+        bail!(
+            "{passwords} passwords and the recordings of {users} users are still sealed with {name}: run callie keys sweep first"
+        );
     }
     file.save()?;
     terminal::say(&format!("Dropped {name}. Keep it offline for as long as you keep backups that it opens.\n"))
@@ -183,12 +212,14 @@ mod tests {
             unknown: vec![],
         };
         let keys = [("k2026a", "file"), ("k2026b", "file")].map(|(kid, kept)| (kid.to_owned(), kept.to_owned()));
-        let want = "key                    passwords  kept in\n\
-                    k2026a       opens             5  file\n\
-                    k2026b       primary           0  file\n\
-                    k2020a       missing           1  nowhere: restore this key from your copy\n\
+        let recordings = [("k2026b".to_owned(), 1), ("k2019a".to_owned(), 2)].into();
+        let want = "key                    passwords   recordings of  kept in\n\
+                    k2026a       opens             5         0 users  file\n\
+                    k2026b       primary           0          1 user  file\n\
+                    k2019a       missing           0         2 users  nowhere: restore this key from your copy\n\
+                    k2020a       missing           1         0 users  nowhere: restore this key from your copy\n\
                     6 in clear: a, b, c, d, e and 1 more\n\
                     9 documents\n";
-        assert_eq!(table("k2026b", &keys, &census), want);
+        assert_eq!(table("k2026b", &keys, &census, &recordings), want);
     }
 }

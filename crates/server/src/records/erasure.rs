@@ -1,12 +1,13 @@
-//! What was said in calls, deleted: files first, then what the database holds, so that a crash in between leaves records that
-//! still lead to what is left.
+//! What was said in calls, deleted: the keys of recordings first, which makes every copy of them unreadable, then files, then
+//! what the database holds, so that a crash in between leaves records that still lead to what is left.
 
+use super::Recordings;
 use callie_domain::UserId;
 use callie_store::retention::{Outlook, RetentionStore, Which};
-use callie_store::{StoreError, UserView};
+use callie_store::vault::Destroyed;
+use callie_store::{StoreError, UserView, VaultStore};
 use jiff::Timestamp;
 use std::io;
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,14 +20,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 #[derive(Clone)]
 pub struct Eraser {
     store: Arc<dyn RetentionStore>,
-    recordings: PathBuf,
+    keys: Arc<dyn VaultStore>,
+    recordings: Recordings,
 }
 
 /// What was deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub calls: u64,
+    /// Files.
     pub recordings: u64,
+    /// Sealed recordings whose keys were destroyed.
+    pub unreadable: u64,
+    /// The user's key, where it was destroyed.
+    pub key_id: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +47,14 @@ pub enum ErasureFault {
 }
 
 impl Eraser {
-    pub fn new(store: Arc<dyn RetentionStore>, recordings: PathBuf) -> Self {
-        Self { store, recordings }
+    pub fn new<S: RetentionStore + VaultStore + 'static>(store: Arc<S>, recordings: Recordings) -> Self {
+        Self { store: store.clone(), keys: store, recordings }
+    }
+
+    /// Whether there is anything of a user who may be gone.
+    pub async fn has_something_of(&self, user: &UserId) -> Result<bool, StoreError> {
+        let has_key = self.keys.tenant_key_id(user).await?.is_some();
+        Ok(has_key || !self.store.to_erase(user, &Which::All, 1).await?.is_empty())
     }
 
     /// What [`Self::erase`] would find now.
@@ -56,31 +69,31 @@ impl Eraser {
         loop {
             let next = self.store.to_erase(user, which, AT_ONCE).await?;
             if next.is_empty() {
-                if tally.calls > 0 {
-                    self.store.scrub().await?;
-                }
-                return Ok(tally);
+                break;
             }
+            let calls: Vec<_> = next.iter().map(|erased| erased.call).collect();
+            tally.unreadable += self.keys.destroy_recording_keys(&calls).await?;
             for recording in next.iter().filter_map(|erased| erased.recording.as_deref()) {
                 tally.recordings += u64::from(self.delete(recording).await?);
             }
-            let calls: Vec<_> = next.iter().map(|erased| erased.call).collect();
             self.store.erase(&calls, with_parties).await?;
             tally.calls += calls.len() as u64;
         }
+        if *which == Which::All
+            && let Some(Destroyed { key_id, recordings }) = self.keys.destroy_tenant_key(user).await?
+        {
+            tally.unreadable += recordings;
+            tally.key_id = Some(key_id);
+        }
+        if tally.calls > 0 || tally.key_id.is_some() {
+            self.store.scrub().await?;
+        }
+        Ok(tally)
     }
 
     /// `false` when there was no such file.
     async fn delete(&self, name: &str) -> Result<bool, ErasureFault> {
-        let is_plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-        if !is_plain || name.is_empty() {
-            return Ok(false);
-        }
-        match tokio::fs::remove_file(self.recordings.join(name)).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(ErasureFault::File { file: name.to_owned(), error }),
-        }
+        self.recordings.delete(name).await.map_err(|error| ErasureFault::File { file: name.to_owned(), error })
     }
 
     /// Deletes what has been kept for as long as its user wants, once an hour, for ever.
@@ -98,7 +111,7 @@ impl Eraser {
             let Some(retention) = entry.usable().and_then(|stored| stored.user.calls.recording.retention()) else { continue };
             match self.erase(user, &Which::EndedBefore(now - retention)).await {
                 Ok(Tally { calls: 0, .. }) => {}
-                Ok(Tally { calls, recordings }) => {
+                Ok(Tally { calls, recordings, .. }) => {
                     tracing::info!(user.id = %user, calls, recordings, "deleted what was said in calls whose time is over");
                 }
                 Err(error) => tracing::error!(user.id = %user, %error, "what is past its time could not be deleted"),

@@ -7,6 +7,7 @@ use callie_domain::prices::bill::Placed;
 use callie_domain::prices::{Cost, Ledger, PriceTable};
 use callie_domain::record::{AfterCallReport, AfterCallState, CallEvent, CallFact, Cdr, ClaimStanding, TalkTally, Termination};
 use callie_domain::{DialTarget, User, toll};
+use callie_store::vault::{DataKey, NewRecording};
 use jiff::Timestamp;
 use std::time::Instant;
 
@@ -14,6 +15,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Journal {
     pub cdr: Cdr,
+    /// Of the recording that the record names.
+    pub recording_key: Option<DataKey>,
     begun: Instant,
     sink: SinkHandle,
     feed: LiveFeed,
@@ -28,10 +31,14 @@ pub struct Journal {
 
 impl Journal {
     /// Writes the record's beginning before anything else happens to the call.
-    pub async fn begin(cdr: Cdr, begun: Instant, sink: SinkHandle, feed: LiveFeed) -> Self {
+    pub async fn begin(cdr: Cdr, recording_key: Option<DataKey>, begun: Instant, sink: SinkHandle, feed: LiveFeed) -> Self {
         sink.begin(cdr.clone()).await;
+        if let Some(key) = recording_key.clone() {
+            sink.recording(NewRecording { call: cdr.id, user: cdr.user_id.clone(), key }).await;
+        }
         Self {
             cdr,
+            recording_key,
             begun,
             sink,
             feed,

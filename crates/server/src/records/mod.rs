@@ -9,6 +9,7 @@
 //! | [`metrics`], [`latency`] | what is counted of calls since the server began |
 //! | [`spans`] | calls that are over become traces |
 //! | [`uptime`] | how long lines are registered |
+//! | [`recordings`] | recordings, sealed as they are written, opened as they are heard |
 //! | [`traces`] | the SIP messages of the calls that are up, written down twice a second |
 
 pub mod erasure;
@@ -16,6 +17,7 @@ pub mod feed;
 pub mod journal;
 pub mod latency;
 pub mod metrics;
+pub mod recordings;
 pub mod sink;
 pub mod spans;
 pub mod traces;
@@ -25,6 +27,7 @@ pub use feed::LiveFeed;
 pub use journal::Journal;
 pub use latency::Latencies;
 pub use metrics::Metrics;
+pub use recordings::Recordings;
 pub use sink::{RecordSink, SinkHandle};
 pub use spans::CallSpans;
 pub use traces::Traces;

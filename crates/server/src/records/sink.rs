@@ -5,6 +5,7 @@ use super::LiveFeed;
 use crate::exchange::LiveEvent;
 use callie_domain::CallId;
 use callie_domain::record::{CallEvent, Cdr, SipMessage};
+use callie_store::vault::NewRecording;
 use callie_store::{RecordEntry, RecordStore, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -28,11 +29,18 @@ impl SinkHandle {
         let _ = self.0.send(RecordEntry::Begin(Box::new(cdr))).await;
     }
 
+    /// Waits for room. It is handed over before there is a recording, so that a crash leaves none without a key.
+    pub async fn recording(&self, recording: NewRecording) {
+        let _ = self.0.send(RecordEntry::Recording(Box::new(recording))).await;
+    }
+
     /// Hands events over if there is room, and gives them back if there is none.
     pub fn append(&self, call: CallId, events: Vec<CallEvent>) -> Result<(), Vec<CallEvent>> {
         self.0.try_send(RecordEntry::Append(call, events)).map_err(|e| match e.into_inner() {
             RecordEntry::Append(_, events) => events,
-            RecordEntry::Begin(_) | RecordEntry::Finish(..) | RecordEntry::Signalling(_) => Vec::new(),
+            RecordEntry::Begin(_) | RecordEntry::Finish(..) | RecordEntry::Signalling(_) | RecordEntry::Recording(_) => {
+                Vec::new()
+            }
         })
     }
 
@@ -71,7 +79,7 @@ impl RecordSink {
 fn finished(entry: &RecordEntry) -> Option<Box<Cdr>> {
     match entry {
         RecordEntry::Finish(cdr, _) => Some(cdr.clone()),
-        RecordEntry::Begin(_) | RecordEntry::Append(..) | RecordEntry::Signalling(_) => None,
+        RecordEntry::Begin(_) | RecordEntry::Append(..) | RecordEntry::Signalling(_) | RecordEntry::Recording(_) => None,
     }
 }
 

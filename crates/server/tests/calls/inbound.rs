@@ -34,7 +34,7 @@ async fn one_call() {
     let digits: String = world.events_of(&cdr).await.iter().filter_map(|e| dtmf(&e.fact)).collect();
     assert_eq!(digits, "12#");
 
-    let (left, right) = world.recording(&cdr);
+    let (left, right) = world.recording(&cdr).await;
     assert!(callie_lab::analysis::contains(&Line::Maria1.samples(), &left), "the caller is on the left");
     assert!(callie_lab::analysis::voiced_seconds(&right) > 0.7, "the agent is on the right");
     world.nothing_is_held().await;

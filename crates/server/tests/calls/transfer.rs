@@ -72,10 +72,10 @@ fn failed(facts: &[CallFact]) -> Option<&str> {
 }
 
 /// Both are in the caller's recording, and heard each other.
-fn heard_each_other(world: &World, cdr: &Cdr, maria: &PhoneReport, carol: &PhoneReport) {
+async fn heard_each_other(world: &World, cdr: &Cdr, maria: &PhoneReport, carol: &PhoneReport) {
     assert!(analysis::contains(&Line::Tom1.samples(), maria.heard()), "maria hears carol");
     assert!(analysis::contains(&Line::Maria1.samples(), carol.heard()), "carol hears maria");
-    let (left, right) = world.recording(cdr);
+    let (left, right) = world.recording(cdr).await;
     assert!(analysis::contains(&Line::Maria1.samples(), &left), "maria is on the left");
     assert!(analysis::contains(&Line::Tom1.samples(), &right), "carol is on the right");
 }
@@ -101,7 +101,7 @@ async fn a_provider_without_refer_has_it_done_here() {
     assert!(tone_seconds(maria.heard(), 425.0) > 0.3, "maria hears it ringing");
     assert_eq!((cdr.legs.len(), cdr.legs[0].to.as_str()), (1, "carol"));
     assert!(cdr.legs[0].answered_at.is_some() && cdr.legs[0].media.as_ref().is_some_and(|media| media.packets_received > 50));
-    heard_each_other(&world, &cdr, &maria, &report);
+    heard_each_other(&world, &cdr, &maria, &report).await;
     world.nothing_is_held().await;
 }
 
@@ -113,7 +113,7 @@ async fn an_agent_hands_over_to_whom_its_user_has_named_and_to_nobody_else() {
     let maria = maria.finished().await.expect("a report");
     let cdr = world.next_record().await;
     assert_eq!(reason(&cdr), EndReason::Transferred);
-    heard_each_other(&world, &cdr, &maria, &report);
+    heard_each_other(&world, &cdr, &maria, &report).await;
     world.nothing_is_held().await;
 
     let (mut world, _carol) = scene(Manner::HandsOverElsewhere, "blind", vec![Step::Answer]).await;
@@ -143,7 +143,7 @@ async fn a_human_is_told_first_and_joins_by_a_key() {
     assert!(tone_seconds(report.heard(), BRIEFING_HZ) > 0.7, "carol is told");
     assert!(tone_seconds(maria.heard(), BRIEFING_HZ) < 0.1, "and maria hears nothing of it");
     assert_eq!(maria.keys, "7", "keys go across once they are joined");
-    heard_each_other(&world, &cdr, &maria, &report);
+    heard_each_other(&world, &cdr, &maria, &report).await;
     world.nothing_is_held().await;
 }
 
@@ -274,7 +274,7 @@ async fn a_transfer_that_the_provider_refuses_is_done_here() {
         let facts = world.facts(&cdr).await;
         assert!(facts.iter().any(|fact| matches!(fact, CallFact::TransferFellBack { .. })), "{on_refer:?}: {facts:?}");
         assert_eq!((reason(&cdr), completed(&facts)), (EndReason::Transferred, Some(Completion::Joined)), "{on_refer:?}");
-        heard_each_other(&world, &cdr, &maria, &report);
+        heard_each_other(&world, &cdr, &maria, &report).await;
         world.nothing_is_held().await;
     }
 }
@@ -319,7 +319,7 @@ async fn the_provider_may_move_the_caller_to_another_leg() {
     let cdr = world.next_record().await;
     assert_eq!(reason(&cdr), EndReason::RemoteHungUp);
     assert!(world.facts(&cdr).await.iter().any(|fact| matches!(fact, CallFact::LegReplaced { .. })));
-    assert!(analysis::contains(&Line::Tom1.samples(), &world.recording(&cdr).0), "the call goes on with the new leg");
+    assert!(analysis::contains(&Line::Tom1.samples(), &world.recording(&cdr).await.0), "the call goes on with the new leg");
     world.nothing_is_held().await;
 
     let options = PhoneOptions::new(world.carrier.address(), "bob2").replacing("no-such-call;to-tag=a;from-tag=b".into());
@@ -346,7 +346,10 @@ async fn the_other_side_sends_the_agent_elsewhere_only_where_its_user_allows() {
             carol.next_report(PATIENCE).await.expect("a report");
             let cdr = world.next_record().await;
             assert_eq!(reason(&cdr), EndReason::RemoteHungUp);
-            assert!(analysis::contains(&Line::Tom1.samples(), &world.recording(&cdr).0), "the agent's call goes on with carol");
+            assert!(
+                analysis::contains(&Line::Tom1.samples(), &world.recording(&cdr).await.0),
+                "the agent's call goes on with carol"
+            );
         } else {
             until("it was refused", async || world.carrier.seen_responses(603) == 1).await;
             maria.hang_up().await;

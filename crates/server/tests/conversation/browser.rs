@@ -135,7 +135,7 @@ pub async fn who_has_no_telephone_talks_to_the_agent() {
     assert_eq!(lines(&turns), wanted);
     let latency = turns[2].latency.expect("an answer has a latency").total_ms;
     assert!((500..1_600).contains(&latency), "{latency} ms");
-    let (theirs, ours) = scene.world.recording(&cdr);
+    let (theirs, ours) = scene.world.recording(&cdr).await;
     assert!(analysis::contains(&Line::Maria1.samples(), &theirs), "the caller is in the recording");
     assert!(tone_seconds(&ours, ANSWER_HZ) > 1.3, "and the agent");
     scene.everything_is_freed_at_once().await;

@@ -29,7 +29,7 @@ pub async fn the_goodbye_is_heard_to_its_end() {
 
     let line = Line::Long.samples();
     let voiced = callie_lab::analysis::segments(&line, 60_000).first().cloned().expect("it speaks");
-    let (_, recorded) = scene.world.recording(&cdr);
+    let (_, recorded) = scene.world.recording(&cdr).await;
     for heard in [report.heard(), &recorded] {
         // The greeting is before it, nothing after it.
         let (front, back) = heard.split_at(heard.len().saturating_sub(4 * SAMPLE_RATE_HZ));

@@ -318,7 +318,7 @@ impl Aviary {
     fn was_worth_it(&self) {
         let files = files(&self.world.program.folder);
         let has = |end: &str| files.iter().any(|file| file.to_string_lossy().ends_with(end));
-        assert!(has("callie.db") && has(".wav") && has("said.log"), "{files:?}");
+        assert!(has("callie.db") && has(".sealed") && has("said.log"), "{files:?}");
         let log = std::fs::read_to_string(self.world.program.log()).expect("text");
         for word in ["TRACE", "rsipstack", "Digest ", "tungstenite", "REGISTER"] {
             assert!(log.contains(word), "the log is as talkative as can be: {word}");

@@ -1,7 +1,7 @@
 //! Transcripts, events and signalling of calls, deleted.
 
-use super::{SqliteStore, vault};
 use super::fault::Fault;
+use super::{SqliteStore, vault};
 use crate::StoreError;
 use crate::retention::{Erased, FORGOTTEN, Outlook, RetentionStore, Which};
 use async_trait::async_trait;

@@ -3,10 +3,10 @@
 
 use super::SqliteStore;
 use super::fault::Fault;
+use crate::StoreError;
 use crate::seal::{AtRest, Keyring, SealError, classify};
 use crate::vault::key::TenantKey;
 use crate::vault::{DataKey, Destroyed, NewRecording, VaultStore};
-use crate::StoreError;
 use async_trait::async_trait;
 use callie_domain::{CallId, UserId};
 use jiff::Timestamp;
@@ -45,11 +45,41 @@ impl VaultStore for SqliteStore {
         .await
     }
 
+    async fn rename_recording(&self, call: CallId, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            let sql =
+                "UPDATE calls SET cdr = json_set(cdr, '$.recording', ?2) WHERE id = ?1 AND cdr ->> '$.recording' IS NOT NULL";
+            let renamed = tx.execute(sql, params![call.to_string(), name])? > 0;
+            if !renamed {
+                forget(&tx, call)?;
+            }
+            tx.commit()?;
+            Ok(renamed)
+        })
+        .await
+    }
+
     async fn tenant_key_id(&self, user: &UserId) -> Result<Option<String>, StoreError> {
         let user = user.to_string();
         self.read(move |conn| {
             let mut query = conn.prepare_cached("SELECT key_id FROM tenant_keys WHERE user_id = ?1")?;
             Ok(query.query_row([user], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    async fn destroy_recording_keys(&self, calls: &[CallId]) -> Result<u64, StoreError> {
+        let calls = calls.to_vec();
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            let mut destroyed = 0;
+            for call in calls {
+                destroyed += forget(&tx, call)?;
+            }
+            tx.commit()?;
+            Ok(destroyed)
         })
         .await
     }

@@ -124,7 +124,11 @@ mod tests {
         assert!(TenantKey::open(&keyring, &bob, &tenant.id, &stored).is_err(), "another user");
         assert!(TenantKey::open(&keyring, &alice, "0011223344556677", &stored).is_err(), "another id");
         assert_eq!(again.unwrap(call(2), &wrapped).err(), Some(SealError::NotAuthentic), "another call");
-        assert_eq!(TenantKey::draw().expect("drawn").unwrap(call(1), &wrapped).err(), Some(SealError::NotAuthentic), "another key");
+        assert_eq!(
+            TenantKey::draw().expect("drawn").unwrap(call(1), &wrapped).err(),
+            Some(SealError::NotAuthentic),
+            "another key"
+        );
         for at in 0..wrapped.len() {
             let mut bent = wrapped.clone();
             bent[at] ^= 1;

@@ -47,8 +47,14 @@ pub trait VaultStore: Send + Sync {
     /// `None` when there is none, or no longer.
     async fn recording_key(&self, call: CallId) -> Result<Option<DataKey>, StoreError>;
 
+    /// The record names its recording so from now on. `false` when it has none any more; then its key is destroyed.
+    async fn rename_recording(&self, call: CallId, name: &str) -> Result<bool, StoreError>;
+
     /// The id of a user's key.
     async fn tenant_key_id(&self, user: &UserId) -> Result<Option<String>, StoreError>;
+
+    /// Destroys the keys of recordings; gives how many there were.
+    async fn destroy_recording_keys(&self, calls: &[CallId]) -> Result<u64, StoreError>;
 
     /// Destroys a user's key and those that it wraps. Recordings of calls that are up get a new one.
     async fn destroy_tenant_key(&self, user: &UserId) -> Result<Option<Destroyed>, StoreError>;

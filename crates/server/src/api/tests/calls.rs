@@ -2,11 +2,15 @@
 
 use super::world::World;
 use crate::exchange::ActiveCall;
+use crate::records::recordings::track::SealedTrack;
 use callie_domain::record::{
     CallEvent, CallFact, Cdr, Direction, EndReason, MediaSummary, Speaker, Termination, Turn, TurnLatency,
 };
 use callie_domain::{CallId, UserId};
+use callie_media::record::Track as _;
 use callie_store::RecordStore;
+use callie_store::VaultStore as _;
+use callie_store::vault::{DataKey, NewRecording};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -207,6 +211,101 @@ async fn recordings_are_served_whole_and_in_ranges() {
     }
     let outside = world.send("GET", &path, &[("range", "bytes=256-")], "").await;
     assert_eq!((outside.status, outside.header("content-range")), (416, "bytes */256"));
+}
+
+/// A sealed recording of so many bytes of samples; gives the WAV file that it is.
+pub(super) async fn record(world: &World, n: u32, bytes: usize, ended: bool) -> (std::path::PathBuf, Vec<u8>) {
+    let name = format!("alice/{}.sealed", call_id(n));
+    keep(world, &Cdr { recording: Some(name.clone()), ..cdr(n, "alice", Direction::Inbound, EndReason::RemoteHungUp) }).await;
+    let key = DataKey::draw().expect("drawn");
+    let new = NewRecording { call: call_id(n), user: user("alice"), key: key.clone() };
+    world.queue.put_recording_key(new).await.expect("kept");
+    let path = world.recordings.path().join(name);
+    let mut track = SealedTrack::create(&path, &key, call_id(n)).expect("created");
+    let samples: Vec<u8> = (0..bytes).map(|n| (n % 251) as u8).collect();
+    track.append(&samples).expect("written");
+    if ended {
+        track.complete().expect("written");
+    }
+    (path, [callie_media::record::header(bytes as u64).as_slice(), &samples].concat())
+}
+
+#[tokio::test]
+async fn sealed_recordings_are_served_as_the_wav_they_are() {
+    let world = World::new();
+    let (file, wav) = record(&world, 1, 700_004, true).await;
+    let path = format!("/calls/{}/recording", call_id(1));
+    let lies = std::fs::read(&file).expect("there");
+    assert!(!lies.windows(40).any(|window| window == &wav[5_000..5_040]), "nothing of it lies in clear");
+    let whole = world.get(&path).await;
+    assert_eq!((whole.status, whole.header("content-type"), whole.header("accept-ranges")), (200, "audio/wav", "bytes"));
+    assert_eq!((whole.header("content-length"), whole.header("recording-state")), ("700048", "complete"));
+    assert!(whole.bytes == wav);
+    for (from, to) in [
+        (0, 0),
+        (0, 43),
+        (10, 99),
+        (43, 44),
+        (44, 3_243),
+        (3_243, 3_244),
+        (3_300, 200_000),
+        (699_000, 700_047),
+        (699_844, 700_047),
+    ] {
+        let part = world.send("GET", &path, &[("range", &format!("bytes={from}-{to}"))], "").await;
+        assert_eq!((part.status, part.header("content-range")), (206, format!("bytes {from}-{to}/700048").as_str()));
+        assert!(part.bytes == wav[from..=to], "{from}-{to}");
+    }
+    let last = world.send("GET", &path, &[("range", "bytes=-5")], "").await;
+    assert_eq!(last.bytes, wav[700_043..]);
+    let outside = world.send("GET", &path, &[("range", "bytes=700048-")], "").await;
+    assert_eq!((outside.status, outside.header("content-range")), (416, "bytes */700048"));
+    let compared = world.send("GET", &path, &[("range", "bytes=0-0"), ("if-range", "\"x\"")], "").await;
+    assert_eq!(compared.status, 200);
+    let head = world.send("HEAD", &path, &[], "").await;
+    assert_eq!((head.status, head.header("content-length"), head.bytes.len()), (200, "700048", 0));
+}
+
+#[tokio::test]
+async fn what_was_changed_or_cut_of_a_recording_is_told() {
+    let world = World::new();
+    let (file, wav) = record(&world, 1, 700_000, true).await;
+    let path = format!("/calls/{}/recording", call_id(1));
+    let lies = std::fs::read(&file).expect("there");
+
+    let mut bent = lies.clone();
+    bent[1_000] ^= 1;
+    std::fs::write(&file, &bent).expect("written");
+    let reply = world.get(&path).await;
+    assert_eq!(reply.status, 500);
+    assert!(reply.text().contains("damaged"), "{}", reply.text());
+    let behind = world.send("GET", &path, &[("range", "bytes=4000-")], "").await;
+    assert_eq!(behind.status, 206, "what lies behind it opens");
+
+    let mut bent = lies.clone();
+    bent[600_000] ^= 1;
+    std::fs::write(&file, &bent).expect("written");
+    let reply = world.response("GET", &path, &[("host", "localhost:8080")], "").await;
+    assert_eq!(reply.status(), 200);
+    assert!(axum::body::to_bytes(reply.into_body(), 10_000_000).await.is_err(), "it ends before its time");
+
+    std::fs::write(&file, &lies[..28 + 100 * 3_216]).expect("written");
+    let cut = world.get(&path).await;
+    assert_eq!((cut.status, cut.header("recording-state")), (200, "cut-short"));
+    assert!(cut.bytes[44..] == wav[44..44 + 320_000]);
+
+    let (_, wav) = record(&world, 2, 6_400, false).await;
+    let mut open = cdr(2, "alice", Direction::Inbound, EndReason::RemoteHungUp);
+    (open.ended_at, open.recording) = (None, Some(format!("alice/{}.sealed", call_id(2))));
+    keep(&world, &open).await;
+    let up = world.get(&format!("/calls/{}/recording", call_id(2))).await;
+    assert_eq!((up.status, up.header("recording-state")), (200, "growing"));
+    assert!(up.bytes == wav);
+
+    callie_store::RetentionStore::erase(&*world.queue, &[call_id(2)], false).await.expect("erased");
+    let without = world.get(&format!("/calls/{}/recording", call_id(2))).await;
+    assert_eq!(without.status, 404, "{}", without.text());
+    assert!(without.text().contains("destroyed"), "{}", without.text());
 }
 
 #[tokio::test]

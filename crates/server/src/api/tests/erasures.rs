@@ -3,8 +3,8 @@
 use super::calls;
 use super::world::World;
 use callie_domain::record::{Direction, EndReason};
-use callie_store::RecordStore;
 use callie_store::retention::Which;
+use callie_store::{RecordStore, VaultStore as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,7 +28,7 @@ async fn a_party_is_erased_with_a_receipt_that_names_nobody() {
     let text = |name: &str| receipt[name].as_str().expect("text").to_owned();
     let hex = |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(text("party_sha256"), hex("bob"));
-    let lines = format!("alice\n{}\n{}\n2\n2\n", text("erased_at"), text("party_sha256"));
+    let lines = format!("alice\n{}\n{}\n2\n2\n0\nnone\n", text("erased_at"), text("party_sha256"));
     assert_eq!(text("receipt_sha256"), hex(&lines));
     assert!(!reply.text().contains("bob"), "{}", reply.text());
     let left: Vec<_> =
@@ -83,6 +83,43 @@ async fn receipts_are_kept_whatever_way_the_user_was_named() {
 }
 
 #[tokio::test]
+async fn erasing_a_user_destroys_its_key_and_copies_of_its_recordings_stay_shut() {
+    let world = World::with_alice().await;
+    let mut copies = Vec::new();
+    for n in 1..=3 {
+        let (file, _) = calls::record(&world, n, 64_000, true).await;
+        let cdr = RecordStore::get(&*world.store, calls::call_id(n)).await.expect("read").expect("there");
+        world.queue.finish(&cdr, &[]).await.expect("kept");
+        copies.push((n, cdr, std::fs::read(&file).expect("there"), file));
+    }
+    assert_eq!(world.get(&format!("/calls/{}/recording", calls::call_id(1))).await.status, 200);
+    assert_eq!(world.delete("/users/alice").await.status, 200);
+    assert_eq!(
+        world.get(&format!("/calls/{}/recording", calls::call_id(1))).await.status,
+        200,
+        "a deleted user's recordings stay"
+    );
+    let key_id = world.queue.tenant_key_id(&"alice".parse().expect("an id")).await.expect("asked");
+
+    let receipt = world.post("/users/alice/erasures", r#"{"everything": true}"#).await;
+    assert_eq!(receipt.status, 200, "{}", receipt.text());
+    let receipt = receipt.json();
+    assert_eq!((&receipt["recordings"], &receipt["recordings_unreadable"]), (&json!(3), &json!(3)));
+    assert_eq!(receipt["key_id"].as_str(), key_id.as_deref());
+    assert!(receipt["backups"].as_str().is_some_and(|text| text.contains("callie.db")), "{receipt}");
+    let audit = world.get("/audit?target=/users/alice/erasures").await.json();
+    assert_eq!(audit["entries"][0]["detail"]["key_id"], receipt["key_id"], "{audit}");
+    for (n, cdr, copy, file) in copies {
+        // Somebody puts the copy back, and the record that led to it.
+        std::fs::write(&file, copy).expect("written");
+        calls::keep(&world, &cdr).await;
+        let reply = world.get(&format!("/calls/{}/recording", calls::call_id(n))).await;
+        assert_eq!(reply.status, 404, "{}", reply.text());
+    }
+    assert_eq!(world.post("/users/alice/erasures", r#"{"everything": true}"#).await.status, 404, "nothing is left of alice");
+}
+
+#[tokio::test]
 async fn wishes_that_are_none() {
     let world = World::with_alice().await;
     for (body, field) in [
@@ -103,7 +140,10 @@ async fn wishes_that_are_none() {
 async fn time_passes_for_users_who_want_it() {
     let world = World::with_alice().await;
     keep(&world, 1).await;
-    let eraser = crate::records::erasure::Eraser::new(world.queue.clone(), world.recordings.path().to_owned());
+    let eraser = crate::records::erasure::Eraser::new(
+        world.queue.clone(),
+        crate::records::Recordings::new(world.queue.clone(), world.recordings.path()),
+    );
     let ended = calls::at(4);
     let days = |days: i64| ended + jiff::SignedDuration::from_hours(24 * days);
     let left = async || {

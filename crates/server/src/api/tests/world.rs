@@ -5,12 +5,12 @@ use super::fake_exchange::FakeExchange;
 use super::memory::MemoryStore;
 use crate::api::guard::Names;
 use crate::api::headers::Secure;
-use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, RecordingsDir, ServerInfo, router};
+use crate::api::{ApiState, Clock, EngineInfo, FirstVersionApi, Hooks, Phase, Phases, ServerInfo, router};
 use crate::first_version::Scribe;
 use crate::health::Board;
 use crate::identity::{Door, DoorSettings, Openness, Rates};
-use crate::records::Metrics;
 use crate::records::erasure::Eraser;
+use crate::records::{Metrics, Recordings};
 use axum::{
     Router,
     body::Body,
@@ -97,7 +97,7 @@ impl World {
             metrics: Metrics::default(),
             health: health.clone(),
             orders: queue.clone(),
-            recordings: RecordingsDir::new(recordings.path()),
+            recordings: Recordings::new(queue.clone(), recordings.path()),
             clock: Clock::of(move || now),
             info: ServerInfo {
                 version: "9.9.9",
@@ -108,7 +108,7 @@ impl World {
                 offers: ["gemini", "openai"].map(offer).into(),
             },
             phase: Phases(phases),
-            eraser: Eraser::new(queue.clone(), recordings.path().to_owned()),
+            eraser: Eraser::new(queue.clone(), Recordings::new(queue.clone(), recordings.path())),
             door: Door {
                 settings: DoorSettings { openness: Openness::UntilThereIsAKey, secure: false, tokens: None, login: None },
                 access: queue.clone(),

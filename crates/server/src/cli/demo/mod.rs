@@ -82,7 +82,10 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     let folder = stage.folder.clone();
     stage.strike().await;
     result?;
-    say(&format!("\nAll done. Recordings and database stay in {} until you delete it.\n", folder.display()))
+    say(&format!(
+        "\nAll done. Database, sealed recordings and copies to listen to stay in {} until you delete it.\n",
+        folder.display()
+    ))
 }
 
 async fn play(stage: &Stage, narrator: &mut Narrator, talker: Talker) -> anyhow::Result<()> {
@@ -121,7 +124,7 @@ async fn play(stage: &Stage, narrator: &mut Narrator, talker: Talker) -> anyhow:
 
     narrator.heading("4. What is kept (stereo: left the other side, right Callie)")?;
     for cdr in &records {
-        show_record(stage, cdr)?;
+        show_record(stage, cdr).await?;
     }
     Ok(())
 }
@@ -167,9 +170,8 @@ fn in_one_breath(lines: &[Line]) -> Arc<[i16]> {
     speech.into()
 }
 
-fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
-    let recording = cdr.recording.as_ref().context("a call of the demo has no recording")?;
-    let path = stage.recordings().join(recording);
+async fn show_record(stage: &Stage, cdr: &Cdr) -> anyhow::Result<()> {
+    let path = stage.copy(cdr).await?;
     let voices = verdict::voices(&path)?;
     if voices.left_s < 1.0 || voices.right_s < 1.0 {
         bail!("a voice is missing in {}: left {:.1} s, right {:.1} s", path.display(), voices.left_s, voices.right_s);

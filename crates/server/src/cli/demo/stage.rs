@@ -11,6 +11,7 @@ use crate::config::sources::Sources;
 use crate::config::{self, Config};
 use crate::engines::Talkers;
 use anyhow::{Context, bail};
+use callie_domain::record::Cdr;
 use callie_domain::{CallId, UserId};
 use callie_lab::carrier::{Carrier, CarrierOptions, Subscriber};
 use serde_json::{Value, json};
@@ -79,8 +80,13 @@ impl Stage {
         self.cloud.as_ref().map_or_else(|| "the embedded database, in the folder".to_owned(), Cloud::words)
     }
 
-    pub fn recordings(&self) -> PathBuf {
-        self.folder.join("recordings")
+    /// Writes a copy of a call's recording for people: what the server keeps is sealed.
+    pub async fn copy(&self, cdr: &Cdr) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.join("listen");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let path = folder.join(format!("{}-{}.wav", cdr.user_id, cdr.id));
+        std::fs::write(&path, self.app.recording(cdr).await?).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
     }
 
     pub async fn create_user(&self, id: &str, display_name: &str, greeting: &str) -> anyhow::Result<()> {
