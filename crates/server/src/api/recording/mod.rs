@@ -64,15 +64,12 @@ async fn sealed(player: Player, id: CallId, state: &'static str, asked: &HeaderM
         Wanted::Outside => return Ok(outside(HeaderValue::from_str(&format!("bytes */{length}")).ok())),
     };
     let (from, to) = (part.start, part.end);
-    let mut pieces = player.play(part).await.map_err(|error| problem(id, error.into()))?.boxed();
-    // A fault at the beginning can still be told as one.
-    let first = pieces.next().await.transpose().map_err(|error| problem(id, error.into()))?;
-    let rest = pieces.inspect(move |piece| {
+    let pieces = player.play(part).await.map_err(|error| problem(id, error.into()))?.inspect(move |piece| {
         if let Err(error) = piece {
             tracing::error!(call.id = %id, %error, "a recording does not open to its end");
         }
     });
-    let body = Body::from_stream(futures::stream::iter(first.map(Ok)).chain(rest));
+    let body = Body::from_stream(pieces);
     let mut response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "audio/wav")

@@ -68,7 +68,7 @@ impl Player {
         self.full * self.opener.chunk() + self.end.len() as u64
     }
 
-    /// A part of the WAV file. A chunk that does not open ends it with an error.
+    /// A part of the WAV file. A chunk that does not open ends it with an error; one that comes first is told at once.
     pub async fn play(self, range: Range<u64>) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
         let head = Bytes::copy_from_slice(&header(self.samples_bytes()));
         let head = part(&head, &range, 0);
@@ -76,9 +76,11 @@ impl Player {
         let samples = range.start.saturating_sub(HEADER_BYTES)..range.end.saturating_sub(HEADER_BYTES);
         let tail = part(&self.end, &samples, full_bytes);
         let chunks = samples.start.min(full_bytes)..samples.end.min(full_bytes);
-        let body = chunks_of(self.source, self.opener, chunks).await?;
+        let mut body = chunks_of(self.source, self.opener, chunks).await?;
+        // A fault at the beginning can still be told as one.
+        let first = body.try_next().await?.unwrap_or_default();
         let known = |bytes: Bytes| futures::stream::iter((!bytes.is_empty()).then_some(Ok(bytes)));
-        Ok(known(head).chain(body).chain(known(tail)))
+        Ok(known(head).chain(known(first)).chain(body).chain(known(tail)))
     }
 
     /// The whole WAV file.
