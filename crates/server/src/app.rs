@@ -27,10 +27,8 @@ use crate::{
     health::Board,
     outside::GuardedClient,
     records::erasure::Eraser,
-    records::{
-        LineWatch, LiveFeed, Metrics, RecordSink, Recordings, Traces,
-        recordings::{Found, RecordingFault},
-    },
+    records::recordings::{Found, RecordingFault},
+    records::{LineWatch, LiveFeed, Metrics, RecordSink, Recordings, Traces},
     redial::Redialler,
     stores::Stores,
     switchboard::Switchboard,

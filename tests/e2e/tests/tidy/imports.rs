@@ -134,7 +134,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
         ],
     ),
     ("libc::", &["crates/media/src/engine"]),
-    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/doc", "crates/lab/src/provider.rs"]),
+    ("aws_lc_rs::", &["crates/store/src/seal", "crates/store/src/vault", "crates/store/src/doc", "crates/lab/src/provider.rs"]),
     ("sdp_types::", &["crates/sip/src/sdp"]),
     ("axum::", &["crates/server/src/api", "crates/server/src/app", "crates/server/src/ui", "crates/lab/src/provider.rs"]),
     ("figment::", &["crates/server/src/config"]),
