@@ -241,6 +241,11 @@ function ReceiptFacts({ receipt }: { receipt: Receipt }) {
       <Fact name="Whom: SHA-256 of the number or address as it was typed" mono>
         {receipt.party_sha256 ?? 'everybody'}
       </Fact>
+      {receipt.key_id && (
+        <Fact name="Key destroyed" mono>
+          {receipt.key_id}
+        </Fact>
+      )}
       <Fact name="Receipt (SHA-256)" mono>
         {receipt.receipt_sha256}
       </Fact>
@@ -248,9 +253,11 @@ function ReceiptFacts({ receipt }: { receipt: Receipt }) {
   )
 }
 
-const textOf = ({ user_id, erased_at, party_sha256, calls, recordings, receipt_sha256 }: Receipt) =>
-  `${JSON.stringify({ user_id, erased_at, party_sha256, calls, recordings, receipt_sha256 }, null, 2)}\n`
-
+const textOf = (receipt: Receipt) => {
+  const { user_id, erased_at, party_sha256, calls, recordings, recordings_unreadable, key_id, backups, receipt_sha256 } = receipt
+  const said = { user_id, erased_at, party_sha256, calls, recordings, recordings_unreadable, key_id, backups, receipt_sha256 }
+  return `${JSON.stringify(said, null, 2)}\n`
+}
 function ReceiptActions({ receipt }: { receipt: Receipt }) {
   const [copied, setCopied] = useState(false)
   const copy = () => {
