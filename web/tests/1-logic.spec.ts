@@ -51,9 +51,9 @@ test('events that are told twice are kept once, in the order of the call', async
   const { hear, forget, together } = await import('../src/api/heard')
   const event = (name: string, offset_ms: number) => ({ event: name, offset_ms, at: `2026-01-01T00:00:0${offset_ms / 1_000}Z` })
   hear('call', event('answered', 1_000))
-  hear('call', event('ended', 3_000))
-  const kept = [event('invited', 0), event('answered', 1_000)]
-  expect(together(kept, 'call').map((each) => each.event)).toEqual(['invited', 'answered', 'ended'])
+  hear('call', event('turn', 2_000))
+  const kept = [event('invited', 0), event('answered', 1_000), event('ended', 3_000)]
+  expect(together(kept, 'call').map((each) => each.event)).toEqual(['invited', 'answered', 'turn', 'ended'])
   forget('call')
   expect(together(kept, 'call')).toBe(kept)
 })
@@ -183,6 +183,19 @@ test('a transfer is under way from its beginning to its end', async () => {
     [of('transfer_started', 'transfer_completed', 'ended'), false],
     [of('transfer_started', 'transfer_failed', 'transfer_started'), true],
   ] as const) expect(isTransferring([...events]), JSON.stringify(events)).toBe(want)
+})
+
+test("the address's filters become the API's: whole days, and seconds in milliseconds", async () => {
+  const { asQuery } = await import('../src/calls/list')
+  const query = asQuery({ q: 'boiler', direction: undefined, from: '2026-02-28', until: '2026-02-28', min_latency: '1.5' })
+  expect(query).toEqual({ q: 'boiler', from: new Date(2026, 1, 28).toISOString(), until: new Date(2026, 2, 1).toISOString(), min_latency_ms: 1_500 })
+})
+
+test('roles see what they may do', async () => {
+  const { rightsOf } = await import('../src/api/session')
+  expect(rightsOf('admin')).toEqual({ admin: true, operator: true })
+  expect(rightsOf('operator')).toEqual({ admin: false, operator: true })
+  expect(rightsOf('user')).toEqual({ admin: false, operator: false })
 })
 
 test('times are told by the largest unit that fits', async () => {

@@ -161,6 +161,12 @@ test('a recording is listened to, with the transcript in step', async ({ page })
   await slider.press('Home')
   await slider.press('ArrowRight')
   await expect(slider).toHaveAttribute('aria-valuenow', '5')
+  // A turn of the transcript leads to where it is heard, on the recording's clock and not the call's.
+  const detail = await json<{ events: { event: string; offset_ms: number; turn?: { started_ms: number; text: string } }[] }>(`/calls/${maria?.id}`)
+  const opened = detail.events.find(({ event }) => event === 'media_opened')?.offset_ms ?? 0
+  const last = detail.events.filter(({ turn }) => turn).at(-1)?.turn
+  await page.getByRole('list', { name: 'Transcript' }).getByRole('button').last().click()
+  await expect(slider).toHaveAttribute('aria-valuenow', String(Math.round(((last?.started_ms ?? 0) - opened) / 1_000)))
   // Both tracks were drawn.
   for (const track of await page.locator('canvas').all()) {
     const painted = await track.evaluate((canvas: HTMLCanvasElement) =>

@@ -1,7 +1,7 @@
 // Who looks at the dashboard. Where the server asks for no login (on loopback) everybody is.
 import { QueryClient, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
 import { api, ApiError, AwayError, plain, setCsrfToken, take } from './client'
-import type { SessionDocument } from './schema'
+import type { RoleWord, SessionDocument } from './schema'
 
 export type Session = SessionDocument
 
@@ -36,10 +36,11 @@ export const session = queryOptions({
 export const useSession = () => useSuspenseQuery(session).data
 
 /** What somebody may do; the server decides, this only hides what it would refuse. */
+export const rightsOf = (role: RoleWord) => ({ admin: role === 'admin', operator: role !== 'user' })
+
 export function useRights() {
   const { identity } = useSession()
-  const role = identity?.role ?? 'admin'
-  return { admin: role === 'admin', operator: role !== 'user', only: identity?.user_id ?? undefined }
+  return rightsOf(identity?.role ?? 'admin')
 }
 
 export async function signIn(key: string) {

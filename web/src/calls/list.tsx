@@ -14,7 +14,7 @@ import { UserPicker } from '../users/picker'
 import { CallRows } from './rows'
 
 /** The address's filters in the API's words. */
-function asQuery(search: CallSearch): CallQuery {
+export function asQuery(search: CallSearch): CallQuery {
   const query: Record<string, unknown> = { ...search }
   // A day is meant from its beginning to its end, in the time of whoever looks.
   if (search.from) query.from = new Date(`${search.from}T00:00:00`).toISOString()

@@ -155,9 +155,9 @@ function Track({ values, color, name }: { values: number[] | undefined; color: s
     }
   }, [values])
   return (
-    <div className="relative border-b border-line last-of-type:border-b-0">
-      <span className="absolute top-1 left-0 rounded bg-card/80 px-1 text-2xs font-medium text-dim">{name}</span>
-      <canvas ref={canvas} aria-hidden className="block h-16 w-full" style={{ color: `var(${color})` }} />
+    <div className="border-b border-line pt-1 last-of-type:border-b-0">
+      <span className="block truncate text-2xs font-medium text-dim">{name}</span>
+      <canvas ref={canvas} aria-hidden className="block h-14 w-full" style={{ color: `var(${color})` }} />
     </div>
   )
 }

@@ -75,7 +75,7 @@ function Server() {
   const refused = Object.entries(server.sip.refused).filter(([, count]) => count > 0)
   return (
     <div className="grid items-start gap-4 lg:grid-cols-2">
-      <Card title="Server" actions={<Badge tone={health?.status === 'ready' && server.problems.length === 0 ? 'ok' : 'warn'}>{health ? spoken(health.status) : '…'}</Badge>}>
+      <Card title="Server" actions={<Badge tone={health?.status === 'ready' && server.problems.length === 0 ? 'ok' : 'warn'}>{!health ? '…' : health.status === 'ready' && server.problems.length > 0 ? 'Degraded' : spoken(health.status)}</Badge>}>
         {[...(health?.reasons ?? []), ...server.problems].map((reason) => (
           <p key={reason} className="mb-2 rounded-lg bg-warn-soft px-3 py-2 text-sm">
             {reason}
@@ -114,7 +114,7 @@ function Server() {
         {unreadable && unreadable.found > faulty.length && <p className="mt-2 text-sm text-dim">and {unreadable.found - faulty.length} more</p>}
       </Card>
       <Card title="Secrets" actions={<Badge tone={without ? 'warn' : 'ok'}>{without ? 'Some are missing' : 'Sealed'}</Badge>}>
-        <p className="text-sm text-dim">
+        <p className="mb-3 text-sm text-dim">
           Passwords, keys and webhook secrets are sealed with the server's key ring. The API takes them and never gives them back.
         </p>
         <Facts>

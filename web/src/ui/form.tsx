@@ -276,7 +276,7 @@ export function Form({
         )}
         {children}
         {(isDirty || always) && (
-          <div className="sticky bottom-16 z-10 mt-4 flex flex-wrap items-center justify-end gap-2 rounded-xl border border-line bg-raised px-4 py-3 shadow-lg md:bottom-4 in-[dialog]:bottom-0 in-[dialog]:-mx-5 in-[dialog]:-mb-5 in-[dialog]:rounded-t-none in-[dialog]:rounded-b-2xl in-[dialog]:border-x-0 in-[dialog]:border-b-0 in-[dialog]:px-5 in-[dialog]:shadow-none">
+          <div className="sticky bottom-16 z-10 mt-4 flex flex-wrap items-center justify-end gap-2 rounded-xl border border-line bg-raised px-4 py-3 shadow-lg md:bottom-4 in-[dialog]:bottom-0! in-[dialog]:-mx-5 in-[dialog]:-mb-5 in-[dialog]:rounded-t-none in-[dialog]:rounded-b-2xl in-[dialog]:border-x-0 in-[dialog]:border-b-0 in-[dialog]:px-5 in-[dialog]:shadow-none">
             {!always && (
               <>
                 <span className="mr-auto text-sm text-dim" role="status">

@@ -44,8 +44,8 @@ function Policy({ user }: { user: UserDocument }) {
     >
       <Facts wide>
         <Fact name="Recording">{recordings[policy]}</Fact>
-        <Fact name="Recordings and transcripts">{days ? `are deleted after ${days} ${days === 1 ? 'day' : 'days'}` : 'are kept until they are erased'}</Fact>
-        <Fact name="Times, outcome and cost of calls">stay</Fact>
+        <Fact name="Recordings and transcripts">{days ? `Deleted after ${days} ${days === 1 ? 'day' : 'days'}` : 'Kept until they are erased'}</Fact>
+        <Fact name="Times, outcome and cost of calls">Kept</Fact>
       </Facts>
     </Card>
   )

@@ -279,7 +279,7 @@ function Arguments({ rows, setRows, spec }: { rows: Argument[] | undefined; setR
           return (
             <li key={at}>
               <div className="flex items-start gap-2">
-                <div className="grid min-w-0 flex-1 gap-2 sm:grid-cols-[1fr_8rem_1.6fr_auto]">
+                <div className="grid min-w-0 flex-1 gap-2 sm:grid-cols-[1fr_9.5rem_1.6fr_auto]">
                   <input aria-label={`Name of argument ${at + 1}`} aria-invalid={isTold} placeholder="number" className="field font-mono text-sm" value={row.name} onChange={(event) => set(at, { ...row, name: event.target.value.trim() })} />
                   <select aria-label={`Kind of argument ${at + 1}`} className="field text-sm" value={row.kind} onChange={(event) => set(at, { ...row, kind: event.target.value as Argument['kind'] })}>
                     {KINDS.map(([kind, word]) => (
