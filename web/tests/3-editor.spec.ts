@@ -189,8 +189,8 @@ test('a version is brought back, after it was shown what changes', async ({ page
   await page.getByRole('row').nth(2).getByRole('button', { name: 'Bring back' }).click()
   const dialog = page.getByRole('dialog')
   const change = dialog.getByRole('row').filter({ hasText: 'calls.default_greeting' })
-  await expect(change.getByRole('cell').first()).toHaveText('A greeting that nobody likes.')
-  await expect(change.getByRole('cell').last()).toHaveText('Hello, this is {company}.')
+  await expect(change.getByRole('cell').first()).toContainText('A greeting that nobody likes.')
+  await expect(change.getByRole('cell').last()).toContainText('Hello, this is {company}.')
   // Nothing else is told: neither times nor the state of the line.
   await expect(dialog.getByRole('row')).toHaveCount(2)
   await isAccessible(page, 'what a version would change')

@@ -64,8 +64,11 @@ test('who is briefed by the agent first is put through without waiting, or calle
 
   await handOver()
   await expect(list.getByText('Transfer progress').first()).toBeVisible()
-  await page.getByRole('button', { name: 'Put through now' }).click()
-  await expect(list).toContainText('Transfer completed', { timeout: 30_000 })
+  // Who has not answered yet cannot be put through, which is said; then they can.
+  await expect(async () => {
+    await page.getByRole('button', { name: 'Put through now' }).click({ timeout: 1_000 })
+    await expect(list).toContainText('Transfer completed', { timeout: 1_000 })
+  }).toPass({ timeout: 20_000 })
   await page.getByRole('button', { name: 'Hang up' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Hang up' }).click()
   await expect(page.getByRole('heading', { name: 'How it ended' })).toBeVisible()

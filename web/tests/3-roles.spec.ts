@@ -86,7 +86,7 @@ test('who is in for one user sees that one, is offered what it may do, and is to
   await expect.poll(async () => (await ask<{ calls: { user_id: string; id: string }[] }>('/calls/active')).calls.find((call) => call.user_id === 'softphone')?.id).toBeTruthy()
   const theirs = (await ask<{ calls: { user_id: string; id: string }[] }>('/calls/active')).calls.find((call) => call.user_id === 'softphone')
   await open(page, `/calls/${theirs?.id}`, 'There is no such call')
-  await ask(`/calls/${foreign}/hangup`, post({}))
+  await fetch(`${base}/calls/${foreign}/hangup`, { method: 'POST', headers: { authorization: `Bearer ${keys.admin}` } })
 })
 
 test('what one user may change it changes, and what it may not is refused in place', async ({ page }) => {
@@ -130,8 +130,21 @@ test('an operator sees all users and the server, and neither keys nor audit', as
 
 test('a hint is taken, and the agent heeds it: the caller hears what it would not have heard', async ({ page }) => {
   await logIn(page, base, keys.operator)
-  const call = await dial('softphone')
-  await open(page, `/calls/${call}`, 'softphone')
+  // Somebody who says nothing: the line sends silence where a browser gives none.
+  const telephone = await page.context().newPage()
+  await telephone.goto(`${base}/dashboard/`)
+  const call = await telephone.evaluate(
+    () =>
+      new Promise<string>((begun, failed) => {
+        const line = new WebSocket(`${location.origin.replace('http', 'ws')}/users/alice/talk`)
+        line.onerror = () => failed(new Error('the line to the agent was not opened'))
+        line.onmessage = ({ data }) => {
+          const told = typeof data === 'string' ? (JSON.parse(data) as { call_id?: string }).call_id : undefined
+          if (told) begun(told)
+        }
+      }),
+  )
+  await open(page, `/calls/${call}`, 'browser')
   const transcript = page.getByRole('list', { name: 'Transcript' })
   await expect(transcript).toContainText("Alice's assistant", { timeout: 30_000 })
   await expect(transcript).not.toContainText('Tuesday at ten')
@@ -142,7 +155,7 @@ test('a hint is taken, and the agent heeds it: the caller hears what it would no
   await expect(page.getByRole('dialog')).toHaveCount(0)
   await expect(transcript).toContainText('we could come on Tuesday at ten', { timeout: 30_000 })
   await expect(page.getByRole('list', { name: 'Events' })).toContainText('Hint given')
-  await ask(`/calls/${call}/hangup`, post({}))
+  await telephone.close()
   await expect(page.getByRole('heading', { name: 'How it ended' })).toBeVisible()
 })
 

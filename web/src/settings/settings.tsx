@@ -8,6 +8,7 @@ import { ready, someUsers, status } from '../api/queries'
 import type { UserPage } from '../api/types'
 import { useRights } from '../api/session'
 import { Badge, Card, Empty, Fact, Facts, Heading, Trouble, Waiting } from '../ui/parts'
+import { TabList } from '../ui/tabs'
 import { length } from '../ui/time'
 import { engineName, spoken } from '../ui/words'
 import { UserPicker } from '../users/picker'
@@ -35,17 +36,7 @@ export function Settings() {
         activationMode="manual"
         onValueChange={(next) => void navigate({ search: { tab: next === 'server' ? undefined : next }, replace: true })}
       >
-        <Tabs.List aria-label="Settings" className="-mx-4 mb-5 flex gap-1 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
-          {shown.map(([id, name]) => (
-            <Tabs.Trigger
-              key={id}
-              value={id}
-              className="-mb-px border-b-2 border-transparent px-2.5 py-2 text-sm font-medium whitespace-nowrap text-dim hover:text-ink data-[state=active]:border-accent data-[state=active]:text-ink"
-            >
-              {name}
-            </Tabs.Trigger>
-          ))}
-        </Tabs.List>
+        <TabList label="Settings" open={current} tabs={shown.map(([id, name]) => [id, name] as const)} />
         {shown.map(([id, , show]) => (
           <Tabs.Content key={id} value={id} tabIndex={-1}>
             {id === current && show()}

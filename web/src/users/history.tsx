@@ -133,7 +133,7 @@ function Changes({ found }: { found: Difference[] }) {
   return (
     <div className="max-h-[50dvh] overflow-auto rounded-lg border border-line" tabIndex={0} role="region" aria-label="What changes">
       <table className="w-full table-fixed text-left text-sm">
-        <thead>
+        <thead className="max-sm:sr-only">
           <tr className="border-b border-line text-[0.8125rem] text-dim">
             <th scope="col" className="w-[28%] px-3 py-1.5 font-medium">
               Setting
@@ -148,12 +148,18 @@ function Changes({ found }: { found: Difference[] }) {
         </thead>
         <tbody className="divide-y divide-line">
           {found.map(({ path, before, after }) => (
-            <tr key={path} className="align-top">
-              <th scope="row" className="px-3 py-1.5 font-mono text-xs font-normal wrap-anywhere text-ink">
+            <tr key={path} className="align-top max-sm:block max-sm:py-1.5">
+              <th scope="row" className="px-3 py-1.5 font-mono text-xs font-normal wrap-anywhere text-ink max-sm:block max-sm:pb-0">
                 {path}
               </th>
-              <td className="px-3 py-1.5 text-bad">{shownValue(before)}</td>
-              <td className="px-3 py-1.5 text-ok">{shownValue(after)}</td>
+              <td className="px-3 py-1.5 text-bad max-sm:block max-sm:py-0.5">
+                <span aria-hidden className="text-dim sm:hidden">now </span>
+                {shownValue(before)}
+              </td>
+              <td className="px-3 py-1.5 text-ok max-sm:block max-sm:py-0.5">
+                <span aria-hidden className="text-dim sm:hidden">then </span>
+                {shownValue(after)}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -9,6 +9,7 @@ import { user as userQuery } from '../api/queries'
 import type { UserDocument } from '../api/schema'
 import { useRights } from '../api/session'
 import { Badge, Button, Heading, isMissing, Missing, Trouble, Waiting } from '../ui/parts'
+import { TabList } from '../ui/tabs'
 import { RegistrationBadge } from '../ui/words'
 import { Line } from './line'
 import { DialDialog } from './dial'
@@ -137,17 +138,7 @@ function Screen({ user }: { user: UserDocument }) {
         activationMode="manual"
         onValueChange={(next) => void navigate({ search: { tab: next === 'line' ? undefined : next }, replace: true })}
       >
-        <Tabs.List aria-label="About this user" className="-mx-4 mb-5 flex gap-1 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
-          {shown.map((page) => (
-            <Tabs.Trigger
-              key={page.id}
-              value={page.id}
-              className="-mb-px border-b-2 border-transparent px-2.5 py-2 text-sm font-medium whitespace-nowrap text-dim hover:text-ink data-[state=active]:border-accent data-[state=active]:text-ink"
-            >
-              {page.name}
-            </Tabs.Trigger>
-          ))}
-        </Tabs.List>
+        <TabList label="About this user" open={current} tabs={shown.map((page) => [page.id, page.name] as const)} />
         {shown.map((page) => (
           <Tabs.Content key={page.id} value={page.id} tabIndex={-1}>
             <Suspense fallback={<Waiting />}>{page.id === current && page.show(user, party)}</Suspense>
