@@ -133,7 +133,7 @@ impl App {
             .await
             .context("SIP does not start: another program may use the port; set CALLIE_SIP_LISTEN or CALLIE_SIP_TLS_LISTEN")?;
         let stack = Arc::new(stack);
-        let sink = RecordSink::start(stores.records.clone(), feed.clone(), &records);
+        let sink = RecordSink::start(stores.records.clone(), feed.clone(), metrics.clone(), &records);
         let traces = Traces::default();
         records.spawn(traces.clone().write_down(sink.clone(), stack_cancel.clone()));
         let servers = Catalogue::new(outside.clone(), stack_tasks.clone(), stack_cancel.child_token());
@@ -171,7 +171,7 @@ impl App {
         let sip_ended = CancellationToken::new();
         stack_tasks.spawn(admit_calls(inbound, registry.clone(), sip_ended.clone()));
         let health = Board::default();
-        let vitals = vitals::watch(config, health.clone(), media, directory.clone(), view.clone(), sip_ended);
+        let vitals = vitals::watch(config, health.clone(), media.clone(), directory.clone(), view.clone(), sip_ended);
         beside(&stack_tasks, &stack_cancel, vitals.run(feed.subscribe()));
         let look = directory.clone();
         let watch =
@@ -188,6 +188,7 @@ impl App {
             doctor: doctor.clone(),
             stack: stack.clone(),
             feed: feed.clone(),
+            media: media.clone(),
         });
         let listener = TcpListener::bind(config.http.listen).await.with_context(|| {
             format!("cannot listen on {}: another program may use the port; set CALLIE_HTTP_LISTEN", config.http.listen)
@@ -214,6 +215,7 @@ impl App {
             hooks: aftercare.hooks.clone(),
             metrics: metrics.clone(),
             health,
+            tracer: tracing.tracer.clone(),
             orders: stores.records.clone(),
             toll: stores.records.clone(),
             versions: stores.records.clone(),

@@ -115,6 +115,15 @@ pub struct SipCounts {
     pub refused_connections: u64,
 }
 
+/// How the media threads have kept their time since the start, summed over all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MediaCounts {
+    pub ticks: u64,
+    /// Those that began more than 2 ms late.
+    pub late_ticks: u64,
+    pub worst_lateness: Duration,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     #[error("user {0} does not exist")]
@@ -283,6 +292,8 @@ pub trait Exchange: Send + Sync + 'static {
     fn line_trace(&self, user: &UserId) -> Option<Vec<SipMessage>>;
 
     fn sip_counts(&self) -> SipCounts;
+
+    fn media_counts(&self) -> MediaCounts;
 
     fn active_calls(&self) -> Vec<ActiveCall>;
 

@@ -6,7 +6,8 @@ use crate::{
     doctor::Doctor,
     exchange::{
         ActiveCall, CallWords, DialError, DialRequest, EngineCheck, ExaminationError, ExaminationRequest, Exchange, HintError,
-        KeysError, LineStatus, ListenError, Listening, LiveEvent, SipCounts, TalkError, TalkLine, TransferError, TransferOrder,
+        KeysError, LineStatus, ListenError, Listening, LiveEvent, MediaCounts, SipCounts, TalkError, TalkLine, TransferError,
+        TransferOrder,
     },
     records::LiveFeed,
 };
@@ -15,6 +16,7 @@ use callie_domain::examination::Report;
 use callie_domain::record::SipMessage;
 use callie_domain::registration::{RegistrationState, RegistrationStatus};
 use callie_domain::{CallId, User, UserId};
+use callie_media::engine::{EngineStats, MediaEngine};
 use callie_sip::{Refused, SipStack, StackStats};
 use callie_store::UserView;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub struct Switchboard {
     pub doctor: Doctor,
     pub stack: Arc<SipStack>,
     pub feed: LiveFeed,
+    pub media: Arc<MediaEngine>,
 }
 
 #[async_trait]
@@ -68,6 +71,11 @@ impl Exchange for Switchboard {
             refused_other: other,
             refused_connections,
         }
+    }
+
+    fn media_counts(&self) -> MediaCounts {
+        let EngineStats { ticks, late_ticks, worst_lateness, .. } = self.media.stats();
+        MediaCounts { ticks, late_ticks, worst_lateness }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

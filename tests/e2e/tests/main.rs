@@ -16,6 +16,7 @@ mod inbound;
 mod lookup;
 mod mcp;
 mod media;
+mod metrics;
 mod nat;
 mod outbound;
 mod peers;

@@ -2,74 +2,179 @@
 
 use super::authorize::Viewer;
 use super::error::Problem;
-use super::state::Lines;
+use super::state::{ApiState, Clock, Hooks, Lines, ServerInfo, Users};
+use crate::exchange::{MediaCounts, SipCounts};
+use crate::health::{Board, Status};
+use crate::hooks::meters::Metered;
 use crate::records::Metrics;
-use crate::records::latency::{BOUNDS_MS, Histogram, Part};
+use crate::records::latency::Histogram;
+use crate::records::metrics::{catalogue, page::Page};
+use crate::telemetry::Tracer;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{FromRef, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use callie_domain::UserId;
+use callie_domain::registration::RegistrationState;
+use callie_store::Entry;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
 use utoipa::{IntoParams, ToSchema};
 
 /// Text format of Prometheus 0.0.4.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// `VmRSS` of `/proc/self/statm` is counted in pages of this size.
+const PAGE_BYTES: f64 = 4_096.0;
 
 /// What the server has counted since it began, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn metrics(State(metrics): State<Metrics>, State(lines): State<Lines>) -> impl IntoResponse {
-    let mut text = String::new();
-    let mut last = "";
-    for ((name, labels), count) in metrics.counters() {
-        if name != last {
-            let _ = writeln!(text, "# TYPE {name} counter");
-            last = name;
+pub async fn metrics(State(gauges): State<Gauges>) -> impl IntoResponse {
+    let mut page = gauges.metrics.page();
+    gauges.process(&mut page);
+    gauges.health(&mut page);
+    gauges.lines(&mut page);
+    signalling(&mut page, gauges.lines.sip_counts());
+    media(&mut page, gauges.lines.media_counts());
+    gauges.hooks(&mut page).await;
+    gauges.traces(&mut page);
+    ([(CONTENT_TYPE, FORMAT)], page.text())
+}
+
+/// Where what is not counted as it happens is looked up.
+#[derive(Clone)]
+pub struct Gauges {
+    metrics: Metrics,
+    users: Users,
+    lines: Lines,
+    hooks: Hooks,
+    board: Board,
+    tracer: Tracer,
+    info: ServerInfo,
+    clock: Clock,
+}
+
+impl FromRef<ApiState> for Gauges {
+    fn from_ref(state: &ApiState) -> Self {
+        Self {
+            metrics: state.metrics.clone(),
+            users: state.users.clone(),
+            lines: state.exchange.clone(),
+            hooks: state.hooks.clone(),
+            board: state.health.clone(),
+            tracer: state.tracer.clone(),
+            info: state.info.clone(),
+            clock: state.clock.clone(),
         }
-        let _ = writeln!(text, "{name}{} {count}", braced(&labels));
     }
-    let _ = writeln!(text, "# TYPE callie_calls_active gauge\ncallie_calls_active {}", lines.active_calls().len());
-    let sip = lines.sip_counts();
-    for (name, count) in [
-        ("callie_signalling_datagrams_total", sip.datagrams),
-        ("callie_signalling_garbage_total", sip.garbage),
-        ("callie_signalling_refused_connections_total", sip.refused_connections),
+}
+
+impl Gauges {
+    fn process(&self, page: &mut Page) {
+        page.number(&catalogue::BUILD, &[self.info.version], 1.0);
+        page.number(&catalogue::STARTED, &[], self.info.started_at.as_millisecond() as f64 / 1e3);
+        if let Some(bytes) = resident_bytes() {
+            page.number(&catalogue::MEMORY, &[], bytes);
+        }
+    }
+
+    fn health(&self, page: &mut Page) {
+        for check in self.board.checks() {
+            let value = match check.verdict.status {
+                Status::Passed => 0.0,
+                Status::Warning => 1.0,
+                Status::Failed => 2.0,
+            };
+            page.number(&catalogue::HEALTH, &[check.name], value);
+        }
+        let figures = self.board.figures();
+        for (metric, value) in [(&catalogue::DISK_FREE, figures.disk_free), (&catalogue::CERTIFICATE, figures.certificate_until)]
+        {
+            if let Some(value) = value {
+                page.number(metric, &[], value);
+            }
+        }
+    }
+
+    fn lines(&self, page: &mut Page) {
+        use RegistrationState::{Off, Registered, Registering, Retrying, Unregistering, WrongPassword};
+        let view = self.users.watch().borrow().clone();
+        let faulty = view.users.values().filter(|entry| matches!(entry, Entry::Faulty { .. })).count();
+        page.number(&catalogue::USERS, &["good"], (view.users.len() - faulty) as f64);
+        page.number(&catalogue::USERS, &["faulty"], faulty as f64);
+        let lines: Vec<_> = view.users.keys().filter_map(|user| Some(self.lines.line(user)?.registration)).collect();
+        for (word, state) in [
+            ("off", Off),
+            ("registering", Registering),
+            ("registered", Registered),
+            ("retrying", Retrying),
+            ("wrong_password", WrongPassword),
+            ("unregistering", Unregistering),
+        ] {
+            page.number(&catalogue::LINES, &[word], lines.iter().filter(|line| line.state == state).count() as f64);
+        }
+        page.number(&catalogue::LINES_DOWN, &[], lines.iter().filter(|line| line.alert).count() as f64);
+        let now = self.clock.now();
+        let lapses = lines.iter().filter_map(|line| Some(now.duration_since(line.down_since?).as_secs_f64()));
+        page.number(&catalogue::LINES_LAPSE, &[], lapses.fold(0.0, f64::max));
+        page.number(&catalogue::CALLS_ACTIVE, &[], self.lines.active_calls().len() as f64);
+    }
+
+    async fn hooks(&self, page: &mut Page) {
+        let counts = self.hooks.queue.delivery_counts().await.unwrap_or_default();
+        let Metered { delivered, retried, given_up, dropped, guarded, .. } = self.hooks.meters.read();
+        for (outcome, count) in
+            [("delivered", delivered), ("retried", retried), ("given_up", given_up), ("dropped", dropped), ("guarded", guarded)]
+        {
+            page.count(&catalogue::HOOK_ATTEMPTS, &[outcome], count);
+        }
+        page.number(&catalogue::HOOK_QUEUE, &[], counts.waiting as f64);
+        page.count(&catalogue::HOOK_OVERFLOW, &[], counts.refused);
+    }
+
+    fn traces(&self, page: &mut Page) {
+        let counts = self.tracer.counts().unwrap_or_default();
+        page.count(&catalogue::TRACE_EXPORTED, &[], counts.exported);
+        for (reason, count) in [
+            ("queue_full", counts.queue_full),
+            ("refused", counts.refused),
+            ("unreachable", counts.unreachable),
+            ("stopped", counts.stopped),
+        ] {
+            page.count(&catalogue::TRACE_DROPPED, &[reason], count);
+        }
+        page.count(&catalogue::TRACE_MISSED, &[], counts.missed_calls);
+        page.number(&catalogue::TRACE_QUEUE, &[], counts.waiting as f64);
+    }
+}
+
+fn signalling(page: &mut Page, sip: SipCounts) {
+    page.count(&catalogue::SIP_DATAGRAMS, &[], sip.datagrams);
+    page.count(&catalogue::SIP_GARBAGE, &[], sip.garbage);
+    for (reason, count) in [
+        ("too_many", sip.refused_too_many),
+        ("strangers", sip.refused_strangers),
+        ("not_provider", sip.refused_not_provider),
+        ("no_room", sip.refused_no_room),
+        ("other", sip.refused_other),
     ] {
-        let _ = writeln!(text, "# TYPE {name} counter\n{name} {count}");
+        page.count(&catalogue::SIP_REFUSED, &[reason], count);
     }
-    let _ = writeln!(text, "# TYPE callie_answer_latency_seconds histogram");
-    for (engine, parts) in metrics.latencies.by_engine(None) {
-        for (part, histogram) in Part::ALL.into_iter().zip(&parts) {
-            write_histogram(&mut text, &engine, part, histogram);
-        }
-    }
-    ([(CONTENT_TYPE, FORMAT)], text)
+    page.count(&catalogue::SIP_REFUSED_CONNECTIONS, &[], sip.refused_connections);
+    page.number(&catalogue::SIP_CONNECTIONS, &[], sip.connections as f64);
+    page.number(&catalogue::SIP_SETTING_UP, &[], sip.setting_up as f64);
 }
 
-// Writing to a String cannot fail.
-fn write_histogram(text: &mut String, engine: &str, part: Part, histogram: &Histogram) {
-    let name = "callie_answer_latency_seconds";
-    let labels = [("engine", engine.to_owned()), ("part", part.as_str().to_owned())];
-    let mut sum = 0;
-    let bounds = BOUNDS_MS.iter().map(|ms| (f64::from(*ms) / 1_000.0).to_string()).chain(["+Inf".to_owned()]);
-    for (count, bound) in histogram.counts.iter().zip(bounds) {
-        sum += count;
-        let labels: Vec<_> = labels.iter().cloned().chain([("le", bound)]).collect();
-        let _ = writeln!(text, "{name}_bucket{} {sum}", braced(&labels));
-    }
-    let seconds = histogram.sum_ms as f64 / 1_000.0;
-    let _ = writeln!(text, "{name}_sum{} {seconds}\n{name}_count{} {sum}", braced(&labels), braced(&labels));
+fn media(page: &mut Page, counts: MediaCounts) {
+    page.count(&catalogue::MEDIA_TICKS, &[], counts.ticks);
+    page.count(&catalogue::MEDIA_LATE, &[], counts.late_ticks);
+    page.number(&catalogue::MEDIA_WORST, &[], counts.worst_lateness.as_secs_f64());
 }
 
-fn braced(labels: &[(&'static str, String)]) -> String {
-    if labels.is_empty() {
-        return String::new();
-    }
-    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let list: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-    format!("{{{}}}", list.join(","))
+/// Where the system tells it.
+fn resident_bytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: f64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
-    let (names, secure) = (state.names.clone(), state.secure);
+    let (names, secure, metrics) = (state.names.clone(), state.secure, state.metrics.clone());
     let porter = authorize::Porter::from_ref(&state);
     let (router, document) = described();
     let router = router
@@ -26,7 +26,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn_with_state(names, guard::guard))
         .layer(CatchPanicLayer::custom(error::after_panic))
         .with_state(state);
-    headers::on(router, secure).layer(middleware::from_fn(access_log::access_log))
+    headers::on(router, secure).layer(middleware::from_fn_with_state(metrics, access_log::access_log))
 }
 
 /// `/docs` and `/openapi.json`.

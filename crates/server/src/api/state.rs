@@ -10,6 +10,7 @@ use crate::hooks::Meters;
 use crate::identity::Door;
 use crate::records::erasure::Eraser;
 use crate::records::{Metrics, Recordings};
+use crate::telemetry::Tracer;
 use axum::extract::FromRef;
 use callie_domain::Offer;
 use callie_store::{
@@ -29,6 +30,7 @@ pub struct ApiState {
     pub hooks: Hooks,
     pub metrics: Metrics,
     pub health: Board,
+    pub tracer: Tracer,
     pub orders: Orders,
     pub toll: Toll,
     pub versions: Versions,

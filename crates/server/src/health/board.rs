@@ -51,22 +51,42 @@ pub struct Check {
     pub since: Timestamp,
 }
 
+/// Readings that are worth a line of their own in a diagram.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// Bytes.
+    pub disk_free: Option<f64>,
+    /// Unix time.
+    pub certificate_until: Option<f64>,
+}
+
 /// Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<&'static str, Check>>>);
+pub struct Board {
+    checks: Arc<Mutex<BTreeMap<&'static str, Check>>>,
+    figures: Arc<Mutex<Figures>>,
+}
 
 impl Board {
     /// A new reading; the time counts from when the status changed last.
     pub fn put(&self, name: &'static str, verdict: Verdict, now: Timestamp) {
-        let mut checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let known = checks.get(name).filter(|known| known.verdict.status == verdict.status);
         let since = known.map_or(now, |known| known.since);
         checks.insert(name, Check { name, verdict, since });
     }
 
+    pub fn note(&self, change: impl FnOnce(&mut Figures)) {
+        change(&mut self.figures.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn figures(&self) -> Figures {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// By name.
     pub fn checks(&self) -> Vec<Check> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 

@@ -88,6 +88,7 @@ impl HealthWatch {
         let now = Timestamp::now();
         if let Some(free) = free_bytes(&self.data_dir) {
             self.board.put("disk", judge::disk(free), now);
+            self.board.note(|figures| figures.disk_free = Some(free as f64));
         }
         if let Some(file) = &self.keyring {
             self.board.put("keyring", judge::keyring(std::fs::File::open(file).is_ok()), now);
@@ -95,6 +96,7 @@ impl HealthWatch {
         let ends: Vec<_> = self.certificates.iter().map(|file| certificate::valid_until(file)).collect();
         if let Some(first) = ends.into_iter().min() {
             self.board.put("certificate", judge::certificate(first, now), now);
+            self.board.note(|figures| figures.certificate_until = first.map(|until| until.as_second() as f64));
         }
     }
 }

@@ -1,13 +1,15 @@
 //! One writer for the records of all calls. Calls hand over and go on; the sink writes in order and retries while the store
 //! is away.
 
-use super::LiveFeed;
+use super::metrics::catalogue;
+use super::{LiveFeed, Metrics};
 use crate::exchange::LiveEvent;
 use callie_domain::CallId;
 use callie_domain::record::{CallEvent, Cdr, SipMessage};
 use callie_store::vault::NewRecording;
 use callie_store::{RecordEntry, RecordStore, StoreError};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -60,13 +62,15 @@ pub struct RecordSink;
 impl RecordSink {
     /// Runs until the last handle is dropped and everything is written.
     /// `feed` is told of a record once it can be read.
-    pub fn start(store: Arc<dyn RecordStore>, feed: LiveFeed, tracker: &TaskTracker) -> SinkHandle {
+    pub fn start(store: Arc<dyn RecordStore>, feed: LiveFeed, metrics: Metrics, tracker: &TaskTracker) -> SinkHandle {
         let (sender, mut entries) = mpsc::channel(QUEUE);
         tracker.spawn(async move {
             let mut batch = Vec::with_capacity(BATCH);
             while entries.recv_many(&mut batch, BATCH).await > 0 {
                 let finished: Vec<_> = batch.iter().filter_map(finished).collect();
-                write(&*store, std::mem::take(&mut batch)).await;
+                metrics.set(&catalogue::RECORD_QUEUE, &[], (batch.len() + entries.len()) as f64);
+                write(&*store, std::mem::take(&mut batch), &metrics).await;
+                metrics.set(&catalogue::RECORD_QUEUE, &[], entries.len() as f64);
                 for cdr in finished {
                     feed.publish(LiveEvent::CallRecorded { cdr });
                 }
@@ -83,19 +87,27 @@ fn finished(entry: &RecordEntry) -> Option<Box<Cdr>> {
     }
 }
 
-async fn write(store: &dyn RecordStore, mut entries: Vec<RecordEntry>) {
+async fn write(store: &dyn RecordStore, mut entries: Vec<RecordEntry>, metrics: &Metrics) {
     for _ in 0..RETRIES {
         let mut left = Vec::new();
-        for (entry, error) in store.keep(entries).await {
+        let begun = Instant::now();
+        let kept = store.keep(entries).await;
+        metrics.observe(&catalogue::RECORD_WRITES, &[], begun.elapsed().as_secs_f64());
+        for (entry, error) in kept {
             match error {
                 StoreError::Unavailable(_) => left.push((entry, error)),
-                error => tracing::error!(%error, "a call's record could not be written"),
+                error => {
+                    metrics.count(&catalogue::RECORD_LOST, &[], 1);
+                    tracing::error!(%error, "a call's record could not be written");
+                }
             }
         }
         let Some((_, error)) = left.first() else { return };
         tracing::warn!(%error, "the record store is not available; what it did not take is kept and tried again");
+        metrics.count(&catalogue::RECORD_RETRIES, &[], 1);
         entries = left.into_iter().map(|(entry, _)| entry).collect();
         tokio::time::sleep(RETRY_PAUSE).await;
     }
+    metrics.count(&catalogue::RECORD_LOST, &[], u64::try_from(entries.len()).unwrap_or(u64::MAX));
     tracing::error!("records of calls were given up: the store stayed unavailable");
 }

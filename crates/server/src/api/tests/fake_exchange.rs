@@ -3,8 +3,8 @@
 use super::memory::MemoryStore;
 use crate::exchange::{
     ActiveCall, CallWords, DialError, DialRequest, EngineCheck, EngineFault, ExaminationError, ExaminationRequest, Exchange,
-    HintError, KeysError, LineStatus, ListenError, Listening, LiveEvent, SipCounts, TalkError, TalkLine, TransferError,
-    TransferOrder,
+    HintError, KeysError, LineStatus, ListenError, Listening, LiveEvent, MediaCounts, SipCounts, TalkError, TalkLine,
+    TransferError, TransferOrder,
 };
 use async_trait::async_trait;
 use callie_domain::examination::{Finding, Report, Subject};
@@ -92,6 +92,10 @@ impl Exchange for FakeExchange {
 
     fn sip_counts(&self) -> SipCounts {
         SipCounts { refused_strangers: 7, ..SipCounts::default() }
+    }
+
+    fn media_counts(&self) -> MediaCounts {
+        MediaCounts { ticks: 200, late_ticks: 1, worst_lateness: Duration::from_millis(3) }
     }
 
     fn active_calls(&self) -> Vec<ActiveCall> {

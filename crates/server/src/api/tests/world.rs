@@ -11,6 +11,7 @@ use crate::health::Board;
 use crate::identity::{Door, DoorSettings, Openness, Rates};
 use crate::records::erasure::Eraser;
 use crate::records::{Metrics, Recordings};
+use crate::telemetry::Tracer;
 use axum::{
     Router,
     body::Body,
@@ -96,6 +97,7 @@ impl World {
             hooks: Hooks { queue: queue.clone(), meters: Arc::default() },
             metrics: Metrics::default(),
             health: health.clone(),
+            tracer: Tracer::default(),
             orders: queue.clone(),
             recordings: Recordings::new(queue.clone(), recordings.path()),
             clock: Clock::of(move || now),
