@@ -82,7 +82,7 @@ export function Card({
     <section aria-labelledby={title ? id : undefined} className={cx('min-w-0 rounded-xl border border-line bg-card', className)}>
       {title && (
         <header className="flex min-h-12 flex-wrap items-center justify-between gap-x-4 gap-y-1 px-4 pt-2.5 pb-2">
-          <div className="min-w-0 flex-1 basis-64">
+          <div className="min-w-0 flex-1 basis-40 sm:basis-64">
             <h2 id={id} className="text-[0.9375rem] font-semibold">
               {title}
             </h2>
