@@ -6,9 +6,15 @@ export function TabList({ label, tabs, open }: { label: string; tabs: readonly (
   const list = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const row = list.current
-    const tab = row?.querySelector<HTMLElement>('[data-state=active]')
-    // The row alone: scrolling into view would move the page as well.
-    if (row && tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2
+    if (!row) return
+    // The row alone is scrolled: scrolling into view would move the page as well.
+    const show = () => {
+      const tab = row.querySelector<HTMLElement>('[data-state=active]')
+      if (tab) row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2
+    }
+    const resized = new ResizeObserver(show)
+    resized.observe(row)
+    return () => resized.disconnect()
   }, [open])
   return (
     <Tabs.List ref={list} aria-label={label} className="-mx-4 mb-5 flex gap-1 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0">
