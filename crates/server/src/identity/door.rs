@@ -271,4 +271,44 @@ mod tests {
         assert!(door.revoke_key(&id, at(11)).await.expect("written"));
         assert!(door.is_open().await.expect("answered"));
     }
+
+    #[tokio::test]
+    async fn who_stays_is_looked_at_again() {
+        const HOUR: i64 = 3_600;
+        let folder = tempfile::tempdir().expect("a folder");
+        let door = door(&folder);
+        let (id, text) = a_key(&door, Some(at(HOUR))).await;
+        let session = async |key: Option<&str>| {
+            let opened = door.open_session("page".into(), Role::Operator, key.map(str::to_owned), at(0)).await;
+            opened.expect("opened").0
+        };
+        let (of_key, idle) = (session(Some(&id)).await, session(None).await);
+        let key = door.of_key(&text, at(0)).await.expect("good");
+        let token = Identity { name: "t".into(), role: Role::Admin, proof: Proof::Token { until: at(2 * HOUR) } };
+        // As if it had been narrowed since.
+        let narrowed = |identity: &Identity| Identity { role: Role::Admin, ..identity.clone() };
+        let operator = |identity: &Identity| Identity { role: Role::Operator, ..identity.clone() };
+        for (what, identity, stays_s, over_s) in [
+            ("a key", key.clone(), HOUR - 1, HOUR),
+            ("a key with another role", operator(&key), -1, 0),
+            ("a session of a key", of_key.clone(), HOUR - 1, HOUR),
+            ("a session with another role", narrowed(&idle), -1, 0),
+            ("a session that nobody uses", idle.clone(), 12 * HOUR, 12 * HOUR + 1),
+            ("a token", token.clone(), 2 * HOUR - 1, 2 * HOUR),
+            ("nobody", Identity::this_machine(), -1, 0),
+        ] {
+            assert!(door.ended(&identity, at(over_s)).await.expect("answered").is_some(), "{what} at its end");
+            if stays_s >= 0 {
+                assert_eq!(door.ended(&identity, at(stays_s)).await.expect("answered"), None, "{what} before it");
+            }
+        }
+        // Each is told its own end, and those who have left are forgotten.
+        let (mut first, mut second) = (door.stays.begin(&token), door.stays.begin(&token));
+        let mut longer = door.stays.begin(&idle);
+        door.look_round(at(2 * HOUR)).await;
+        assert_eq!((first.over().await, second.over().await), ("the token has expired", "the token has expired"));
+        drop((first, second));
+        let waits = tokio::time::timeout(Duration::from_millis(1), longer.over()).await;
+        assert!(waits.is_err(), "who may stay stays");
+    }
 }

@@ -181,3 +181,30 @@ async fn asked(client: reqwest::Client, request: oauth2::HttpRequest) -> Result<
     *response.body_mut() = answer.bytes().await?.to_vec();
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::provider::Provider;
+    use super::super::token::Claims;
+    use super::*;
+
+    #[test]
+    fn who_begins_logins_without_end_pushes_out_the_oldest() {
+        let none = || String::new();
+        let claims = Claims { audience: none(), role: none(), user: none(), admins: Vec::new() };
+        let provider = Provider::new("http://127.0.0.1:1", None).expect("a client");
+        let tokens = Arc::new(Tokens::new(Arc::new(provider), claims));
+        let settings = LoginSettings { client_id: none(), client_secret: None, redirect: none(), secure: false };
+        let login = Login::new(settings, tokens);
+        let at = |n: usize| Timestamp::from_millisecond(1_800_000_000_000 + n as i64).expect("a time");
+        let begun = |n: usize| UnderWay { began: at(n), browser: [0; 32], nonce: none(), verifier: none() };
+        for n in 0..=MOST {
+            login.remember(n.to_string(), begun(n), at(n));
+        }
+        let states = || login.under_way.lock().expect("not poisoned").keys().cloned().collect::<Vec<_>>();
+        assert_eq!(states().len(), MOST);
+        assert!(!states().contains(&"0".to_owned()) && states().contains(&MOST.to_string()));
+        login.remember("late".to_owned(), begun(0), at(0) + PATIENCE + Duration::from_secs(60));
+        assert_eq!(states(), ["late"], "and what is too old is forgotten");
+    }
+}

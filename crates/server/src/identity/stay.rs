@@ -69,7 +69,7 @@ impl Door {
         }
     }
 
-    async fn ended(&self, identity: &Identity, now: Timestamp) -> Result<Option<Why>, StoreError> {
+    pub(super) async fn ended(&self, identity: &Identity, now: Timestamp) -> Result<Option<Why>, StoreError> {
         match &identity.proof {
             Proof::ThisMachine => Ok((!self.is_open().await?).then_some("from now on a key is needed")),
             Proof::Key(id) => self.key_ended(id, Some(&identity.role), now).await,

@@ -236,3 +236,9 @@ async fn logins_that_somebody_meddled_with() {
     let nobody = login.finish(&nobody.cookie, &nobody.state, &nobody.code, now).await;
     assert!(matches!(nobody, Err(LoginFault::Token(TokenFault::NoRole { .. }))), "{nobody:?}");
 }
+
+#[tokio::test]
+async fn a_token_without_end_is_not_even_read() {
+    let fault = World::new().await.verdict(json!({"callie_role": "admin", "groups": "x".repeat(20_000)})).await;
+    assert!(matches!(&fault, Err(TokenFault::Bad(why)) if why == "is too long"), "{fault:?}");
+}

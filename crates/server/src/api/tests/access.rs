@@ -315,6 +315,73 @@ async fn guesses_run_out() {
 }
 
 #[tokio::test]
+async fn wrong_keys_at_the_login_run_out_too() {
+    let town = Town::new().await;
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(town.world.post("/session", r#"{"key": "callie_aaaaaaaa_x"}"#).await.status);
+    }
+    assert_eq!((statuses[9], statuses[11]), (401, 429), "{statuses:?}");
+}
+
+/// Budgets hold four seconds' worth: 4 of a key, 8 of an address.
+#[tokio::test]
+async fn budgets_are_of_each_key_and_of_each_address() {
+    let world = World::with_rate(1);
+    let made = async |by: Option<&str>, name: &str| {
+        let made = world.send_as(by, "POST", "/keys", &json!({"name": name, "role": "admin"}).to_string()).await;
+        made.json()["key"].as_str().expect("a key").to_owned()
+    };
+    for _ in 0..20 {
+        assert_eq!(world.get("/users").await.status, 200, "who needs no key has no budget");
+    }
+    let head = made(None, "head").await;
+    let desk = made(Some(&head), "desk").await;
+    let mut of_head = Vec::new();
+    for _ in 0..4 {
+        of_head.push(world.send_as(Some(&head), "GET", "/users", "").await.status);
+    }
+    assert_eq!(of_head, [200, 200, 200, 429], "the key's is used up");
+    assert_eq!(world.send_as(Some(&desk), "GET", "/users", "").await.status, 200, "another's is not");
+    let mut of_nobody = Vec::new();
+    for _ in 0..4 {
+        of_nobody.push(world.get("/users").await.status);
+    }
+    assert!(of_nobody.starts_with(&[401]) && of_nobody.ends_with(&[429]), "the address's is: {of_nobody:?}");
+    let late = world.send_as(Some(&desk), "GET", "/users", "").await;
+    assert!(late.status == 429 && late.header("retry-after").parse::<u64>().is_ok_and(|wait| wait <= 2), "{}", late.text());
+}
+
+#[tokio::test]
+async fn a_call_that_has_just_begun_is_its_users_before_it_is_written_down() {
+    let town = Town::new().await;
+    let call = crate::exchange::ActiveCall {
+        id: calls::call_id(77),
+        user_id: "alice".parse().expect("an id"),
+        direction: Direction::Inbound,
+        remote_party: "bob".into(),
+        started_at: calls::at(77),
+        answered: true,
+    };
+    town.world.exchange.active.lock().expect("not poisoned").push(call);
+    let path = format!("/calls/{}/hangup", calls::call_id(77));
+    assert_eq!(town.ask(Some(&town.bob), "POST", &path).await.status, 404);
+    assert_eq!(town.ask(Some(&town.alice), "POST", &path).await.status, 202);
+}
+
+#[tokio::test]
+async fn nobody_hears_a_recording_that_the_audit_cannot_tell_of() {
+    let town = Town::new().await;
+    let path = format!("/calls/{CALL}/recording");
+    assert_eq!(town.ask(Some(&town.alice), "GET", &path).await.status, 200);
+    let database = rusqlite::Connection::open(town.world.recordings.path().join("queue.db")).expect("opened");
+    database.execute_batch("DROP TABLE audit").expect("dropped");
+    let refused = town.ask(Some(&town.alice), "GET", &path).await;
+    assert!(refused.status == 503 && !refused.text().contains("RIFF"), "{}", refused.text());
+    assert_eq!(town.ask(Some(&town.alice), "GET", "/users/alice").await.status, 200, "what is not audited goes on");
+}
+
+#[tokio::test]
 async fn what_was_done_is_written_down_in_a_chain() {
     let town = Town::new().await;
     let world = &town.world;

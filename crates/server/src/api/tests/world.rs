@@ -62,16 +62,21 @@ pub struct Reply {
 
 impl World {
     pub fn new() -> Self {
-        Self::with_engines(&[("local", "the offline engine")])
+        Self::with_rate(1_000)
+    }
+
+    /// Where a key may ask so often in a second.
+    pub fn with_rate(per_second: u32) -> Self {
+        Self::with_engines(&[("local", "the offline engine")], per_second)
     }
 
     /// With Gemini as the engine of users who name none.
     pub fn with_gemini() -> Self {
-        Self::with_engines(&[("gemini", "Gemini Live"), ("local", "the offline engine")])
+        Self::with_engines(&[("gemini", "Gemini Live"), ("local", "the offline engine")], 1_000)
     }
 
     /// The first one is the default.
-    fn with_engines(engines: &[(&'static str, &str)]) -> Self {
+    fn with_engines(engines: &[(&'static str, &str)], per_second: u32) -> Self {
         let infos = engines.iter().enumerate().map(|(index, (name, detail))| EngineInfo {
             name,
             detail: (*detail).to_owned().into(),
@@ -115,7 +120,7 @@ impl World {
                 settings: DoorSettings { openness: Openness::UntilThereIsAKey, secure: false, tokens: None, login: None },
                 access: queue.clone(),
                 first: Arc::default(),
-                rates: Arc::new(Rates::new(std::num::NonZeroU32::MIN.saturating_add(999))),
+                rates: Arc::new(Rates::new(std::num::NonZeroU32::new(per_second).expect("not zero"))),
                 stays: Default::default(),
             },
             audit: queue.clone(),
