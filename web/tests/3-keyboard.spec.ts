@@ -63,7 +63,9 @@ test('a user is created, connected, calls, and hangs up without a mouse', async 
   // The tabs are one stop, and arrows go along them.
   await tabTo(page, 'Line')
   await page.keyboard.press('ArrowRight')
+  await expect(page.getByRole('tab', { name: 'Talk' })).toBeFocused()
   await page.keyboard.press('ArrowRight')
+  await expect(page.getByRole('tab', { name: 'Persona' })).toBeFocused()
   await page.keyboard.press('Enter')
   await expect(page.getByRole('tab', { name: 'Persona' })).toHaveAttribute('aria-selected', 'true')
 

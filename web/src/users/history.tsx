@@ -28,6 +28,8 @@ export function History({ user }: { user: UserDocument }) {
       (await (await plain('GET', pageParam ? `${path}?before=${pageParam}` : path)).json()) as { versions: Version[]; next: number | null },
     initialPageParam: null as number | null,
     getNextPageParam: (page) => page.next,
+    // A version is written down a moment after the change that made it.
+    refetchInterval: ({ state }) => (state.dataUpdateCount > 10 || state.data?.pages[0]?.versions.some(({ version }) => version >= user.revision) ? false : 500),
   })
   const list = pages.data?.pages.flatMap((page) => page.versions)
   return (
