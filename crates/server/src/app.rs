@@ -16,7 +16,7 @@ use crate::{
     accounts::{LineDirectory, Reconciler},
     api::{self, ApiState, Clock, FirstVersionApi, Phase, Phases, ServerInfo, authorize::Peer},
     call::{CallContext, CallLimits, Gate, Registry},
-    config::Config,
+    config::{Config, RecordingsPlace},
     doctor::Doctor,
     engines::Talkers,
     exchange::{
@@ -27,7 +27,7 @@ use crate::{
     health::Board,
     outside::GuardedClient,
     records::erasure::Eraser,
-    records::recordings::{Found, RecordingFault},
+    records::recordings::{Bucket, BucketFault, Found, RecordingFault},
     records::{LineWatch, LiveFeed, Metrics, RecordSink, Recordings, Traces},
     redial::Redialler,
     stores::Stores,
@@ -117,7 +117,7 @@ impl App {
         let users = lay_over(stores.users.clone(), primary, &lines, lines_cancel.child_token());
         let outside = GuardedClient::new(config.private_targets.clone()).context("no HTTP client for tools")?;
         let aftercare = Aftercare::new(config, &stores.records, &users).await?;
-        let recordings = Recordings::new(stores.records.clone(), config.data_dir.join("recordings"));
+        let recordings = kept_in(config, &stores.records).await?;
         close_orphans(&stores.records, &recordings).await?;
 
         let media = Arc::new(MediaEngine::start(media_options(config)).context("the media threads do not start")?);
@@ -156,7 +156,7 @@ impl App {
             limits: CallLimits {
                 rtp_ports: config.media.rtp_ports.clone(),
                 rtp_timeout: config.media.rtp_timeout,
-                recordings: config.media.recordings.then(|| recordings.clone()),
+                recordings: config.media.recordings.is_on().then(|| recordings.clone()),
                 calls_per_user: config.limits.calls_per_user,
                 silence_prompt: config.limits.silence_prompt,
             },
@@ -201,6 +201,9 @@ impl App {
         let certificate = config.http.tls.as_ref().map(Certificate::read).transpose();
         let certificate = certificate.context("the HTTP API has no certificate to show (CALLIE_HTTP_TLS_CERTIFICATE)")?;
         beside(&stack_tasks, &stack_cancel, seal_old(recordings.clone(), stores.records.clone()));
+        let moving = recordings.clone();
+        let (records_of_calls, ended) = (stores.records.clone(), feed.subscribe());
+        beside(&stack_tasks, &stack_cancel, async move { moving.keep_moving(records_of_calls, ended).await });
         if let Some(certificate) = certificate.clone() {
             beside(&stack_tasks, &stack_cancel, certificate.follow());
         }
@@ -379,6 +382,25 @@ async fn close_orphans(store: &SqliteStore, recordings: &Recordings) -> anyhow::
         }
     }
     Ok(())
+}
+
+/// Where the configuration says. A bucket that does not answer is waited for; one that refuses us is not.
+async fn kept_in(config: &Config, keys: &Arc<SqliteStore>) -> anyhow::Result<Recordings> {
+    let folder = match &config.media.recordings {
+        RecordingsPlace::Folder(folder) => folder.clone(),
+        _ => config.data_dir.join("recordings"),
+    };
+    let recordings = Recordings::new(keys.clone(), folder);
+    let RecordingsPlace::Bucket(settings) = &config.media.recordings else { return Ok(recordings) };
+    let bucket = Bucket::new(settings)?;
+    match bucket.probe().await {
+        Ok(()) => {}
+        Err(fault @ BucketFault::Refused(_)) => return Err(fault.into()),
+        Err(fault @ BucketFault::Away(_)) => {
+            tracing::warn!(%fault, "recordings stay on the disk until their bucket answers: {fault}");
+        }
+    }
+    Ok(recordings.in_bucket(bucket))
 }
 
 /// Recordings in clear, of earlier versions.

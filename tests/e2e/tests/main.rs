@@ -1,6 +1,7 @@
 //! End-to-end tests, one file per subject. Everything runs on loopback, on free ports, beside everything else.
 
 mod access;
+mod buckets;
 mod contract;
 mod crash;
 mod cut_off;

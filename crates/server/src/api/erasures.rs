@@ -47,8 +47,10 @@ pub struct Receipt {
     pub party_sha256: Option<String>,
     /// Calls of which nothing is left but the record, without names.
     pub calls: u64,
-    /// Files that were deleted.
+    /// Files on the disk that were deleted.
     pub recordings: u64,
+    /// Recordings in the bucket, unreadable by now, that are deleted there in a while; `/admin/status` tells what is left.
+    pub recordings_pending: u64,
     /// Sealed recordings whose keys were destroyed: no copy of them opens any more with what this server has, wherever it lies.
     #[serde(default)]
     pub recordings_unreadable: u64,
@@ -90,10 +92,11 @@ pub async fn erase(
         other => drop(other?),
     }
     let which = read(&body)?;
-    let Tally { calls, recordings, unreadable, key_id } = eraser.erase(&id, &which).await.map_err(|fault| match fault {
-        ErasureFault::Store(error) => error.into(),
-        fault @ ErasureFault::File { .. } => Problem::internal(fault.to_string()),
-    })?;
+    let Tally { calls, recordings, pending, unreadable, key_id } =
+        eraser.erase(&id, &which).await.map_err(|fault| match fault {
+            ErasureFault::Store(error) => error.into(),
+            fault @ ErasureFault::File { .. } => Problem::internal(fault.to_string()),
+        })?;
     let party_sha256 = match &which {
         Which::WithParty(party) => Some(hex(&Sha256::digest(party.as_bytes()))),
         Which::All | Which::EndedBefore(_) => None,
@@ -110,6 +113,7 @@ pub async fn erase(
         party_sha256,
         calls,
         recordings,
+        recordings_pending: pending,
         recordings_unreadable: unreadable,
         key_id,
         backups: BACKUPS.to_owned(),

@@ -6,7 +6,7 @@ use super::state::{ApiState, Clock, Hooks, Lines, ServerInfo, Users};
 use crate::exchange::{MediaCounts, SipCounts};
 use crate::health::{Board, Status};
 use crate::hooks::meters::Metered;
-use crate::records::Metrics;
+use crate::records::{Metrics, Recordings};
 use crate::records::latency::Histogram;
 use crate::records::metrics::{catalogue, page::Page};
 use crate::telemetry::Tracer;
@@ -36,6 +36,7 @@ pub async fn metrics(State(gauges): State<Gauges>) -> impl IntoResponse {
     signalling(&mut page, gauges.lines.sip_counts());
     media(&mut page, gauges.lines.media_counts());
     gauges.hooks(&mut page).await;
+    gauges.recordings(&mut page);
     gauges.traces(&mut page);
     ([(CONTENT_TYPE, FORMAT)], page.text())
 }
@@ -49,6 +50,7 @@ pub struct Gauges {
     hooks: Hooks,
     board: Board,
     tracer: Tracer,
+    recordings: Recordings,
     info: ServerInfo,
     clock: Clock,
 }
@@ -62,6 +64,7 @@ impl FromRef<ApiState> for Gauges {
             hooks: state.hooks.clone(),
             board: state.health.clone(),
             tracer: state.tracer.clone(),
+            recordings: state.recordings.clone(),
             info: state.info.clone(),
             clock: state.clock.clone(),
         }
@@ -129,6 +132,14 @@ impl Gauges {
         }
         page.number(&catalogue::HOOK_QUEUE, &[], counts.waiting as f64);
         page.count(&catalogue::HOOK_OVERFLOW, &[], counts.refused);
+    }
+
+    fn recordings(&self, page: &mut Page) {
+        let state = self.recordings.state();
+        page.number(&catalogue::RECORDING_PENDING, &["upload"], state.pending_uploads as f64);
+        page.number(&catalogue::RECORDING_PENDING, &["deletion"], state.pending_deletions as f64);
+        page.count(&catalogue::RECORDING_UPLOADED, &[], state.uploaded);
+        page.count(&catalogue::RECORDING_FAILED, &[], state.failed_attempts);
     }
 
     fn traces(&self, page: &mut Page) {

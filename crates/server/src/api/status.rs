@@ -5,6 +5,7 @@ use super::state::{Clock, Hooks, Lines, ServerInfo, Users};
 use crate::exchange::SipCounts;
 use crate::health::{Board, Status};
 use crate::hooks::meters::Metered;
+use crate::records::recordings::{Recordings, RecordingsState};
 use axum::{Json, extract::State};
 use callie_domain::registration::RegistrationState;
 use callie_store::{Entry, UserView};
@@ -52,6 +53,7 @@ pub struct AdminStatus {
     pub engines: Vec<EngineDocument>,
     pub sip: SipTraffic,
     pub webhooks: HookTraffic,
+    pub recordings: RecordingsState,
 }
 
 /// What the receivers of all users were told since the start.
@@ -140,6 +142,7 @@ pub async fn status(
     State(clock): State<Clock>,
     State(hooks): State<Hooks>,
     State(health): State<Board>,
+    State(recordings): State<Recordings>,
 ) -> Json<AdminStatus> {
     let view = users.watch().borrow().clone();
     let lines_now = count_lines(&view, &lines);
@@ -150,6 +153,11 @@ pub async fn status(
     let amiss = health.checks().into_iter().filter(|check| check.verdict.status != Status::Passed);
     let amiss = amiss.filter(|check| !matches!(check.name, "server" | "store" | "lines"));
     problems.extend(amiss.filter_map(|check| check.verdict.reason));
+    let recordings = recordings.state();
+    problems.extend(recordings.problem.as_ref().map(|problem| {
+        let RecordingsState { pending_uploads, pending_deletions, .. } = recordings;
+        format!("{pending_uploads} recordings are still to be uploaded and {pending_deletions} to be deleted: {problem}")
+    }));
     problems.splice(0..0, store_problem.map(|error| error.to_string()));
     Json(AdminStatus {
         multi_tenant_enabled: true,
@@ -167,6 +175,7 @@ pub async fn status(
         engines: engines::documents(&info),
         sip: lines.sip_counts().into(),
         webhooks: HookTraffic::of(&hooks).await,
+        recordings,
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) const fn secret(name: &'static str, about: &'static str) -> Key {
     Key { name, default: "", secret: true, about }
 }
 
-pub const KEYS: [Key; 70] = [
+pub const KEYS: [Key; 75] = [
     key("CALLIE_DATA_DIR", "./data", "folder of database, recordings and key file"),
     key(
         "CALLIE_HTTP_LISTEN",
@@ -69,7 +69,12 @@ pub const KEYS: [Key; 70] = [
     key("CALLIE_RTP_TIMEOUT", "30", "seconds without audio after which a call is over"),
     key("CALLIE_MEDIA_THREADS", "", "threads for audio; half the cores when not set"),
     key("CALLIE_MEDIA_REALTIME", "auto", "real-time priority of these threads: auto or off"),
-    key("CALLIE_RECORDINGS", "on", "record calls: on or off"),
+    key("CALLIE_RECORDINGS", "on", "record calls: on, off, or where to: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX"),
+    key("CALLIE_RECORDINGS_ENDPOINT", "", "address of a service like S3 that the bucket is in, instead of Amazon's or Google's"),
+    key("AWS_ACCESS_KEY_ID", "", "who reads and writes the bucket of s3://; as AWS's own programs find it when not set"),
+    secret("AWS_SECRET_ACCESS_KEY", "its key"),
+    secret("AWS_SESSION_TOKEN", "its token, where it has one for a time"),
+    key("AWS_REGION", "", "region of the bucket; us-east-1 when not set"),
     key("CALLIE_MAX_CALLS_PER_USER", "10", "concurrent calls of one user"),
     key("CALLIE_SILENCE_PROMPT", "10", "seconds without a word after which the agent asks whether the caller is there"),
     key("CALLIE_PRICES_FILE", "", "price table of models and carrier, a JSON file, instead of the one that is built in"),

@@ -14,6 +14,7 @@
 //! | [`keys`] | the names, defaults and meanings of all settings |
 //! | `dotenv` | `.env` files, read as the first version read them |
 //! | [`sources`] | what the file, `.env` and the environment say |
+//! | [`recordings`] | where recordings are kept |
 //! | [`parse`] | texts into typed values |
 //! | [`show`] | the resolved configuration for people, secrets masked |
 
@@ -24,6 +25,7 @@ pub mod http;
 pub mod keys;
 pub mod outside;
 pub mod parse;
+pub mod recordings;
 pub mod show;
 pub mod sources;
 pub mod store;
@@ -38,6 +40,7 @@ pub use engines::{Chat, DefaultEngine, Engines, Gemini, GeminiAccess, LocalVoice
 pub use first_version::{FirstVersion, PRIMARY};
 pub use http::{Http, HttpTls, Oidc};
 pub use outside::PrivateTargets;
+pub use recordings::RecordingsPlace;
 use sources::{Given, Sources};
 use std::{collections::HashMap, net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 pub use store::{Firestore, FirestoreCredentials, StoreChoice};
@@ -111,7 +114,7 @@ pub struct Media {
     pub threads: usize,
     /// Ask the system for real-time priority of the media threads, and go on without where it refuses.
     pub realtime: bool,
-    pub recordings: bool,
+    pub recordings: RecordingsPlace,
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Texts into typed values, each fault with its place and its remedy.
 
 use super::keys::{KEYS, Key};
+use super::recordings;
 use super::sources::Given;
 use super::{
     Config, ConfigFault, Limits, Log, LogFormat, Media, Secrets, Sip, SipTls, engines, first_version, http, outside, store,
@@ -108,7 +109,7 @@ impl Reader {
             rtp_timeout: Duration::from_secs(self.number("CALLIE_RTP_TIMEOUT", 1..=3_600).unwrap_or(1)),
             threads: self.number("CALLIE_MEDIA_THREADS", 1..=256).unwrap_or_else(half_the_cores),
             realtime: self.read("CALLIE_MEDIA_REALTIME", realtime).unwrap_or_default(),
-            recordings: self.read("CALLIE_RECORDINGS", on_off).unwrap_or_default(),
+            recordings: recordings::read(self),
         }
     }
 
@@ -230,14 +231,6 @@ fn realtime(text: &str) -> Result<bool, String> {
     }
 }
 
-fn on_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" | "true" | "yes" | "1" => Ok(true),
-        "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(format!("must be on or off, is {text:?}")),
-    }
-}
-
 /// A plain level means ours: others' crates stay at info, the SIP stack, which logs every message, at warn, and Firestore's client,
 /// which logs every attempt of an outage that we tell of once, is silent. Anything else is taken as directives.
 fn log_filter(text: &str) -> Result<String, String> {
@@ -276,4 +269,4 @@ fn half_the_cores() -> usize {
 }
 
 // Every key of the table is read above, in engines.rs or in store.rs; the table's tests see to it that a default parses.
-const _: () = assert!(KEYS.len() == 70, "a new key must be read");
+const _: () = assert!(KEYS.len() == 75, "a new key must be read");

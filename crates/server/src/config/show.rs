@@ -2,7 +2,7 @@
 
 use super::engines::{GeminiAccess, Vertex};
 use super::keys::{KEYS, Key};
-use super::{Config, Engines, Loaded, LogFormat, Oidc, dotenv, first_version};
+use super::{Config, Engines, Loaded, LogFormat, Oidc, RecordingsPlace, dotenv, first_version, recordings};
 use callie_sip::Strangers;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -95,7 +95,12 @@ fn value_of(config: &Config, name: &str) -> String {
         "CALLIE_RTP_TIMEOUT" => config.media.rtp_timeout.as_secs().to_string(),
         "CALLIE_MEDIA_THREADS" => config.media.threads.to_string(),
         "CALLIE_MEDIA_REALTIME" => if config.media.realtime { "auto" } else { "off" }.to_owned(),
-        "CALLIE_RECORDINGS" => if config.media.recordings { "on" } else { "off" }.to_owned(),
+        "CALLIE_RECORDINGS" => config.media.recordings.to_string(),
+        "CALLIE_RECORDINGS_ENDPOINT" => {
+            bucket(config).and_then(|bucket| bucket.endpoint.as_ref()).map(ToString::to_string).unwrap_or_default()
+        }
+        "AWS_ACCESS_KEY_ID" => bucket(config).and_then(|bucket| bucket.credentials.access_key_id.clone()).unwrap_or_default(),
+        "AWS_REGION" => bucket(config).and_then(|bucket| bucket.credentials.region.clone()).unwrap_or_default(),
         "CALLIE_MAX_CALLS_PER_USER" => config.limits.calls_per_user.to_string(),
         "CALLIE_PRICES_FILE" => config.prices_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default(),
         "CALLIE_ALLOW_PRIVATE_TARGETS" => config.private_targets.listed(),
@@ -113,6 +118,13 @@ fn value_of(config: &Config, name: &str) -> String {
             config.http.oidc.as_ref().map(|oidc| of_provider(oidc, name)).unwrap_or_default()
         }
         _ => of_engines(&config.engines, name),
+    }
+}
+
+fn bucket(config: &Config) -> Option<&recordings::Bucket> {
+    match &config.media.recordings {
+        RecordingsPlace::Bucket(bucket) => Some(bucket),
+        _ => None,
     }
 }
 

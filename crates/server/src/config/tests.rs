@@ -31,7 +31,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(config.sip.listen.to_string(), "0.0.0.0:5060");
     assert_eq!(config.media.rtp_ports, 10_000..=20_000);
     assert_eq!(config.media.rtp_timeout, Duration::from_secs(30));
-    assert!(config.media.realtime && config.media.recordings && config.media.threads >= 1);
+    assert!(config.media.realtime && config.media.recordings.is_on() && config.media.threads >= 1);
     assert_eq!((config.limits.calls_per_user, config.limits.silence_prompt), (10, Duration::from_secs(10)));
     assert_eq!(config.engines.default, DefaultEngine::Local);
     assert_eq!(config.engines.models_dir.as_deref(), Some(Path::new("./data/models")));
@@ -50,7 +50,7 @@ fn the_later_source_wins() {
     assert_eq!(loaded.config.http.listen.port(), 3);
     assert_eq!(loaded.config.sip.listen.port(), 2);
     assert_eq!(loaded.config.media.rtp_timeout.as_secs(), 7);
-    assert!(!loaded.config.media.recordings);
+    assert!(!loaded.config.media.recordings.is_on());
     assert_eq!(
         loaded.config.log.filter, "info,rsipstack=warn,gcloud_sdk=off,firestore=off,rmcp=off,callie=info",
         "empty is not said"

@@ -30,6 +30,8 @@ pub struct Tally {
     pub calls: u64,
     /// Files.
     pub recordings: u64,
+    /// Recordings that are deleted in the bucket in a while.
+    pub pending: u64,
     /// Sealed recordings whose keys were destroyed.
     pub unreadable: u64,
     /// The user's key, where it was destroyed.
@@ -73,7 +75,9 @@ impl Eraser {
             }
             let calls: Vec<_> = next.iter().map(|erased| erased.call).collect();
             tally.unreadable += self.keys.destroy_recording_keys(&calls).await?;
-            for recording in next.iter().filter_map(|erased| erased.recording.as_deref()) {
+            let names: Vec<String> = next.iter().filter_map(|erased| erased.recording.clone()).collect();
+            tally.pending += self.recordings.delete_in_bucket(&names).await?;
+            for recording in &names {
                 tally.recordings += u64::from(self.delete(recording).await?);
             }
             self.store.erase(&calls, with_parties).await?;

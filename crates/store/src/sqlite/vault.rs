@@ -95,6 +95,36 @@ impl VaultStore for SqliteStore {
         .await
     }
 
+    async fn delete_later(&self, names: &[String]) -> Result<(), StoreError> {
+        let (names, now) = (names.to_vec(), Timestamp::now().as_millisecond());
+        self.write(move |writer| {
+            let tx = writer.conn.transaction()?;
+            for name in names {
+                let sql = "INSERT INTO recordings_to_delete (name, asked_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                tx.execute(sql, params![name, now])?;
+            }
+            Ok(tx.commit()?)
+        })
+        .await
+    }
+
+    async fn deletions(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached("SELECT name FROM recordings_to_delete ORDER BY asked_ms, name LIMIT 1000")?;
+            Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn deleted(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.write(move |writer| {
+            writer.conn.execute("DELETE FROM recordings_to_delete WHERE name = ?1", [name])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn tenant_keys_by_kid(&self) -> Result<BTreeMap<String, usize>, StoreError> {
         self.read(|conn| {
             let mut census = BTreeMap::new();

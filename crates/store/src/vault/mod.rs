@@ -59,6 +59,15 @@ pub trait VaultStore: Send + Sync {
     /// Destroys a user's key and those that it wraps. Recordings of calls that are up get a new one.
     async fn destroy_tenant_key(&self, user: &UserId) -> Result<Option<Destroyed>, StoreError>;
 
+    /// Notes recordings that are to be deleted where they are kept.
+    async fn delete_later(&self, names: &[String]) -> Result<(), StoreError>;
+
+    /// The first thousand of those, the oldest wish first.
+    async fn deletions(&self) -> Result<Vec<String>, StoreError>;
+
+    /// It is done.
+    async fn deleted(&self, name: &str) -> Result<(), StoreError>;
+
     /// How many users' keys each key of the keyring seals, by its name.
     async fn tenant_keys_by_kid(&self) -> Result<BTreeMap<String, usize>, StoreError>;
 

@@ -1,11 +1,12 @@
 //! Other people's programs, which know nothing of our reading of the RFCs: telephony as installed from Debian, and Google's
-//! Firestore client for Python, a server by the MCP SDK for Python, and Schemathesis.
+//! Firestore client for Python, a server by the MCP SDK for Python, moto's S3, and Schemathesis.
 
 pub mod baresip;
 pub mod console;
 pub mod dnsmasq;
 pub mod kamailio;
 pub mod mcp;
+pub mod moto;
 pub mod schemathesis;
 pub mod sipp;
 

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use callie_domain::CallId;
+use callie_store::StoreError;
 use callie_store::vault::Standing;
 use futures::StreamExt as _;
 use range::{Wanted, wanted};
@@ -110,6 +111,7 @@ fn problem(id: CallId, fault: RecordingFault) -> Problem {
         RecordingFault::Missing => no_recording(id),
         RecordingFault::NoKey => Problem::not_found(format!("the recording of call {id} cannot be heard: {fault}")),
         RecordingFault::Store(error) => error.into(),
+        RecordingFault::Bucket(fault) => StoreError::Unavailable(fault.to_string()).into(),
         RecordingFault::Format(_) | RecordingFault::Io(_) => {
             tracing::error!(call.id = %id, error = %fault, "a recording does not open");
             Problem::internal(format!("the recording of call {id} is damaged or cannot be read: {fault}"))

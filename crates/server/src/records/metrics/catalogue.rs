@@ -112,6 +112,10 @@ catalogue! {
     HOOK_QUEUE: Gauge, "callie_webhook_queue_deliveries", [], "Deliveries that wait.", "it grows: receivers are away or slow, GET /users/{id}/webhooks/deliveries shows which";
     HOOK_OVERFLOW: Counter, "callie_webhook_overflowed_total", [], "Not taken, because too much of a user waited.", "that user's receiver has been away for long";
 
+    RECORDING_PENDING: Gauge, "callie_recordings_pending", ["what"], "Recordings that wait for their bucket: upload, deletion.", "it grows: the bucket is away, GET /admin/status says why; watch the disk";
+    RECORDING_UPLOADED: Counter, "callie_recordings_uploaded_total", [], "Recordings that moved into the bucket.", "it stands still while calls end: the bucket";
+    RECORDING_FAILED: Counter, "callie_recordings_failed_attempts_total", [], "Attempts to upload or delete that failed and are repeated.", "GET /admin/status has the reason";
+
     RECORD_QUEUE: Gauge, "callie_record_queue_entries", [], "Entries that wait to be written into the record store.", "it stays above a hundred: the disk is slow";
     RECORD_WRITES: Histogram(REQUESTS), "callie_record_write_seconds", [], "How long the record store took to write what waited.", "p95 beyond 0.25 s: the disk is slow, or another program holds the database";
     RECORD_RETRIES: Counter, "callie_record_retries_total", [], "Writes that were tried again because the record store was not available.", "the log has the reason";

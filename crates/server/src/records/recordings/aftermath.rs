@@ -25,7 +25,7 @@ impl Recordings {
     pub async fn seal_old(&self, records: &dyn RecordStore) -> Result<usize, RecordingFault> {
         let folder = self.folder.clone();
         let mut sealed = 0;
-        for name in blocking(move || Ok(wav_files(&folder)?)).await? {
+        for name in blocking(move || Ok(files(&folder, ".wav")?)).await? {
             let Some(call) = Path::new(&name).file_stem().and_then(|stem| stem.to_str()?.parse::<CallId>().ok()) else {
                 continue;
             };
@@ -103,8 +103,8 @@ fn seal_file(from: &Path, to: &Path, key: &DataKey, call: CallId) -> Result<(), 
     Ok(File::open(to)?.sync_all()?)
 }
 
-/// The names of all files of recordings in clear: `alice/01JD….wav`.
-fn wav_files(folder: &Path) -> io::Result<Vec<String>> {
+/// The names of all files with this ending: `alice/01JD….wav`.
+pub(super) fn files(folder: &Path, ending: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     let Ok(users) = folder.read_dir() else { return Ok(names) };
     for user in users {
@@ -115,7 +115,7 @@ fn wav_files(folder: &Path) -> io::Result<Vec<String>> {
         for file in user.path().read_dir()? {
             let file = file?.path();
             let name = file.strip_prefix(folder).ok().and_then(Path::to_str);
-            names.extend(name.filter(|name| name.ends_with(".wav")).map(str::to_owned));
+            names.extend(name.filter(|name| name.ends_with(ending)).map(str::to_owned));
         }
     }
     Ok(names)

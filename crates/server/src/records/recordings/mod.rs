@@ -4,15 +4,21 @@
 //! |---|---|
 //! | [`track`] | what the recorder writes to: a sealed file |
 //! | [`player`] | a sealed recording as the WAV that it is, whole or in part |
+//! | [`bucket`] | a bucket, where recordings are kept in one |
+//! | [`moving`] | what is on its way there, and deletions there |
 //! | [`aftermath`] | files whose writer died, and those in clear of earlier versions |
 //!
 //! Names are those of the call records: `alice/01JD….sealed`. Files in clear, of earlier versions, are told apart by their
 //! first bytes.
 
 pub mod aftermath;
+pub mod bucket;
+pub mod moving;
 pub mod player;
 pub mod track;
 
+pub use bucket::{Bucket, BucketFault};
+pub use moving::RecordingsState;
 pub use player::Player;
 
 use callie_domain::{CallId, UserId};
@@ -28,7 +34,10 @@ use tokio::io::AsyncReadExt as _;
 #[derive(Clone)]
 pub struct Recordings {
     keys: Arc<dyn VaultStore>,
+    /// Of all recordings, or of those that are not in the bucket yet.
     folder: Arc<Path>,
+    bucket: Option<Bucket>,
+    progress: Arc<moving::Progress>,
 }
 
 /// A recording that is there.
@@ -49,13 +58,21 @@ pub enum RecordingFault {
     Format(#[from] FormatFault),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Bucket(#[from] BucketFault),
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
 }
 
 impl Recordings {
     pub fn new(keys: Arc<dyn VaultStore>, folder: impl Into<PathBuf>) -> Self {
-        Self { keys, folder: folder.into().into() }
+        Self { keys, folder: folder.into().into(), bucket: None, progress: Arc::default() }
+    }
+
+    /// Recordings of calls that have ended are kept there.
+    #[must_use]
+    pub fn in_bucket(self, bucket: Bucket) -> Self {
+        Self { bucket: Some(bucket), ..self }
     }
 
     /// What the recording of a call is called in its record.
@@ -71,7 +88,13 @@ impl Recordings {
 
     pub async fn open(&self, call: CallId, name: &str) -> Result<Found, RecordingFault> {
         let path = self.path(name).ok_or(RecordingFault::Missing)?;
-        let mut file = tokio::fs::File::open(&path).await.map_err(or_missing)?;
+        let mut file = match (tokio::fs::File::open(&path).await, &self.bucket) {
+            (Err(error), Some(bucket)) if error.kind() == io::ErrorKind::NotFound => {
+                let key = self.keys.recording_key(call).await?.ok_or(RecordingFault::NoKey)?;
+                return Ok(Found::Sealed(Player::of_object(bucket.clone(), name, &key, call).await?));
+            }
+            (opened, _) => opened.map_err(or_missing)?,
+        };
         let mut beginning = [0; format::HEADER_LEN];
         match file.read_exact(&mut beginning).await {
             Ok(_) if format::is_sealed(&beginning) => {
@@ -84,7 +107,17 @@ impl Recordings {
         }
     }
 
-    /// `false` when there was no such file.
+    /// Sees to it that recordings whose keys were destroyed are deleted in the bucket, too, in a while. Gives how many.
+    pub async fn delete_in_bucket(&self, names: &[String]) -> Result<u64, StoreError> {
+        if self.bucket.is_none() || names.is_empty() {
+            return Ok(0);
+        }
+        self.keys.delete_later(names).await?;
+        self.progress.bell.notify_one();
+        Ok(names.len() as u64)
+    }
+
+    /// On the disk; `false` when there was no such file.
     pub async fn delete(&self, name: &str) -> io::Result<bool> {
         let Some(path) = self.path(name) else { return Ok(false) };
         match tokio::fs::remove_file(path).await {

@@ -1,10 +1,11 @@
 //! A sealed recording as a WAV file: its length is known before anything is read but its end, and any part of it can be
 //! had without what comes before.
 
-use super::RecordingFault;
+use super::{Bucket, RecordingFault};
 use bytes::{Bytes, BytesMut};
 use callie_domain::CallId;
 use callie_media::record::{HEADER_BYTES, header};
+use callie_store::vault::format::HEADER_LEN;
 use callie_store::vault::{Cut, DataKey, Opener, Standing};
 use futures::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _, try_unfold};
 use std::io::{self, SeekFrom};
@@ -30,6 +31,7 @@ pub struct Player {
 /// Where the sealed bytes are.
 enum Source {
     File(File),
+    Object(Bucket, String),
 }
 
 impl Source {
@@ -40,6 +42,7 @@ impl Source {
                 file.seek(SeekFrom::Start(range.start)).await?;
                 Ok(ReaderStream::with_capacity(file.take(range.end - range.start), PIECE).boxed())
             }
+            Self::Object(bucket, name) => bucket.pieces(&name, range).await,
         }
     }
 }
@@ -52,6 +55,15 @@ impl Player {
         let mut end = vec![0; rest as usize];
         file.read_exact(&mut end).await?;
         Ok(Self::new(Source::File(file), opener, full, &end))
+    }
+
+    pub(super) async fn of_object(bucket: Bucket, name: &str, key: &DataKey, call: CallId) -> Result<Self, RecordingFault> {
+        let (beginning, size) = bucket.part(name, 0..HEADER_LEN as u64).await?;
+        let opener = Opener::new(&beginning, key, call)?;
+        let Cut { full, rest } = opener.cut(size);
+        let place = opener.place(full);
+        let end = if rest > 0 { bucket.part(name, place..place + rest).await?.0 } else { Bytes::new() };
+        Ok(Self::new(Source::Object(bucket, name.to_owned()), opener, full, &end))
     }
 
     fn new(source: Source, opener: Opener, full: u64, end: &[u8]) -> Self {

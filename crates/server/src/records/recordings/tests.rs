@@ -1,13 +1,20 @@
 //! Recordings of earlier runs: mended, and sealed where they lie in clear.
 
 use super::track::SealedTrack;
-use super::{Found, Recordings};
+use super::{Bucket, Found, RecordingFault, Recordings};
+use crate::config::recordings::BucketKind;
+use crate::records::erasure::Eraser;
+use bytes::Bytes;
 use callie_domain::record::{Cdr, Direction};
 use callie_domain::{CallId, UserId};
 use callie_media::record::Track as _;
+use callie_store::retention::Which;
 use callie_store::vault::{DataKey, NewRecording, Standing};
 use callie_store::{Keyring, RecordStore, SqliteStore, VaultStore};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -116,4 +123,66 @@ async fn recordings_of_earlier_versions_are_sealed_once_their_calls_have_ended()
     assert_eq!(world.heard(1, &named).await, (wav(&samples), Standing::Complete));
     assert_eq!(world.heard(3, &done).await.1, Standing::Complete);
     assert_eq!(world.recordings.seal_old(&*world.store).await.expect("sealed"), 0, "once");
+}
+
+fn in_memory(world: &World, objects: &Arc<InMemory>) -> Recordings {
+    world.recordings.clone().in_bucket(Bucket::of(objects.clone(), "here", "s3://calls/here", BucketKind::S3))
+}
+
+async fn objects(objects: &InMemory) -> Vec<String> {
+    let mut names: Vec<String> = objects.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.expect("listed");
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn recordings_of_ended_calls_move_into_the_bucket_and_are_heard_from_there() {
+    let world = World::new();
+    let kept = Arc::new(InMemory::new());
+    let recordings = in_memory(&world, &kept);
+    // Over the size from which parts are uploaded.
+    let samples: Vec<u8> = (0..9_000_000).map(|n| (n % 247) as u8).collect();
+    let ended = world.record(1, &samples, true).await;
+    let small = world.record(2, &samples[..50_000], true).await;
+    let up = world.record(3, &samples[..50_000], false).await;
+    recordings.move_all(&*world.store).await.expect("moved");
+    assert_eq!(objects(&kept).await, [format!("here/{ended}"), format!("here/{small}")]);
+    assert_eq!([&ended, &small, &up].map(|name| world.path(name).exists()), [false, false, true]);
+    let state = recordings.state();
+    assert_eq!((state.uploaded, state.pending_uploads, state.problem), (2, 0, None));
+    for (n, name, samples) in [(1, &ended, &samples[..]), (2, &small, &samples[..50_000])] {
+        let open = async || match recordings.open(call(n), name).await.expect("opened") {
+            Found::Sealed(player) => player,
+            Found::Plain(path) => panic!("{}", path.display()),
+        };
+        assert_eq!((open().await.standing, open().await.length()), (Standing::Complete, samples.len() as u64 + 44));
+        assert!(open().await.wav().await.expect("read") == wav(samples));
+        let part: Vec<Bytes> = open().await.play(40_000..45_000).await.expect("begun").try_collect().await.expect("read");
+        assert!(part.concat() == wav(samples)[40_000..45_000]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_erased_leaves_the_bucket_too() {
+    let world = World::new();
+    let kept = Arc::new(InMemory::new());
+    let recordings = in_memory(&world, &kept);
+    let first = world.record(1, &[1; 20_000], true).await;
+    world.record(2, &[2; 20_000], true).await;
+    recordings.move_all(&*world.store).await.expect("moved");
+    let copy = kept.get(&format!("here/{first}").into()).await.expect("there").bytes().await.expect("read");
+
+    let eraser = Eraser::new(world.store.clone(), recordings.clone());
+    let tally = eraser.erase(&alice(), &Which::All).await.expect("erased");
+    assert_eq!((tally.recordings, tally.pending, tally.unreadable), (0, 2, 2));
+    assert_eq!(objects(&kept).await.len(), 2, "not yet");
+    // A server without the bucket tells what it cannot do.
+    world.recordings.move_all(&*world.store).await.expect("nothing to do");
+    assert!(world.recordings.state().problem.is_some_and(|problem| problem.contains("CALLIE_RECORDINGS")));
+    recordings.move_all(&*world.store).await.expect("deleted");
+    assert!(objects(&kept).await.is_empty());
+    assert_eq!(recordings.state().pending_deletions, 0);
+
+    kept.put(&format!("here/{first}").into(), copy.into()).await.expect("put back");
+    assert!(matches!(recordings.open(call(1), &first).await, Err(RecordingFault::NoKey)));
 }
