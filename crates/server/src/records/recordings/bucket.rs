@@ -197,6 +197,8 @@ fn build(settings: &Settings) -> Result<Arc<dyn ObjectStore>, Error> {
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint);
             }
+            // One by one: services like S3 do not all know the deletion of many.
+            let builder = builder.with_disable_bulk_delete(true);
             Arc::new(builder.with_client_options(client).with_retry(retry).build()?)
         }
         BucketKind::Gcs => {
