@@ -22,9 +22,11 @@ async fn prometheus_reads_a_scrape_and_finds_nothing_to_say_about_it() {
     callie.create_user("alice", ([127, 0, 0, 1], 9).into(), json!({})).await;
     let file = callie.download("/metrics", "metrics.txt").await.expect("it answers");
     let scrape = std::fs::read_to_string(&file).expect("it is text");
-    for line in
-        ["callie_users{state=\"good\"} 1", "callie_health_status{check=\"media\"}", "callie_http_responses_total{code=\"201\"} 1"]
-    {
+    for line in [
+        "callie_users{state=\"good\"} 1",
+        "callie_health_status{check=\"store\"} 0",
+        "callie_http_responses_total{code=\"201\"} 1",
+    ] {
         assert!(scrape.contains(line), "no {line} in\n{scrape}");
     }
     let (is_content, said) = promtool(&["check", "metrics"], Some(&file));

@@ -148,7 +148,7 @@ impl FromRef<ApiState> for Examiner {
 impl Examiner {
     /// A store that is away costs no readiness: lines and calls go on with the users as they were last seen, and whoever took this
     /// server out for it would turn an outage of the store into one of the telephone.
-    async fn examine(&self) -> Found {
+    pub(super) async fn examine(&self) -> Found {
         let now = self.clock.now();
         let server = match self.phases.now() {
             Phase::Starting => Verdict::failed("the server is starting", "wait a moment"),
@@ -173,7 +173,7 @@ impl Examiner {
 }
 
 /// All checks as they stand.
-struct Found(Vec<Check>);
+pub(super) struct Found(Vec<Check>);
 
 impl Found {
     fn worst(&self) -> Status {

@@ -2,6 +2,7 @@
 
 use super::authorize::Viewer;
 use super::error::Problem;
+use super::health::Examiner;
 use super::state::{ApiState, Clock, Hooks, Lines, ServerInfo, Users};
 use crate::exchange::{MediaCounts, SipCounts};
 use crate::health::{Board, Status};
@@ -28,7 +29,9 @@ const PAGE_BYTES: f64 = 4_096.0;
 /// What the server has counted since it began, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn metrics(State(gauges): State<Gauges>) -> impl IntoResponse {
+pub async fn metrics(State(gauges): State<Gauges>, State(examiner): State<Examiner>) -> impl IntoResponse {
+    // It puts on the board what is only looked at when somebody asks.
+    let _ = examiner.examine().await;
     let mut page = gauges.metrics.page();
     gauges.process(&mut page);
     gauges.health(&mut page);

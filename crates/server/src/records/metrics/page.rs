@@ -63,7 +63,11 @@ impl Page {
         for metric in CATALOGUE {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "# HELP {} {}\n# TYPE {0} {}", metric.name, escaped(metric.help), metric.kind.as_str());
-            let own = self.0.range((metric.name, Vec::new())..).take_while(|((name, _), _)| *name == metric.name);
+            let mut own = self.0.range((metric.name, Vec::new())..).take_while(|((name, _), _)| *name == metric.name).peekable();
+            // A counter that begins with its first event would hide it: Prometheus sees no rise from nothing.
+            if own.peek().is_none() && metric.labels.is_empty() && metric.kind == Kind::Counter {
+                write_sample(&mut text, metric, &[], &Sample::Number(0.0));
+            }
             own.for_each(|((_, labels), sample)| write_sample(&mut text, metric, labels, sample));
         }
         text
@@ -122,5 +126,6 @@ mod tests {
         let wanted = r#"callie_calls_total{direction="inbound",result="completed",reason="say \"bye\"\\\n"} 3"#;
         assert!(text.contains(wanted), "{text}");
         assert_eq!(text.matches("# HELP ").count(), CATALOGUE.len());
+        assert!(text.contains("\ncallie_record_lost_entries_total 0\n"), "the first loss is a rise: {text}");
     }
 }
