@@ -32,7 +32,7 @@ impl Tracing {
     pub async fn stop(self) {
         for (end, tasks) in [self.making, self.sending] {
             end.cancel();
-            super::wind_down("traces", &tasks).await;
+            super::tasks::wind_down("traces", &tasks).await;
         }
     }
 }
