@@ -37,7 +37,8 @@ pub struct CallFilter {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallPage {
     pub calls: Vec<Cdr>,
-    /// Pass it as `before` for the next page; `None` on the last.
+    /// Pass it as `before` for the next page; `None` on the last. A page of words that recent calls do not have may be short, or empty, and
+    /// have a next one: a question looks at so many calls and no more.
     pub next: Option<CallId>,
     /// Of calls found by [`CallFilter::text`]: the first turns in which a word of it occurs. None when it occurs in the
     /// parties alone.

@@ -51,7 +51,18 @@ export function CallList() {
         {calls === undefined ? (
           pages.error ? <Trouble error={pages.error} retry={() => void pages.refetch()} /> : <Waiting rows={6} />
         ) : calls.length === 0 ? (
-          isFiltered ? (
+          pages.hasNextPage ? (
+            <Empty
+              title="Not in the recent calls"
+              action={
+                <Button busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+                  Look further back
+                </Button>
+              }
+            >
+              What you look for is in older calls, if at all.
+            </Empty>
+          ) : isFiltered ? (
             <Empty
               title="No call fits"
               action={<Button onClick={() => void navigate({ search: {}, replace: true })}>Show all calls</Button>}

@@ -62,9 +62,13 @@ fn entry(n: usize, size: Size) -> RecordEntry {
         cost: is_answered.then(|| cost(length_s)),
         ..Cdr::begun(id(n, size.calls), user, direction, at)
     };
-    // A word that is in every call, and one that is in few.
-    let said = if n % 10_000 == 5 { "My boiler leaks, hello" } else { "Hello, I would like an appointment" };
-    let text = said.to_owned();
+    // A word that is in every call, one that is in few, and one that only old calls have.
+    let text = match n {
+        _ if n % 10_000 == 5 => "My boiler leaks, hello",
+        _ if n < size.calls / 2 => "Hello, I would like an appointment",
+        _ => "Hello, I would like a visit",
+    };
+    let text = text.to_owned();
     let turn = Turn { index: 1, speaker: Speaker::Caller, started_ms: 0, ended_ms: 900, text, interrupted: false, latency: None };
     RecordEntry::Finish(Box::new(cdr), vec![CallEvent { at, offset_ms: 900, fact: CallFact::Turn { turn } }])
 }

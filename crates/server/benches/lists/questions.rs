@@ -58,6 +58,8 @@ pub fn all(size: Size) -> Vec<Question> {
         ("calls: a word of all", "/calls?q=hello".to_owned()),
         ("calls: of a user, a rare word", format!("/calls?user_id={one}&q=boiler")),
         ("calls: of a user, a word of all", format!("/calls?user_id={one}&q=hello")),
+        ("calls: a word that only old calls have", "/calls?q=appointment".to_owned()),
+        ("calls: of a user, a word that only old calls have", format!("/calls?user_id={one}&q=appointment")),
         ("calls: a word of all, in the middle", format!("/calls?q=hello&before={before}")),
         ("calls: a word of all, longer than an hour", "/calls?q=hello&min_duration=3600".to_owned()),
         ("analytics: a month by hour", analytics("", last_month, "hour")),

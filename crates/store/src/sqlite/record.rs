@@ -273,11 +273,13 @@ fn list(conn: &Connection, filter: &CallFilter) -> Result<CallPage, Fault> {
     }
     let words = words.unwrap_or_default();
     let plan = Plan::of(conn, filter, words.clone())?;
-    let mut rows =
-        if plan.goes_through { go_through(conn, filter, &plan, limit + 1)? } else { rows(conn, filter, &plan, limit + 1)? };
+    let (mut rows, reached) = match plan.goes_through {
+        true => go_through(conn, filter, &plan, limit + 1, LOOKED_AT)?,
+        false => (rows(conn, filter, &plan, limit + 1)?, None),
+    };
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let last = rows.last().and_then(|(id, _)| id.parse().ok()).filter(|_| more);
+    let last = rows.last().and_then(|(id, _)| id.parse().ok()).filter(|_| more).or(reached);
     let calls = readable(rows.into_iter().map(Ok))?;
     let ids: Vec<_> = calls.iter().map(|cdr| cdr.id).collect();
     let matches = search::matches(conn, &ids, &words)?;
@@ -291,6 +293,8 @@ const FEW: i64 = 5_000;
 /// Calls that are looked at together for words that are in many: at first, and at most.
 const WINDOW: usize = 250;
 const LARGEST_WINDOW: usize = 4_000;
+/// Of one page. Words that only old calls have would be looked for in all that came since; whoever asks goes on where it ended.
+const LOOKED_AT: usize = 12_000;
 
 /// How a filter is looked for.
 struct Plan {
@@ -357,19 +361,29 @@ fn ids(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Res
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn go_through(conn: &Connection, filter: &CallFilter, plan: &Plan, limit: usize) -> Result<Found, Fault> {
+/// What was found; and, where more calls than `most` would have to be looked at, the last of those that were.
+fn go_through(
+    conn: &Connection,
+    filter: &CallFilter,
+    plan: &Plan,
+    limit: usize,
+    most: usize,
+) -> Result<(Found, Option<CallId>), Fault> {
     let mut filter = filter.clone();
     let mut found = Vec::new();
-    let mut window = WINDOW;
+    let (mut window, mut looked_at) = (WINDOW, 0);
     loop {
         let some = ids(conn, &filter, plan, window)?;
         let having = search::having_all(conn, &some, &plan.words)?;
         let is_last = some.len() < window;
+        looked_at += some.len();
         filter.before = some.last().and_then(|id| id.parse().ok());
         found.extend(some.into_iter().filter(|id| having.contains(id)));
-        if found.len() >= limit || is_last || filter.before.is_none() {
+        let is_done = found.len() >= limit || is_last || filter.before.is_none();
+        if is_done || looked_at >= most {
             found.truncate(limit);
-            return records(conn, "SELECT value FROM json_each(?1)", vec![Value::Text(json(&found)?)]);
+            let records = records(conn, "SELECT value FROM json_each(?1)", vec![Value::Text(json(&found)?)])?;
+            return Ok((records, filter.before.filter(|_| !is_done)));
         }
         window = (window * 4).min(LARGEST_WINDOW);
     }
@@ -423,4 +437,57 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, Fault> {
 pub(super) fn parse<T: DeserializeOwned>(json: &str, call: CallId) -> Result<T, Fault> {
     serde_json::from_str(json)
         .map_err(|e| StoreError::Unavailable(format!("the record of call {call} cannot be read: {e}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::open_writer;
+    use super::*;
+    use callie_domain::record::{Direction, Speaker};
+
+    const CALLS: u32 = 700;
+
+    fn id(n: u32) -> CallId {
+        CallId::new(Timestamp::from_second(1_800_000_000 + i64::from(n)).expect("a time"), n.into())
+    }
+
+    /// Of these calls only the first ten have the word.
+    async fn written(store: &SqliteStore) {
+        let finished = (0..CALLS).map(|n| {
+            let at = id(n).began_at().expect("a time");
+            let text = if n < 10 { "an appointment" } else { "a visit" }.to_owned();
+            let turn =
+                Turn { index: 0, speaker: Speaker::Caller, started_ms: 0, ended_ms: 9, text, interrupted: false, latency: None };
+            let cdr = Cdr { ended_at: Some(at), ..Cdr::begun(id(n), "alice".parse().expect("an id"), Direction::Inbound, at) };
+            RecordEntry::Finish(Box::new(cdr), vec![CallEvent { at, offset_ms: 9, fact: CallFact::Turn { turn } }])
+        });
+        assert!(RecordStore::keep(store, finished.collect()).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_search_looks_at_so_many_calls_and_goes_on_from_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("callie.db");
+        let keyring = Keyring::from_master_key(&format!("{}=", "A".repeat(43))).expect("a key");
+        let store = SqliteStore::open(&path, Arc::new(keyring)).expect("opened");
+        written(&store).await;
+        store.close().await;
+        let conn = open_writer(&path).expect("opened");
+        let plan = |word: &str| Plan { index: "calls_listed", words: vec![format!("\"{word}\"")], goes_through: true };
+
+        let (mut filter, mut pages) = (CallFilter::default(), Vec::new());
+        loop {
+            let (found, reached) = go_through(&conn, &filter, &plan("appointment"), 51, 250).expect("read");
+            pages.push((found.len(), reached));
+            match reached {
+                Some(_) => filter.before = reached,
+                None => break,
+            }
+        }
+        assert_eq!(pages, [(0, Some(id(CALLS - 250))), (0, Some(id(CALLS - 500))), (10, None)]);
+        let enough = go_through(&conn, &CallFilter::default(), &plan("visit"), 51, 250).expect("read");
+        assert_eq!((enough.0.len(), enough.1), (51, None));
+        let all = go_through(&conn, &CallFilter::default(), &plan("appointment"), 51, usize::MAX).expect("read");
+        assert_eq!((all.0.len(), all.1), (10, None));
+    }
 }

@@ -41,7 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallList {
     pub calls: Vec<ListedCall>,
-    /// Pass it as `before` for the next page; null on the last.
+    /// Pass it as `before` for the next page; null on the last. A search for what recent calls do not have may end a page early, even an
+    /// empty one: it goes on from there.
     #[schema(value_type = Option<String>)]
     pub next: Option<CallId>,
 }
