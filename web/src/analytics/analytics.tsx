@@ -122,7 +122,7 @@ export function Analytics() {
 
 function Sum({ figures: { total, currency } }: { figures: Figures }) {
   return (
-    <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
+    <div className="grid grid-cols-2 gap-3 lg:grid-cols-3">
       <Figure name="Calls" note={total.calls > 0 ? `${total.inbound} in, ${total.calls - total.inbound} out` : ''}>
         {total.calls.toLocaleString()}
       </Figure>

@@ -96,6 +96,9 @@ function Server() {
         <Facts wide>
           <Fact name="Users live in">{server.store === 'sqlite' ? 'the embedded database' : spoken(server.store)}</Fact>
           <Fact name="Users">{server.total_users}</Fact>
+          <Fact name="Recordings lie in">{server.recordings.place === 'disk' ? 'sealed files on the disk' : server.recordings.place}</Fact>
+          {server.recordings.place !== 'disk' && <Fact name="On their way there">{server.recordings.pending_uploads.toLocaleString()}</Fact>}
+          {server.recordings.pending_deletions > 0 && <Fact name="To be deleted there">{server.recordings.pending_deletions.toLocaleString()}</Fact>}
         </Facts>
         {faulty.map((user) => (
           <p key={user.user_id} className="mt-2 rounded-lg bg-bad-soft px-3 py-2 text-sm">

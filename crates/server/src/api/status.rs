@@ -151,7 +151,7 @@ pub async fn status(
     let firebase_connected = info.store == "firestore" && store_problem.is_none();
     // The store and the lines are counted here, by themselves.
     let amiss = health.checks().into_iter().filter(|check| check.verdict.status != Status::Passed);
-    let amiss = amiss.filter(|check| !matches!(check.name, "server" | "store" | "lines"));
+    let amiss = amiss.filter(|check| !matches!(check.name, "server" | "store" | "lines" | "recordings"));
     problems.extend(amiss.filter_map(|check| check.verdict.reason));
     let recordings = recordings.state();
     problems.extend(recordings.problem.as_ref().map(|problem| {

@@ -1,29 +1,23 @@
 //! What the watch over the server's health is given to look at.
 
+use super::ground::Ground;
 use crate::accounts::LineDirectory;
-use crate::config::Config;
 use crate::health::{Board, HealthWatch};
 use callie_domain::registration::RegistrationState;
-use callie_media::engine::MediaEngine;
 use callie_store::UserView;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// `sip`: cancelled when SIP has ended.
-pub fn watch(
-    config: &Config,
-    board: Board,
-    media: Arc<MediaEngine>,
-    directory: LineDirectory,
-    view: watch::Receiver<Arc<UserView>>,
-    sip: CancellationToken,
-) -> HealthWatch {
+pub(super) fn watch(ground: &Ground<'_>, board: Board, sip: CancellationToken) -> HealthWatch {
+    let (config, media) = (ground.config, ground.media.clone());
+    let (directory, view) = (ground.directory.clone(), ground.users.watch());
     let http = config.http.tls.as_ref().map(|tls| tls.certificate.clone());
     let signalling = config.sip.tls.as_ref().map(|tls| tls.certificate.clone());
     HealthWatch {
         board,
-        data_dir: config.data_dir.clone(),
+        folders: vec![config.data_dir.clone(), ground.recordings.folder().to_owned()],
+        recordings: ground.recordings.clone(),
         keyring: config.secrets.master_key.is_none().then(|| config.keyring_file()),
         certificates: http.into_iter().chain(signalling).collect(),
         pulse: Arc::new(move || media.ticks()),

@@ -42,6 +42,17 @@ pub fn disk(free: u64) -> Verdict {
     }
 }
 
+/// Recordings on their way into the bucket, and whether it takes them.
+pub fn recordings(waiting: u64, is_away: bool) -> Verdict {
+    match is_away {
+        false => Verdict::passed(format!("recordings that wait for their bucket: {waiting}")),
+        true => Verdict::warning(
+            format!("the bucket takes no recordings; on the disk wait: {waiting}"),
+            "recordings.problem of GET /admin/status has the reason; keep an eye on the disk meanwhile",
+        ),
+    }
+}
+
 /// Whether the keys can be read anew.
 pub fn keyring(is_readable: bool) -> Verdict {
     match is_readable {
@@ -150,6 +161,12 @@ mod tests {
         check("unreadable", &certificate(None, now), Warning);
         check("no keys", &keyring(false), Warning);
         check("keys", &keyring(true), Passed);
+    }
+
+    #[test]
+    fn a_bucket_that_is_away_is_told_however_little_waits() {
+        check("behind", &recordings(100, false), Passed);
+        check("away", &recordings(0, true), Warning);
     }
 
     #[test]

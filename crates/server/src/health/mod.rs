@@ -1,9 +1,9 @@
 //! How well the server is, part by part, and what to do where it is not: for `/health` and `/admin/status`.
 //!
 //! ```text
-//!  media threads, SIP, lines, disk, keys, certificates ─ watch, every two seconds ─┐
-//!  live feed (engines) ────────────────────────────────────────────────────────────┼─▶ Board ─▶ api::health
-//!  phase, store: asked when somebody asks ─────────────────────────────────────────┘
+//!  media threads, SIP, lines, disk, bucket, keys, certificates ─ watch, every two seconds ─┐
+//!  live feed (engines) ────────────────────────────────────────────────────────────────────┼─▶ Board ─▶ api::health
+//!  phase, store: asked when somebody asks ─────────────────────────────────────────────────┘
 //! ```
 //!
 //! What is told here is told to everybody: no user's name, no path, no secret.

@@ -4,6 +4,7 @@
 use super::judge::{self, EngineNews};
 use super::{Board, Verdict, certificate};
 use crate::exchange::LiveEvent;
+use crate::records::Recordings;
 use callie_domain::record::CallFact;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -25,7 +26,9 @@ pub type LineCount = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
 /// See the module.
 pub struct HealthWatch {
     pub board: Board,
-    pub data_dir: PathBuf,
+    /// Where records and recordings are kept.
+    pub folders: Vec<PathBuf>,
+    pub recordings: Recordings,
     /// `None` where the key came from a setting.
     pub keyring: Option<PathBuf>,
     /// Of the API and of SIP.
@@ -82,11 +85,15 @@ impl HealthWatch {
         self.board.put("sip", sip, Timestamp::now());
         let (connected, down) = (self.lines)();
         self.board.put("lines", judge::lines(connected, down), Timestamp::now());
+        let state = self.recordings.state();
+        if self.recordings.has_bucket() || state.problem.is_some() {
+            self.board.put("recordings", judge::recordings(state.pending_uploads, state.problem.is_some()), Timestamp::now());
+        }
     }
 
     fn look(&self) {
         let now = Timestamp::now();
-        if let Some(free) = free_bytes(&self.data_dir) {
+        if let Some(free) = self.folders.iter().filter_map(|folder| free_bytes(folder)).min() {
             self.board.put("disk", judge::disk(free), now);
             self.board.note(|figures| figures.disk_free = Some(free as f64));
         }

@@ -75,6 +75,15 @@ impl Recordings {
         Self { bucket: Some(bucket), ..self }
     }
 
+    /// Where they are written while their calls are up, and stay without a bucket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn has_bucket(&self) -> bool {
+        self.bucket.is_some()
+    }
+
     /// What the recording of a call is called in its record.
     pub fn name(user: &UserId, call: CallId) -> String {
         format!("{user}/{call}.sealed")
