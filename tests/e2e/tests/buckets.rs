@@ -133,7 +133,7 @@ async fn a_bucket_that_is_not_there_is_told_at_the_start() {
     }
     let mut prepared = Callie::setup();
     let moto = Moto::start(prepared.ports()).await;
-    let refused = setup(&moto, prepared).start().await.err().expect("refused").to_string();
+    let refused = setup(&moto, prepared).start().await.expect_err("refused").to_string();
     for word in ["s3://calls/here", "CALLIE_RECORDINGS", "no such bucket", "make it, or name another one"] {
         assert!(refused.contains(word), "{word}: {refused}");
     }

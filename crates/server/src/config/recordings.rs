@@ -14,7 +14,7 @@ pub enum RecordingsPlace {
     #[default]
     DataDir,
     Folder(PathBuf),
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 /// A bucket, and how it is reached.
@@ -88,7 +88,7 @@ pub(super) fn read(reader: &mut Reader) -> RecordingsPlace {
         service_account: reader.path("GOOGLE_APPLICATION_CREDENTIALS"),
     };
     match place {
-        RecordingsPlace::Bucket(bucket) => RecordingsPlace::Bucket(Bucket { endpoint, credentials, ..bucket }),
+        RecordingsPlace::Bucket(bucket) => RecordingsPlace::Bucket(Box::new(Bucket { endpoint, credentials, ..*bucket })),
         place => {
             if endpoint.is_some() {
                 reader.fault("CALLIE_RECORDINGS_ENDPOINT", "stands beside no bucket: CALLIE_RECORDINGS names none".to_owned());
@@ -99,7 +99,7 @@ pub(super) fn read(reader: &mut Reader) -> RecordingsPlace {
 }
 
 fn place(text: &str) -> Result<RecordingsPlace, String> {
-    let bucket = |kind, rest: &str| bucket(kind, rest).map(RecordingsPlace::Bucket).ok_or_else(|| problem(text));
+    let bucket = |kind, rest: &str| bucket(kind, rest).map(Box::new).map(RecordingsPlace::Bucket).ok_or_else(|| problem(text));
     match text {
         "on" | "true" | "yes" | "1" => Ok(RecordingsPlace::DataDir),
         "off" | "false" | "no" | "0" => Ok(RecordingsPlace::Off),
