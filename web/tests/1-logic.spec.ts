@@ -203,6 +203,8 @@ test('times are told by the largest unit that fits', async () => {
   const now = Date.parse('2026-01-01T12:00:00Z')
   for (const [at, want] of [
     ['2026-01-01T11:59:58Z', '2 sec ago'],
+    ['2026-01-01T12:00:01Z', 'now'],
+    ['2026-01-01T12:00:02Z', 'in 2 sec'],
     ['2026-01-01T11:58:01Z', '1 min ago'],
     ['2026-01-01T14:00:00Z', 'in 2 hr'],
     ['2025-12-31T11:00:00Z', 'yesterday'],

@@ -50,7 +50,9 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 ]
 
 export function away(at: string, from: number): string {
-  const seconds = Math.round((Date.parse(at) - from) / 1_000)
+  const apart = Math.round((Date.parse(at) - from) / 1_000)
+  // The page's clock is up to a second old: what has just been is not to come.
+  const seconds = apart === 1 ? 0 : apart
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1]
   // Without the dot of the abbreviation: it may stand at the end of a sentence.
   return relative.format(Math.trunc(seconds / size), unit).replace('.', '')
