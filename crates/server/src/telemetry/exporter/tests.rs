@@ -128,12 +128,13 @@ async fn what_waits_is_sent_when_the_server_stops() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_is_found_again() {
-    let gone = Collector::start().await.expect("a port");
-    let (address, endpoint) = (gone.address(), gone.endpoint());
-    drop(gone);
-    let bench = run(&endpoint);
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = nobody.local_addr().expect("an address");
+    let bench = run(&format!("http://{address}"));
     bench.tracer.tell([span(1)]);
-    tokio::time::sleep(LINGER + Duration::from_millis(300)).await;
+    // The first attempt, which comes to nothing.
+    let attempt = timeout(WAIT, nobody.accept()).await.expect("in time").expect("accepted");
+    drop((attempt, nobody));
     assert_eq!(bench.counts().exported, 0);
     let collector = Collector::start_at(address).await.expect("the same port");
     assert_eq!(bench.until(|counts| counts.exported == 1).await.exported, 1);
